@@ -1,0 +1,1 @@
+//! A candidate: what a model wrote for a problem.

@@ -1,0 +1,42 @@
+//! The command line: the only code that prints, reads the environment or picks paths.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the part that talks to a person")]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod corpus;
+mod doctor;
+mod verify;
+
+/// Judge every output signal of generated Verilog modules by itself.
+#[derive(Parser)]
+#[command(name = "salv", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Corpus(corpus::Arguments),
+    Verify(verify::Arguments),
+    Doctor(doctor::Arguments),
+}
+
+/// Runs the command line and returns its exit code.
+pub fn run() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Corpus(arguments) => corpus::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Importers: benchmarks and plain folders become `problems.jsonl` and `candidates.jsonl`.

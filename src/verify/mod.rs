@@ -1,0 +1,7 @@
+//! Verification: random inputs drive a candidate and its golden module, and each output is judged by
+//! itself.
+
+pub mod backend;
+pub mod stimulus;
+pub mod verdict;
+pub mod verilator;
