@@ -1,6 +1,10 @@
 //! The command line: the only code that prints, reads the environment or picks paths.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the part that talks to a person")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the part that talks to a person"
+)]
 
 use std::process::ExitCode;
 
@@ -8,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod corpus;
 mod doctor;
+pub mod tools;
 mod verify;
 
 /// Judge every output signal of generated Verilog modules by itself.

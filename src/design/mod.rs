@@ -92,3 +92,8 @@ pub struct Bits {
     /// `ceil(width / 64)` words.
     pub words: Vec<u64>,
 }
+
+/// Returns the version that the slang in this binary reports.
+pub fn slang_version() -> &'static str {
+    sv_lang::slang_version()
+}
