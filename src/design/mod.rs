@@ -191,6 +191,11 @@ fn place_of(source: &str, offset: usize) -> Place {
 }
 
 impl Interface {
+    /// The outputs, in order of declaration.
+    pub fn outputs(&self) -> impl Iterator<Item = &Port> {
+        self.ports.iter().filter(|port| port.direction == Direction::Output)
+    }
+
     /// Whether a candidate with this other interface can stand in for the golden module, or what differs:
     /// a port that is missing, has another direction or width, or an input too many. Order and signedness
     /// do not matter, and outputs too many are not looked at.
@@ -232,4 +237,9 @@ impl std::fmt::Display for Direction {
             Direction::Inout => "inout",
         })
     }
+}
+
+/// Returns the version that the slang in this binary reports.
+pub fn slang_version() -> &'static str {
+    sv_lang::slang_version()
 }
