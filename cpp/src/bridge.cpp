@@ -143,7 +143,7 @@ void drop_equal(std::vector<Instance>& instances) {
     for (std::size_t i = 1; i < instances.size(); ++i) {
         if (!instances[i].same_state(instances[0])) return;
     }
-    instances.erase(instances.begin() + 1, instances.end());
+    while (instances.size() > 1) instances.pop_back();
 }
 
 /// A step in which no input changes needs no evaluation: nothing in a model without delays can move.

@@ -93,7 +93,7 @@ const CACHE_SIZE_MAX: u64 = 4 << 30;
 impl BackendArguments {
     /// Finds the tools and prepares the backend.
     pub fn open(&self) -> anyhow::Result<(Verilator, Workers)> {
-        let BackendName::Auto | BackendName::Verilator = self.backend;
+        let (BackendName::Auto | BackendName::Verilator) = self.backend;
         let tools = Tools::find(self.verilator.as_deref())?;
         let cache = Cache::open(&tools.cache)?;
         cache.prune(CACHE_SIZE_MAX)?;

@@ -5,17 +5,22 @@
 //! episode is held in memory at a time. A candidate runs a second time, from all power-up states, only
 //! where it differs, to tell a wrong value from an unknown one.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use super::bridge::{Bounds, Model, Start, Stop, Unit};
 use crate::verify::backend::{Count, Outcome, Task, TaskOutcome, Trace, Values};
 use crate::verify::compare::{self, Toggles};
 use crate::verify::stimulus::{Config, Episode, Layout, Stimulus};
-use crate::verify::worker::{Event, Link, WorkerError};
+use crate::verify::worker::{self, Event, Link, WorkerError};
 
-/// Power-up states of the golden module: all 0, all 1, and complementary random pairs. A bit that depends
-/// on the power-up state passes for defined with a probability below 1 in 4,000 in each episode.
+/// Power-up states of the golden module: all 0, all 1, and complementary random pairs.
 pub const POWER_UPS: usize = 16;
+
+/// Power-up states that confirm a mismatch. A bit such as `state == 4'd9` before the first reset is the same
+/// in 16 states more often than not; it must not be called defined when a candidate differs there.
+pub const POWER_UPS_TO_CONFIRM: usize = 256;
 
 /// Loop iterations that one evaluation may take: the longest of 32,000 real candidates takes 70,000.
 const TICKS_OF_STEP_MAX: u64 = 4_000_000;
@@ -105,6 +110,8 @@ struct Runner<'a> {
     toggles: Toggles,
     counts: Vec<Vec<Count>>,
     stopped: Vec<Option<Outcome>>,
+    /// The golden module's outputs in the episode of that index, from all power-up states that confirm.
+    confirmed: Option<(u32, Rc<Values>)>,
     patience: u64,
     link: &'a mut Link,
 }
@@ -130,6 +137,7 @@ impl<'a> Runner<'a> {
             toggles: Toggles::new(&outputs),
             counts: vec![vec![Count::default(); outputs.widths.len()]; candidates.len()],
             stopped: vec![None; candidates.len()],
+            confirmed: None,
             task,
             stimulus,
             outputs,
@@ -193,7 +201,7 @@ impl<'a> Runner<'a> {
 
     fn run_golden(&mut self, episode: &Episode) -> Result<Result<Values, String>, WorkerError> {
         self.announce(None)?;
-        let run = run_defined(&self.golden, &self.outputs, episode);
+        let run = run_defined(&self.golden, &self.outputs, episode, POWER_UPS);
         Ok(run.map_err(|stop| format!("the golden module {}", describe(stop))))
     }
 
@@ -214,21 +222,42 @@ impl<'a> Runner<'a> {
             return Ok(());
         }
         self.announce(Some(which))?;
-        let (model, counts) = (&self.candidates[which], &mut self.counts[which]);
         let mut outputs = vec![0; golden.value.len()];
         let start = Start { kind: 2, seed: episode.power_up };
-        let run = model.run(start, &episode.rows, &mut outputs, bounds(episode, 1));
-        let run = run.and_then(|()| {
-            if compare::add_episode(counts, &self.outputs, golden, &outputs) {
-                let own = run_defined(model, &self.outputs, episode)?;
-                compare::add_kinds(counts, &self.outputs, episode, golden, &outputs, &own);
-            }
-            Ok(())
-        });
+        let run = self.candidates[which].run(start, &episode.rows, &mut outputs, bounds(episode, 1));
         if let Err(stop) = run {
             self.stopped[which] = Some(outcome(stop));
+            return Ok(());
         }
+        let mut counts = self.counts[which].clone();
+        if compare::add_episode(&mut counts, &self.outputs, golden, &outputs) {
+            counts.clone_from(&self.counts[which]);
+            let golden = &*self.confirm(episode, golden)?;
+            if compare::add_episode(&mut counts, &self.outputs, golden, &outputs) {
+                self.announce(Some(which))?;
+                match run_defined(&self.candidates[which], &self.outputs, episode, POWER_UPS) {
+                    Ok(own) => {
+                        compare::add_kinds(&mut counts, &self.outputs, episode, golden, &outputs, &own);
+                    }
+                    Err(stop) => self.stopped[which] = Some(outcome(stop)),
+                }
+            }
+        }
+        self.counts[which] = counts;
         Ok(())
+    }
+
+    /// Runs the golden module from enough power-up states to be sure of its defined bits.
+    fn confirm(&mut self, episode: &Episode, golden: &Values) -> Result<Rc<Values>, WorkerError> {
+        if let Some((_, confirmed)) = self.confirmed.as_ref().filter(|(at, _)| *at == episode.index) {
+            return Ok(confirmed.clone());
+        }
+        self.announce(None)?;
+        let run = run_defined(&self.golden, &self.outputs, episode, POWER_UPS_TO_CONFIRM);
+        // The same module has run this episode to its end; should it not now, the first run stands.
+        let confirmed = Rc::new(run.unwrap_or_else(|_| golden.clone()));
+        self.confirmed = Some((episode.index, confirmed.clone()));
+        Ok(confirmed)
     }
 
     fn trace(&mut self, index: u32) -> Result<Result<Trace, Outcome>, WorkerError> {
@@ -246,7 +275,7 @@ impl<'a> Runner<'a> {
         let model = &self.candidates[0];
         let run = model
             .run(start, &episode.rows, &mut value, bounds(&episode, 1))
-            .and_then(|()| run_defined(model, &self.outputs, &episode));
+            .and_then(|()| run_defined(model, &self.outputs, &episode, POWER_UPS));
         Ok(run.map_err(outcome).map(|own| Trace {
             inputs: self.stimulus.inputs().clone(),
             outputs: self.outputs.clone(),
@@ -259,8 +288,12 @@ impl<'a> Runner<'a> {
 
     /// Says whose code runs next, and gives it time.
     fn announce(&mut self, candidate: Option<usize>) -> Result<(), WorkerError> {
-        super::super::worker::allow_cpu_seconds(CPU_SECONDS_OF_RUN * self.patience)?;
-        self.link.send(&Event::Running { index: self.task.index, candidate })
+        worker::allow_cpu_seconds(CPU_SECONDS_OF_RUN * self.patience)?;
+        self.link.send(&self.running(candidate))
+    }
+
+    fn running(&self, candidate: Option<usize>) -> Event {
+        Event::Running { index: self.task.index, candidate }
     }
 
     fn outcomes(&mut self) -> Vec<Outcome> {
@@ -278,19 +311,24 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// Runs an episode from all power-up states.
-fn run_defined(model: &Model, outputs: &Layout, episode: &Episode) -> Result<Values, Stop> {
+/// Runs an episode from so many power-up states.
+fn run_defined(
+    model: &Model,
+    outputs: &Layout,
+    episode: &Episode,
+    states: usize,
+) -> Result<Values, Stop> {
     let size = episode.steps.len() * outputs.words;
     let mut values = Values { value: vec![0; size], defined: vec![0; size] };
-    let starts = power_ups(episode.power_up);
+    let starts = power_ups(episode.power_up, states);
     let bounds = bounds(episode, starts.len() as u64);
     model.run_defined(&starts, &episode.rows, &mut values.value, &mut values.defined, bounds)?;
     Ok(values)
 }
 
-/// The power-up states of an episode; the first is a random one.
-fn power_ups(seed: u64) -> Vec<Start> {
-    let pairs = (1..POWER_UPS as u64 / 2).flat_map(|i| {
+/// So many power-up states; the first is a random one.
+fn power_ups(seed: u64, states: usize) -> Vec<Start> {
+    let pairs = (1..states as u64 / 2).flat_map(|i| {
         let seed = seed.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         [Start { kind: 2, seed }, Start { kind: 3, seed }]
     });

@@ -152,9 +152,11 @@ pub enum HarvestError {
 pub fn harvest(folder: &Path, prefix: &str, golden: &Interface) -> Result<Member, HarvestError> {
     let files = read_files(folder, prefix)?;
     let root = format!("{prefix}___024root");
+    // Constant tables are plain globals.
+    let constants = format!("{prefix}__ConstPool");
     let alone = files
         .iter()
-        .all(|(name, _)| name.starts_with(&root) || is_public(name, prefix));
+        .all(|(name, _)| name.starts_with(&root) || name.starts_with(&constants) || is_public(name, prefix));
     let mut text = String::new();
     if alone {
         // The symbol table has nothing but the root: four lines of ours replace two files.
