@@ -37,7 +37,8 @@ impl Writer {
             return Err(RecordError::Compressed { path: path.to_owned() });
         }
         let failed = |source| RecordError::Write { path: path.to_owned(), source };
-        let resume = resume && path.exists();
+        // An empty file has nothing to continue; a run killed before its provenance was written leaves one.
+        let resume = resume && std::fs::metadata(path).is_ok_and(|found| found.len() > 0);
         if resume {
             check_same(path, meta)?;
         }

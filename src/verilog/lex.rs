@@ -84,7 +84,7 @@ impl Iterator for Tokens<'_> {
             b'`' => prefixed(bytes, start, Kind::Directive, Kind::Symbol),
             b'\'' => based_number(bytes, start).map_or((Kind::Symbol, start + 1), |end| (Kind::Number, end)),
             b if b.is_ascii_punctuation() => (Kind::Symbol, symbol_end(bytes, start)),
-            _ => (Kind::Unknown, self.text.ceil_char_boundary(start + 1)),
+            _ => (Kind::Unknown, start + self.text[start..].chars().next().map_or(1, char::len_utf8)),
         };
         self.at = end;
         Some(Token { kind, span: start..end })

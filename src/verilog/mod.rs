@@ -7,6 +7,7 @@
 //! are answered here.
 
 pub mod lex;
+pub mod unit;
 
 pub use lex::{Kind, Token, lex};
 
@@ -24,7 +25,7 @@ impl Place {
     ///
     /// An offset past the end is taken as the end, one inside a character as the character's start.
     pub fn of(text: &str, offset: usize) -> Place {
-        let end = text.floor_char_boundary(offset);
+        let end = (0..=offset.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         let mut line = 1;
         let mut line_start = 0;
         let bytes = text.as_bytes();
