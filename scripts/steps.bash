@@ -27,8 +27,18 @@ die() {
     exit 1
 }
 
-# What `step` shows beside the time; a script may redefine it. Reads the log's path.
-step_detail() { tail -c 400 "$1" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-70 || true; }
+# What `step` shows beside the time. slang's C++ is most of a first build and cargo is silent while it
+# compiles: then its objects are counted.
+step_detail() {
+    local line objects=0
+    line="$(tail -c 400 "$1" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | sed 's/^ *//' | cut -c 1-70 || true)"
+    if [[ "$line" == *Compiling* && "$line" != *"Compiling salv "* ]]; then
+        objects="$(find "$CARGO_TARGET_DIR/release/build" -path '*/sv-lang-sys-*/out/*.o' \
+            -newermt "@$step_epoch" 2>/dev/null | wc -l)"
+    fi
+    if ((objects > 0)); then line="slang: $objects of about 150 C++ files compiled"; fi
+    printf '%s' "$line"
+}
 
 step_pid=''
 trap 'if [[ -n "$step_pid" ]]; then kill "$step_pid" 2>/dev/null || true; fi' EXIT
@@ -40,6 +50,8 @@ step() {
     shift 2
     log="$(mktemp "$cache/log/step.XXXXXX")"
     started=$SECONDS
+    step_epoch="$(date +%s)"
+    step_shown=-1
     say "$what${expected:+ ($expected)}"
     "$@" </dev/null >"$log" 2>&1 &
     step_pid=$!
@@ -59,7 +71,6 @@ step() {
     printf '  done in %d s\n' "$seconds" >&2
 }
 
-step_shown=-1
 step_show() {
     local log="$1" seconds="$2"
     if ((seconds == step_shown)); then return 0; fi
@@ -82,4 +93,16 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" && return 0
     as_root apt-get update
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+# Builds the program; on a terminal cargo shows its own progress.
+build_salv() {
+    local expected="about 10 minutes on 2 cores the first time, because slang is C++; then seconds"
+    cd "$root"
+    if [[ -t 2 ]]; then
+        say "building salv into $CARGO_TARGET_DIR ($expected)"
+        cargo build --release --locked
+    else
+        step "$expected" "building salv into $CARGO_TARGET_DIR" cargo build --release --locked
+    fi
 }
