@@ -80,6 +80,8 @@ pub struct Interface {
     pub roles: Vec<Role>,
     /// For each port, sorted values that the source compares it (or what it feeds) with.
     pub constants: Vec<Vec<Bits>>,
+    /// Sorted values compared with anywhere in the module (states, thresholds), whatever they meet.
+    pub pool: Vec<Bits>,
     /// Whether any process keeps state (a register, a latch or a memory).
     pub sequential: bool,
 }
