@@ -54,7 +54,7 @@ pub struct Arguments {
 #[derive(clap::Args)]
 pub struct StimulusArguments {
     /// Seed of every random choice
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = Config::default().seed)]
     pub seed: u64,
     /// Cycles of random inputs, over all episodes
     #[arg(long, default_value_t = Config::default().vectors)]
@@ -200,7 +200,6 @@ fn meta(arguments: &Arguments, config: &Config, backend: &dyn Backend) -> anyhow
     let candidates = hash(&arguments.candidates)?;
     let configuration = json!({
         "backend": backend.name(),
-        "profile": backend.profile(),
         "stimulus": config,
         "problems": problems,
         "candidates": candidates,

@@ -127,9 +127,6 @@ pub trait Backend: Sync {
     /// The name in records and on the command line.
     fn name(&self) -> &'static str;
 
-    /// The stimulus profile: `full` or `synchronous`.
-    fn profile(&self) -> &'static str;
-
     /// Names and versions of the tools that the labels depend on.
     fn tools(&self) -> BTreeMap<String, String>;
 

@@ -370,7 +370,7 @@ impl Context<'_> {
             status,
             message,
             backend: self.backend.name().into(),
-            profile: self.backend.profile().into(),
+            profile: self.config.profile.name().into(),
             races: Vec::new(),
             signals: Vec::new(),
         }

@@ -179,7 +179,7 @@ impl Verilator {
             runtime: self.runtime.library.display().to_string(),
             unit: built.unit.clone(),
             tasks,
-            config: config.clone(),
+            config: *config,
             patience,
         }
     }
@@ -225,10 +225,6 @@ impl Verilator {
 impl Backend for Verilator {
     fn name(&self) -> &'static str {
         "verilator"
-    }
-
-    fn profile(&self) -> &'static str {
-        "full"
     }
 
     fn tools(&self) -> BTreeMap<String, String> {
