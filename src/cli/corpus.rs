@@ -8,7 +8,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::candidate::Candidate;
-use crate::corpus::{self, completions, folder, rtllm, salv_seed, verilog_eval_v1, verilog_eval_v2};
+use crate::corpus::{
+    self, completions, folder, rtllm, salv_seed, verilog_eval_v1, verilog_eval_v2,
+};
 use crate::problem::{self, Problem};
 use crate::record::{Meta, Writer};
 
@@ -83,9 +85,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let problems = verilog_eval_v2::import(&import.path)?;
             save_problems(&import, "verilog-eval-v2", &[], &problems)?;
         }
-        Source::VerilogEvalV1 { import, descriptions } => {
+        Source::VerilogEvalV1 {
+            import,
+            descriptions,
+        } => {
             let problems = verilog_eval_v1::import(&import.path, descriptions.as_deref())?;
-            save_problems(&import, "verilog-eval-v1", descriptions.as_slice(), &problems)?;
+            save_problems(
+                &import,
+                "verilog-eval-v1",
+                descriptions.as_slice(),
+                &problems,
+            )?;
         }
         Source::Rtllm { import, family } => {
             let problems = rtllm::import(&import.path, family.as_deref())?;
@@ -94,13 +104,27 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Source::SalvSeed(import) => {
             save_problems(&import, "salv-seed", &[], &salv_seed::import(&import.path)?)?;
         }
-        Source::Folder { import, candidates_out } => {
+        Source::Folder {
+            import,
+            candidates_out,
+        } => {
             let (problems, candidates) = folder::import(&import.path)?;
             save_problems(&import, "folder", &[], &problems)?;
             match candidates_out {
-                Some(out) => save_candidates(&Import { path: import.path, out }, "folder", &[], &candidates)?,
+                Some(out) => save_candidates(
+                    &Import {
+                        path: import.path,
+                        out,
+                    },
+                    "folder",
+                    &[],
+                    &candidates,
+                )?,
                 None if candidates.is_empty() => {}
-                None => eprintln!("{} candidates left aside; --candidates-out FILE saves them", candidates.len()),
+                None => eprintln!(
+                    "{} candidates left aside; --candidates-out FILE saves them",
+                    candidates.len()
+                ),
             }
         }
         Source::Completions { import, problems } => {
@@ -116,10 +140,22 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn save_problems(import: &Import, source: &str, inputs: &[PathBuf], problems: &[Problem]) -> anyhow::Result<()> {
+fn save_problems(
+    import: &Import,
+    source: &str,
+    inputs: &[PathBuf],
+    problems: &[Problem],
+) -> anyhow::Result<()> {
     save(import, source, inputs, problems)?;
-    let with_testbench = problems.iter().filter(|problem| problem.testbench.is_some()).count();
-    eprintln!("{}: {} problems, {with_testbench} with a test bench", import.out.display(), problems.len());
+    let with_testbench = problems
+        .iter()
+        .filter(|problem| problem.testbench.is_some())
+        .count();
+    eprintln!(
+        "{}: {} problems, {with_testbench} with a test bench",
+        import.out.display(),
+        problems.len()
+    );
     Ok(())
 }
 
@@ -130,12 +166,23 @@ fn save_candidates(
     candidates: &[Candidate],
 ) -> anyhow::Result<()> {
     save(import, source, inputs, candidates)?;
-    let problems: std::collections::HashSet<&str> = candidates.iter().map(|row| row.problem.as_str()).collect();
-    eprintln!("{}: {} candidates for {} problems", import.out.display(), candidates.len(), problems.len());
+    let problems: std::collections::HashSet<&str> =
+        candidates.iter().map(|row| row.problem.as_str()).collect();
+    eprintln!(
+        "{}: {} candidates for {} problems",
+        import.out.display(),
+        candidates.len(),
+        problems.len()
+    );
     Ok(())
 }
 
-fn save(import: &Import, source: &str, inputs: &[PathBuf], rows: &[impl Serialize]) -> anyhow::Result<()> {
+fn save(
+    import: &Import,
+    source: &str,
+    inputs: &[PathBuf],
+    rows: &[impl Serialize],
+) -> anyhow::Result<()> {
     let mut meta = Meta::new("corpus", serde_json::json!({ "source": source }));
     for path in inputs.iter().chain([&import.path]) {
         meta.inputs.insert(path.display().to_string(), hash(path)?);
