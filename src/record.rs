@@ -48,7 +48,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// Returns the provenance of a file of `stage`, with nothing but its configuration.
+    /// Returns the provenance of a file of `stage`: its configuration and this program's version.
     pub fn new(stage: &str, configuration: serde_json::Value) -> Meta {
         let configuration = sorted(configuration);
         Meta {
@@ -58,7 +58,7 @@ impl Meta {
             configuration_hash: content_hash(configuration.to_string().as_bytes()),
             configuration,
             seed: None,
-            tools: BTreeMap::new(),
+            tools: BTreeMap::from([("salv".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
             inputs: BTreeMap::new(),
         }
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::candidate::Candidate;
 use crate::corpus::{
@@ -83,7 +84,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.source {
         Source::VerilogEvalV2(import) => {
             let problems = verilog_eval_v2::import(&import.path)?;
-            save_problems(&import, "verilog-eval-v2", &[], &problems)?;
+            save_problems(
+                &import,
+                json!({ "source": "verilog-eval-v2" }),
+                &[],
+                &problems,
+            )?;
         }
         Source::VerilogEvalV1 {
             import,
@@ -92,31 +98,41 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let problems = verilog_eval_v1::import(&import.path, descriptions.as_deref())?;
             save_problems(
                 &import,
-                "verilog-eval-v1",
+                json!({ "source": "verilog-eval-v1" }),
                 descriptions.as_slice(),
                 &problems,
             )?;
         }
         Source::Rtllm { import, family } => {
             let problems = rtllm::import(&import.path, family.as_deref())?;
-            save_problems(&import, "rtllm", &[], &problems)?;
+            save_problems(
+                &import,
+                json!({ "source": "rtllm", "family": family }),
+                &[],
+                &problems,
+            )?;
         }
         Source::SalvSeed(import) => {
-            save_problems(&import, "salv-seed", &[], &salv_seed::import(&import.path)?)?;
+            save_problems(
+                &import,
+                json!({ "source": "salv-seed" }),
+                &[],
+                &salv_seed::import(&import.path)?,
+            )?;
         }
         Source::Folder {
             import,
             candidates_out,
         } => {
             let (problems, candidates) = folder::import(&import.path)?;
-            save_problems(&import, "folder", &[], &problems)?;
+            save_problems(&import, json!({ "source": "folder" }), &[], &problems)?;
             match candidates_out {
                 Some(out) => save_candidates(
                     &Import {
                         path: import.path,
                         out,
                     },
-                    "folder",
+                    json!({ "source": "folder" }),
                     &[],
                     &candidates,
                 )?,
@@ -130,11 +146,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Source::Completions { import, problems } => {
             let known = problems.as_deref().map(problem::load).transpose()?;
             let candidates = completions::import(&import.path, known.as_deref())?;
-            save_candidates(&import, "completions", problems.as_slice(), &candidates)?;
+            save_candidates(
+                &import,
+                json!({ "source": "completions" }),
+                problems.as_slice(),
+                &candidates,
+            )?;
         }
         Source::Rollout { import, problems } => {
             let candidates = completions::rollout(&import.path, &problem::load(&problems)?)?;
-            save_candidates(&import, "rollout", &[problems], &candidates)?;
+            save_candidates(
+                &import,
+                json!({ "source": "rollout" }),
+                &[problems],
+                &candidates,
+            )?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -142,17 +168,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 fn save_problems(
     import: &Import,
-    source: &str,
+    configuration: Value,
     inputs: &[PathBuf],
     problems: &[Problem],
 ) -> anyhow::Result<()> {
-    save(import, source, inputs, problems)?;
+    save(import, configuration, inputs, problems)?;
     let with_testbench = problems
         .iter()
         .filter(|problem| problem.testbench.is_some())
         .count();
     eprintln!(
-        "{}: {} problems, {with_testbench} with a test bench",
+        "{}: {} problem(s), {with_testbench} with a test bench",
         import.out.display(),
         problems.len()
     );
@@ -161,15 +187,15 @@ fn save_problems(
 
 fn save_candidates(
     import: &Import,
-    source: &str,
+    configuration: Value,
     inputs: &[PathBuf],
     candidates: &[Candidate],
 ) -> anyhow::Result<()> {
-    save(import, source, inputs, candidates)?;
+    save(import, configuration, inputs, candidates)?;
     let problems: std::collections::HashSet<&str> =
         candidates.iter().map(|row| row.problem.as_str()).collect();
     eprintln!(
-        "{}: {} candidates for {} problems",
+        "{}: {} candidate(s) for {} problem(s)",
         import.out.display(),
         candidates.len(),
         problems.len()
@@ -179,11 +205,11 @@ fn save_candidates(
 
 fn save(
     import: &Import,
-    source: &str,
+    configuration: Value,
     inputs: &[PathBuf],
     rows: &[impl Serialize],
 ) -> anyhow::Result<()> {
-    let mut meta = Meta::new("corpus", serde_json::json!({ "source": source }));
+    let mut meta = Meta::new("corpus", configuration);
     for path in inputs.iter().chain([&import.path]) {
         meta.inputs.insert(path.display().to_string(), hash(path)?);
     }

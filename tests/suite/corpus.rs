@@ -16,7 +16,10 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 /// Returns the folder of real data beside the repository; says so where it is absent.
-#[expect(clippy::print_stderr, reason = "a skipped test must not look like one that passed")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a skipped test must not look like one that passed"
+)]
 pub fn shared_data() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     if path.is_dir() {
