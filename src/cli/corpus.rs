@@ -123,35 +123,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Source::Folder {
             import,
             candidates_out,
-        } => {
-            let (problems, candidates) = folder::import(&import.path)?;
-            save_problems(&import, json!({ "source": "folder" }), &[], &problems)?;
-            match candidates_out {
-                Some(out) => save_candidates(
-                    &Import {
-                        path: import.path,
-                        out,
-                    },
-                    json!({ "source": "folder" }),
-                    &[],
-                    &candidates,
-                )?,
-                None if candidates.is_empty() => {}
-                None => eprintln!(
-                    "{} candidates left aside; --candidates-out FILE saves them",
-                    candidates.len()
-                ),
-            }
-        }
+        } => import_folder(import, candidates_out)?,
         Source::Completions { import, problems } => {
             let known = problems.as_deref().map(problem::load).transpose()?;
             let candidates = completions::import(&import.path, known.as_deref())?;
-            save_candidates(
-                &import,
-                json!({ "source": "completions" }),
-                problems.as_slice(),
-                &candidates,
-            )?;
+            let configuration = json!({ "source": "completions" });
+            save_candidates(&import, configuration, problems.as_slice(), &candidates)?;
         }
         Source::Rollout { import, problems } => {
             let candidates = completions::rollout(&import.path, &problem::load(&problems)?)?;
@@ -164,6 +141,26 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn import_folder(import: Import, candidates_out: Option<PathBuf>) -> anyhow::Result<()> {
+    let (problems, candidates) = folder::import(&import.path)?;
+    save_problems(&import, json!({ "source": "folder" }), &[], &problems)?;
+    match candidates_out {
+        Some(out) => {
+            let import = Import {
+                path: import.path,
+                out,
+            };
+            save_candidates(&import, json!({ "source": "folder" }), &[], &candidates)?;
+        }
+        None if candidates.is_empty() => {}
+        None => eprintln!(
+            "{} candidate(s) left aside; --candidates-out FILE saves them",
+            candidates.len()
+        ),
+    }
+    Ok(())
 }
 
 fn save_problems(
