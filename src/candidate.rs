@@ -34,7 +34,9 @@ pub struct Candidate {
 }
 
 /// Opens a file of candidates; they follow one at a time.
-pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Candidate, RecordError>> + use<>, RecordError> {
+pub fn read(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Candidate, RecordError>> + use<>, RecordError> {
     #[derive(Deserialize)]
     struct Row {
         problem: String,

@@ -48,7 +48,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// Returns the provenance of a file of `stage`, with nothing but its configuration.
+    /// Returns the provenance of a file of `stage`: its configuration and this program's version.
     pub fn new(stage: &str, configuration: serde_json::Value) -> Meta {
         let configuration = sorted(configuration);
         Meta {
@@ -58,7 +58,7 @@ impl Meta {
             configuration_hash: content_hash(configuration.to_string().as_bytes()),
             configuration,
             seed: None,
-            tools: BTreeMap::new(),
+            tools: BTreeMap::from([("salv".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
             inputs: BTreeMap::new(),
         }
     }
@@ -71,8 +71,10 @@ pub fn content_hash(content: &[u8]) -> String {
 
 /// Returns the [`content_hash`] of a file, reading it in pieces.
 pub fn file_hash(path: &Path) -> Result<String, RecordError> {
-    let mut file =
-        std::fs::File::open(path).map_err(|source| RecordError::Open { path: path.to_owned(), source })?;
+    let mut file = std::fs::File::open(path).map_err(|source| RecordError::Open {
+        path: path.to_owned(),
+        source,
+    })?;
     let mut hasher = blake3::Hasher::new();
     let mut piece = vec![0; 64 << 10];
     loop {
@@ -80,7 +82,12 @@ pub fn file_hash(path: &Path) -> Result<String, RecordError> {
             Ok(0) => return Ok(hasher.finalize().to_hex().to_string()),
             Ok(length) => hasher.update(&piece[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(source) => return Err(RecordError::Open { path: path.to_owned(), source }),
+            Err(source) => {
+                return Err(RecordError::Open {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
         };
     }
 }
@@ -177,7 +184,10 @@ fn sorted(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     match value {
         Value::Object(map) => {
-            let by_key: BTreeMap<String, Value> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            let by_key: BTreeMap<String, Value> = map
+                .into_iter()
+                .map(|(key, value)| (key, sorted(value)))
+                .collect();
             Value::Object(by_key.into_iter().collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),

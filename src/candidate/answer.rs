@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
-const REASONING: [(&str, &str); 3] =
-    [("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<reasoning>", "</reasoning>")];
+const REASONING: [(&str, &str); 3] = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<reasoning>", "</reasoning>"),
+];
 
 /// Returns the parts of a completion to look in, the likeliest first.
 ///
@@ -16,11 +19,17 @@ pub(super) fn answers(completion: &str) -> Vec<Range<usize>> {
         .filter_map(|(_, close)| completion.rfind(close).map(|at| at + close.len()))
         .max()
         .unwrap_or(0);
-    let opened = REASONING.iter().filter_map(|(open, _)| completion[closed..].find(open).map(|at| (at, open.len())));
-    match opened.min() {
-        None => vec![closed..completion.len()],
-        Some((at, length)) => vec![closed..closed + at, closed + at + length..completion.len()],
+    let opened = REASONING
+        .iter()
+        .filter_map(|(open, _)| completion[closed..].find(open).map(|at| (at, open.len())));
+    let mut parts = Vec::new();
+    let mut start = closed;
+    if let Some((at, length)) = opened.min() {
+        parts.push(closed..closed + at);
+        start = closed + at + length;
     }
+    parts.push(start..completion.len());
+    parts
 }
 
 /// Returns the parts of a text between `[BEGIN]` and `[DONE]`, the first first, as VerilogEval asks for them.
@@ -31,7 +40,12 @@ pub(super) fn marked(text: &str) -> Vec<Range<usize>> {
     let begins = marks(text, "[BEGIN]");
     let dones = marks(text, "[DONE]");
     let end_after = |start: usize| {
-        let next = |marks: &[usize]| marks.get(marks.partition_point(|&at| at < start)).copied().unwrap_or(text.len());
+        let next = |marks: &[usize]| {
+            marks
+                .get(marks.partition_point(|&at| at < start))
+                .copied()
+                .unwrap_or(text.len())
+        };
         next(&dones).min(next(&begins))
     };
     if begins.is_empty() && dones.is_empty() {
@@ -39,7 +53,9 @@ pub(super) fn marked(text: &str) -> Vec<Range<usize>> {
     }
     // Without `[BEGIN]`, the prompt ended with it.
     let from_start = (begins.first() > dones.first() || begins.is_empty()).then_some(0);
-    let starts = from_start.into_iter().chain(begins.iter().map(|at| at + "[BEGIN]".len()));
+    let starts = from_start
+        .into_iter()
+        .chain(begins.iter().map(|at| at + "[BEGIN]".len()));
     starts.map(|start| start..end_after(start)).collect()
 }
 
@@ -48,7 +64,11 @@ fn marks(text: &str, mark: &str) -> Vec<usize> {
     let mut line_start = 0;
     for line in text.split_inclusive('\n') {
         let code = line.find("//").unwrap_or(line.len());
-        found.extend(line[..code].match_indices(mark).map(|(at, _)| line_start + at));
+        found.extend(
+            line[..code]
+                .match_indices(mark)
+                .map(|(at, _)| line_start + at),
+        );
         line_start += line.len();
     }
     found

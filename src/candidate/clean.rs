@@ -31,7 +31,10 @@ pub(super) fn clean(characters: impl Iterator<Item = (char, Range<usize>)>) -> C
 }
 
 /// Returns the characters of a part of the completion as they stand.
-pub(super) fn plain(completion: &str, part: Range<usize>) -> impl Iterator<Item = (char, Range<usize>)> {
+pub(super) fn plain(
+    completion: &str,
+    part: Range<usize>,
+) -> impl Iterator<Item = (char, Range<usize>)> {
     let start = part.start;
     completion[part]
         .char_indices()

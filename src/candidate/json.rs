@@ -15,14 +15,20 @@ pub(super) type Decoded = Vec<(char, Range<usize>)>;
 pub(super) fn strings(completion: &str, part: Range<usize>) -> Vec<Decoded> {
     let part = unfenced(completion, part);
     let text = &completion[part.clone()];
-    if !text.starts_with(['{', '[']) || serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+    if !text.starts_with(['{', '[']) || serde_json::from_str::<serde::de::IgnoredAny>(text).is_err()
+    {
         return Vec::new();
     }
     // A string of valid JSON is a string token of Verilog: both end at the first quote without a backslash
     // before it, and neither holds a line end. Outside strings there is nothing that opens a comment.
     lex(text)
         .filter(|token| token.kind == Kind::String)
-        .map(|token| decode(completion, part.start + token.span.start + 1..part.start + token.span.end - 1))
+        .map(|token| {
+            decode(
+                completion,
+                part.start + token.span.start + 1..part.start + token.span.end - 1,
+            )
+        })
         .collect()
 }
 
@@ -30,7 +36,10 @@ pub(super) fn strings(completion: &str, part: Range<usize>) -> Vec<Decoded> {
 fn unfenced(completion: &str, part: Range<usize>) -> Range<usize> {
     let trimmed = trim(completion, part);
     let text = &completion[trimmed.clone()];
-    let Some(inner) = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```")) else {
+    let Some(inner) = text
+        .strip_prefix("```")
+        .and_then(|rest| rest.strip_suffix("```"))
+    else {
         return trimmed;
     };
     match inner.find('\n') {
@@ -51,8 +60,11 @@ fn decode(completion: &str, inside: Range<usize>) -> Decoded {
     let mut out = Vec::new();
     let mut at = inside.start;
     while let Some(character) = completion[at..inside.end].chars().next() {
-        let (decoded, length) =
-            if character == '\\' { escape(&completion[at..inside.end]) } else { (character, character.len_utf8()) };
+        let (decoded, length) = if character == '\\' {
+            escape(&completion[at..inside.end])
+        } else {
+            (character, character.len_utf8())
+        };
         out.push((decoded, at..at + length));
         at += length;
     }
@@ -70,9 +82,16 @@ fn escape(text: &str) -> (char, usize) {
         Some(b'u') => match (unit(text), text.get(6..).and_then(unit)) {
             (Some(high @ 0xd800..=0xdbff), Some(low @ 0xdc00..=0xdfff)) => {
                 let scalar = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-                (char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
+                (
+                    char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER),
+                    12,
+                )
             }
-            (one, _) => (one.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER), 6.min(text.len())),
+            (one, _) => (
+                one.and_then(char::from_u32)
+                    .unwrap_or(char::REPLACEMENT_CHARACTER),
+                6.min(text.len()),
+            ),
         },
         // `\"`, `\\`, `\/`.
         Some(&byte) => (char::from(byte), 2),

@@ -6,9 +6,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::candidate::Candidate;
-use crate::corpus::{self, completions, folder, rtllm, salv_seed, verilog_eval_v1, verilog_eval_v2};
+use crate::corpus::{
+    self, completions, folder, rtllm, salv_seed, verilog_eval_v1, verilog_eval_v2,
+};
 use crate::problem::{self, Problem};
 use crate::record::{Meta, Writer};
 
@@ -81,62 +84,129 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.source {
         Source::VerilogEvalV2(import) => {
             let problems = verilog_eval_v2::import(&import.path)?;
-            save_problems(&import, "verilog-eval-v2", &[], &problems)?;
+            save_problems(
+                &import,
+                json!({ "source": "verilog-eval-v2" }),
+                &[],
+                &problems,
+            )?;
         }
-        Source::VerilogEvalV1 { import, descriptions } => {
+        Source::VerilogEvalV1 {
+            import,
+            descriptions,
+        } => {
             let problems = verilog_eval_v1::import(&import.path, descriptions.as_deref())?;
-            save_problems(&import, "verilog-eval-v1", descriptions.as_slice(), &problems)?;
+            save_problems(
+                &import,
+                json!({ "source": "verilog-eval-v1" }),
+                descriptions.as_slice(),
+                &problems,
+            )?;
         }
         Source::Rtllm { import, family } => {
             let problems = rtllm::import(&import.path, family.as_deref())?;
-            save_problems(&import, "rtllm", &[], &problems)?;
+            save_problems(
+                &import,
+                json!({ "source": "rtllm", "family": family }),
+                &[],
+                &problems,
+            )?;
         }
         Source::SalvSeed(import) => {
-            save_problems(&import, "salv-seed", &[], &salv_seed::import(&import.path)?)?;
+            save_problems(
+                &import,
+                json!({ "source": "salv-seed" }),
+                &[],
+                &salv_seed::import(&import.path)?,
+            )?;
         }
-        Source::Folder { import, candidates_out } => {
-            let (problems, candidates) = folder::import(&import.path)?;
-            save_problems(&import, "folder", &[], &problems)?;
-            match candidates_out {
-                Some(out) => save_candidates(&Import { path: import.path, out }, "folder", &[], &candidates)?,
-                None if candidates.is_empty() => {}
-                None => eprintln!("{} candidates left aside; --candidates-out FILE saves them", candidates.len()),
-            }
-        }
+        Source::Folder {
+            import,
+            candidates_out,
+        } => import_folder(import, candidates_out)?,
         Source::Completions { import, problems } => {
             let known = problems.as_deref().map(problem::load).transpose()?;
             let candidates = completions::import(&import.path, known.as_deref())?;
-            save_candidates(&import, "completions", problems.as_slice(), &candidates)?;
+            let configuration = json!({ "source": "completions" });
+            save_candidates(&import, configuration, problems.as_slice(), &candidates)?;
         }
         Source::Rollout { import, problems } => {
             let candidates = completions::rollout(&import.path, &problem::load(&problems)?)?;
-            save_candidates(&import, "rollout", &[problems], &candidates)?;
+            save_candidates(
+                &import,
+                json!({ "source": "rollout" }),
+                &[problems],
+                &candidates,
+            )?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn save_problems(import: &Import, source: &str, inputs: &[PathBuf], problems: &[Problem]) -> anyhow::Result<()> {
-    save(import, source, inputs, problems)?;
-    let with_testbench = problems.iter().filter(|problem| problem.testbench.is_some()).count();
-    eprintln!("{}: {} problems, {with_testbench} with a test bench", import.out.display(), problems.len());
+fn import_folder(import: Import, candidates_out: Option<PathBuf>) -> anyhow::Result<()> {
+    let (problems, candidates) = folder::import(&import.path)?;
+    save_problems(&import, json!({ "source": "folder" }), &[], &problems)?;
+    match candidates_out {
+        Some(out) => {
+            let import = Import {
+                path: import.path,
+                out,
+            };
+            save_candidates(&import, json!({ "source": "folder" }), &[], &candidates)?;
+        }
+        None if candidates.is_empty() => {}
+        None => eprintln!(
+            "{} candidate(s) left aside; --candidates-out FILE saves them",
+            candidates.len()
+        ),
+    }
+    Ok(())
+}
+
+fn save_problems(
+    import: &Import,
+    configuration: Value,
+    inputs: &[PathBuf],
+    problems: &[Problem],
+) -> anyhow::Result<()> {
+    save(import, configuration, inputs, problems)?;
+    let with_testbench = problems
+        .iter()
+        .filter(|problem| problem.testbench.is_some())
+        .count();
+    eprintln!(
+        "{}: {} problem(s), {with_testbench} with a test bench",
+        import.out.display(),
+        problems.len()
+    );
     Ok(())
 }
 
 fn save_candidates(
     import: &Import,
-    source: &str,
+    configuration: Value,
     inputs: &[PathBuf],
     candidates: &[Candidate],
 ) -> anyhow::Result<()> {
-    save(import, source, inputs, candidates)?;
-    let problems: std::collections::HashSet<&str> = candidates.iter().map(|row| row.problem.as_str()).collect();
-    eprintln!("{}: {} candidates for {} problems", import.out.display(), candidates.len(), problems.len());
+    save(import, configuration, inputs, candidates)?;
+    let problems: std::collections::HashSet<&str> =
+        candidates.iter().map(|row| row.problem.as_str()).collect();
+    eprintln!(
+        "{}: {} candidate(s) for {} problem(s)",
+        import.out.display(),
+        candidates.len(),
+        problems.len()
+    );
     Ok(())
 }
 
-fn save(import: &Import, source: &str, inputs: &[PathBuf], rows: &[impl Serialize]) -> anyhow::Result<()> {
-    let mut meta = Meta::new("corpus", serde_json::json!({ "source": source }));
+fn save(
+    import: &Import,
+    configuration: Value,
+    inputs: &[PathBuf],
+    rows: &[impl Serialize],
+) -> anyhow::Result<()> {
+    let mut meta = Meta::new("corpus", configuration);
     for path in inputs.iter().chain([&import.path]) {
         meta.inputs.insert(path.display().to_string(), hash(path)?);
     }

@@ -5,7 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ImportError, checked, completions, entries, layout, name_of, read_text, read_text_if_any};
+use super::{
+    ImportError, checked, completions, entries, layout, name_of, read_text, read_text_if_any,
+};
 use crate::candidate::Candidate;
 use crate::problem::Problem;
 use crate::verilog::unit::sole_top;
@@ -22,14 +24,24 @@ pub fn import(path: &Path) -> Result<(Vec<Problem>, Vec<Candidate>), ImportError
         }
         problems.push(import_problem(&folder, name)?);
     }
-    Ok((checked(problems, path, "a folder for each problem, with prompt.md and golden.sv")?, candidates))
+    Ok((
+        checked(
+            problems,
+            path,
+            "a folder for each problem, with prompt.md and golden.sv",
+        )?,
+        candidates,
+    ))
 }
 
 fn import_problem(folder: &Path, name: String) -> Result<Problem, ImportError> {
     let golden_path = one_of(folder, &["golden.sv", "golden.v"])?;
     let golden = read_text(&golden_path)?;
     let top = sole_top(&golden).ok_or_else(|| {
-        layout(&golden_path, "there must be one module that no other one instantiates; candidates get its name")
+        layout(
+            &golden_path,
+            "there must be one module that no other one instantiates; candidates get its name",
+        )
     })?;
     let testbench = match read_text_if_any(&folder.join("testbench.sv"))? {
         None => read_text_if_any(&folder.join("testbench.v"))?,
@@ -49,10 +61,17 @@ fn import_problem(folder: &Path, name: String) -> Result<Problem, ImportError> {
 }
 
 fn one_of(folder: &Path, names: &[&str]) -> Result<PathBuf, ImportError> {
-    let found: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).filter(|path| path.is_file()).collect();
+    let found: Vec<PathBuf> = names
+        .iter()
+        .map(|name| folder.join(name))
+        .filter(|path| path.is_file())
+        .collect();
     match &found[..] {
         [path] => Ok(path.clone()),
         [] => Err(layout(folder, format!("{} is missing", names[0]))),
-        _ => Err(layout(folder, format!("leave only one of {}", names.join(", ")))),
+        _ => Err(layout(
+            folder,
+            format!("leave only one of {}", names.join(", ")),
+        )),
     }
 }

@@ -31,12 +31,21 @@ enum Id {
 /// Imports a file.
 pub fn import(path: &Path) -> Result<Vec<Problem>, ImportError> {
     let rows = rows(path)?;
-    let problems: Result<Vec<Problem>, ImportError> = rows.into_iter().map(|row| problem(row, path)).collect();
-    checked(problems?, path, "a JSON list of {problem_id, instruction, gold_code, testbench}")
+    let problems: Result<Vec<Problem>, ImportError> =
+        rows.into_iter().map(|row| problem(row, path)).collect();
+    checked(
+        problems?,
+        path,
+        "a JSON list of {problem_id, instruction, gold_code, testbench}",
+    )
 }
 
 fn rows(path: &Path) -> Result<Vec<Row>, ImportError> {
-    let lines = || record::read::<Row>(path)?.map(|row| row.map(|row| row.value)).collect::<Result<Vec<_>, _>>();
+    let lines = || {
+        record::read::<Row>(path)?
+            .map(|row| row.map(|row| row.value))
+            .collect::<Result<Vec<_>, _>>()
+    };
     if path.extension().is_some_and(|kind| kind == "gz") {
         return Ok(lines()?);
     }
@@ -53,7 +62,10 @@ fn problem(row: Row, path: &Path) -> Result<Problem, ImportError> {
         Id::Number(number) => number.to_string(),
     };
     let Some(top) = sole_top(&row.gold_code) else {
-        return Err(layout(path, format!("gold_code of problem {id:?} has no single top module")));
+        return Err(layout(
+            path,
+            format!("gold_code of problem {id:?} has no single top module"),
+        ));
     };
     Ok(Problem {
         problem: format!("salv/{id}"),

@@ -9,15 +9,21 @@ use super::{ImportError, checked, entries, layout, name_of, read_text, read_text
 use crate::problem::Problem;
 
 /// The benchmark's folders and the names of their families.
-const TASKS: [(&str, &str); 2] =
-    [("dataset_code-complete-iccad2023", "ve2-cc"), ("dataset_spec-to-rtl", "ve2-spec")];
+const TASKS: [(&str, &str); 2] = [
+    ("dataset_code-complete-iccad2023", "ve2-cc"),
+    ("dataset_spec-to-rtl", "ve2-spec"),
+];
 
 /// Imports one task's folder, or both from the folder that holds them.
 pub fn import(path: &Path) -> Result<Vec<Problem>, ImportError> {
-    let expected = "dataset_spec-to-rtl or dataset_code-complete-iccad2023 with files ProbNNN_name_prompt.txt";
+    let expected =
+        "dataset_spec-to-rtl or dataset_code-complete-iccad2023 with files ProbNNN_name_prompt.txt";
     let mut problems = Vec::new();
     // The folder may be given as `.`, so that its own name shows only in the full path.
-    let own_name = path.canonicalize().map(|full| name_of(&full)).unwrap_or_default();
+    let own_name = path
+        .canonicalize()
+        .map(|full| name_of(&full))
+        .unwrap_or_default();
     for (folder, family) in TASKS {
         let inner = path.join(folder);
         if own_name == folder {
@@ -33,10 +39,15 @@ fn import_task(folder: &Path, family: &str) -> Result<Vec<Problem>, ImportError>
     let mut problems = Vec::new();
     for prompt in entries(folder)? {
         let file = name_of(&prompt);
-        let Some(name) = file.strip_suffix("_prompt.txt") else { continue };
+        let Some(name) = file.strip_suffix("_prompt.txt") else {
+            continue;
+        };
         let golden = folder.join(format!("{name}_ref.sv"));
         if !golden.is_file() {
-            return Err(layout(&prompt, format!("{name}_ref.sv does not stand beside it")));
+            return Err(layout(
+                &prompt,
+                format!("{name}_ref.sv does not stand beside it"),
+            ));
         }
         problems.push(Problem {
             problem: format!("{family}/{name}"),

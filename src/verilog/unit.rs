@@ -4,6 +4,7 @@
 //! a name there. So `module top (` counts and "the module top reads" does not, and a module with errors in
 //! it, cut off, or without its `endmodule` still counts: whether it is good Verilog is the parser's question.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{Kind, Token, lex, lex::is_keyword};
@@ -40,7 +41,11 @@ impl<'a> Scan<'a> {
     /// Lexes a text and finds its units.
     pub fn new(text: &'a str) -> Scan<'a> {
         let tokens = lex(text).filter(|token| !token.kind.is_trivia()).collect();
-        let mut scan = Scan { text, tokens, units: Vec::new() };
+        let mut scan = Scan {
+            text,
+            tokens,
+            units: Vec::new(),
+        };
         scan.units = scan.find_units(true);
         if scan.units.is_empty() {
             scan.units = scan.find_units(false);
@@ -50,7 +55,9 @@ impl<'a> Scan<'a> {
 
     /// Returns the text of a token; nothing past the last one.
     pub fn word(&self, index: usize) -> &'a str {
-        self.tokens.get(index).map_or("", |token| &self.text[token.span.clone()])
+        self.tokens
+            .get(index)
+            .map_or("", |token| &self.text[token.span.clone()])
     }
 
     /// Returns the kind of a token.
@@ -60,13 +67,21 @@ impl<'a> Scan<'a> {
 
     /// Tells whether a token is the first of its line.
     pub fn starts_line(&self, index: usize) -> bool {
-        let from = if index == 0 { 0 } else { self.tokens[index - 1].span.end };
-        self.tokens.get(index).is_some_and(|token| index == 0 || self.text[from..token.span.start].contains('\n'))
+        let from = if index == 0 {
+            0
+        } else {
+            self.tokens[index - 1].span.end
+        };
+        self.tokens
+            .get(index)
+            .is_some_and(|token| index == 0 || self.text[from..token.span.start].contains('\n'))
     }
 
     /// Tells whether a module of this name is declared.
     pub fn declares(&self, name: &str) -> bool {
-        self.units.iter().any(|unit| unit.is_module && unit.name == name)
+        self.units
+            .iter()
+            .any(|unit| unit.is_module && unit.name == name)
     }
 
     /// Finds the units that stand in no other one. A unit that begins inside an open one is nested if the
@@ -74,17 +89,30 @@ impl<'a> Scan<'a> {
     fn find_units(&self, at_line_start: bool) -> Vec<Unit> {
         let mut units: Vec<Unit> = Vec::new();
         let mut open: Vec<(usize, &'static str)> = Vec::new();
+        let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
         for index in 0..self.tokens.len() {
             if self.kind(index) != Some(Kind::Word) {
                 continue;
             }
-            if let Some(level) = open.iter().rposition(|(_, end)| *end == self.word(index)) {
-                let unit = &mut units[open[level].0];
+            let word = self.word(index);
+            // Looked for only where it will be found: all that is passed on the way is then closed too.
+            if let Some(count) = counts.get_mut(word).filter(|count| **count > 0) {
+                *count -= 1;
+                let Some(level) = open.iter().rposition(|(_, end)| *end == word) else {
+                    continue;
+                };
+                for (_, unfinished) in open.drain(level + 1..) {
+                    counts.entry(unfinished).and_modify(|count| *count -= 1);
+                }
+                let Some((unit, _)) = open.pop() else {
+                    continue;
+                };
+                let unit = &mut units[unit];
                 (unit.span.end, unit.end_token) = self.unit_end(index);
                 unit.closed = true;
-                open.truncate(level);
             } else if let Some((end, name)) = self.head(index, at_line_start) {
                 open.push((units.len(), end));
+                *counts.entry(end).or_insert(0) += 1;
                 units.push(Unit {
                     name,
                     is_module: end == "endmodule",
@@ -123,16 +151,23 @@ impl<'a> Scan<'a> {
             "program" => "endprogram",
             _ => return None,
         };
-        let after_code = index > 0 && matches!(self.word(index - 1), ";" | "*)" | "endmodule" | "endpackage");
+        let after_code = index > 0
+            && matches!(
+                self.word(index - 1),
+                ";" | "*)" | "endmodule" | "endpackage"
+            );
         if !(self.starts_line(index) || after_code || (end == "endmodule" && !at_line_start)) {
             return None;
         }
         let lifetime = usize::from(matches!(self.word(index + 1), "automatic" | "static"));
         let name = index + 1 + lifetime;
         let follower = self.word(name + 1);
-        let heads = matches!(follower, "(" | ";" | "#" | "(*" | "import") || self.kind(name + 1) == Some(Kind::Directive);
+        let heads = matches!(follower, "(" | ";" | "#" | "(*" | "import")
+            || self.kind(name + 1) == Some(Kind::Directive);
         match self.kind(name)? {
-            Kind::Word if heads && !is_keyword(self.word(name)) => Some((end, self.word(name).to_owned())),
+            Kind::Word if heads && !is_keyword(self.word(name)) => {
+                Some((end, self.word(name).to_owned()))
+            }
             Kind::EscapedIdentifier if heads => Some((end, self.word(name)[1..].to_owned())),
             _ => None,
         }
@@ -141,18 +176,31 @@ impl<'a> Scan<'a> {
     /// Returns where a unit ends whose end keyword stands at `index`: after its label, if it has one.
     fn unit_end(&self, index: usize) -> (usize, usize) {
         let labelled = self.word(index + 1) == ":"
-            && matches!(self.kind(index + 2), Some(Kind::Word | Kind::EscapedIdentifier))
+            && matches!(
+                self.kind(index + 2),
+                Some(Kind::Word | Kind::EscapedIdentifier)
+            )
             && !is_keyword(self.word(index + 2));
         let last = if labelled { index + 2 } else { index };
         (self.tokens[last].span.end, last + 1)
     }
 
-    /// Tells whether a run of tokens reads like prose: three plain words in a row, which Verilog never has.
+    /// Tells whether some tokens read like prose: three plain words among words in a row in one line, which
+    /// Verilog never has. Keywords (`module`, `and`) stand in prose too; they neither count nor interrupt.
     pub fn is_prose(&self, tokens: Range<usize>) -> bool {
-        let is_plain = |index: usize| self.kind(index) == Some(Kind::Word) && !is_keyword(self.word(index));
-        tokens.clone().zip(tokens.clone().skip(2)).any(|(first, third)| {
-            (first..=third).all(is_plain) && self.text[self.tokens[first].span.end..self.tokens[third].span.start].len() < 200
-        })
+        let mut plain = 0;
+        for index in tokens.start..tokens.end.min(self.tokens.len()) {
+            if self.kind(index) != Some(Kind::Word) || self.starts_line(index) {
+                plain = 0;
+            }
+            if self.kind(index) == Some(Kind::Word) && !is_keyword(self.word(index)) {
+                plain += 1;
+            }
+            if plain == 3 {
+                return true;
+            }
+        }
+        false
     }
 
     /// Tells whether a file-scope item that is no unit begins at a token: a directive, an import, a type, a
@@ -169,7 +217,10 @@ impl<'a> Scan<'a> {
             "`include" => self.kind(index + 1) == Some(Kind::String),
             "`resetall" | "`endif" | "`else" | "`celldefine" | "`endcelldefine" => next != "`",
             "import" => next_is_name && self.word(index + 2) == "::",
-            "typedef" => matches!(next, "enum" | "struct" | "union" | "logic" | "reg" | "bit" | "int" | "byte"),
+            "typedef" => matches!(
+                next,
+                "enum" | "struct" | "union" | "logic" | "reg" | "bit" | "int" | "byte"
+            ),
             "parameter" | "localparam" => next_is_name || next == "[",
             "function" | "task" => next_is_name && !self.is_prose(index + 1..index + 4),
             "timeunit" | "timeprecision" => self.kind(index + 1) == Some(Kind::Number),
@@ -187,7 +238,10 @@ pub fn uses<'a>(scan: &Scan<'a>, tokens: Range<usize>) -> Vec<&'a str> {
         .filter(|&index| scan.kind(index) == Some(Kind::Word))
         .filter(|&index| {
             matches!(scan.word(index + 1), "#" | "::")
-                || matches!(scan.kind(index + 1), Some(Kind::Word | Kind::EscapedIdentifier))
+                || matches!(
+                    scan.kind(index + 1),
+                    Some(Kind::Word | Kind::EscapedIdentifier)
+                )
         })
         .map(|index| scan.word(index))
         .collect()
@@ -199,9 +253,14 @@ pub fn sole_top(text: &str) -> Option<String> {
     let scan = Scan::new(text);
     let is_used = |module: &Unit| {
         let others = scan.units.iter().filter(|unit| unit.name != module.name);
-        others.flat_map(|unit| uses(&scan, unit.first_token..unit.end_token)).any(|name| name == module.name)
+        others
+            .flat_map(|unit| uses(&scan, unit.first_token..unit.end_token))
+            .any(|name| name == module.name)
     };
-    let mut tops = scan.units.iter().filter(|unit| unit.is_module && !is_used(unit));
+    let mut tops = scan
+        .units
+        .iter()
+        .filter(|unit| unit.is_module && !is_used(unit));
     let top = tops.next()?;
     tops.next().is_none().then(|| top.name.clone())
 }
