@@ -43,7 +43,7 @@ pub struct Arguments {
     #[arg(long)]
     threads: Option<usize>,
     /// Candidates in one build
-    #[arg(long, default_value_t = 64, hide = true)]
+    #[arg(long, default_value_t = 128, hide = true)]
     batch: usize,
     /// Continue a run that ended early
     #[arg(long)]

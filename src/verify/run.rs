@@ -20,7 +20,7 @@ use crate::problem::Problem;
 use crate::record::content_hash;
 
 /// How a run is spread over the machine. None of it changes a result.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Parallelism {
     /// Worker threads.
     pub threads: usize,
@@ -87,7 +87,7 @@ pub fn verify(
         let errors = verdict_in.clone();
         scope.spawn(move |_| {
             let until = || stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed);
-            if let Err(error) = read(context, candidates, parallelism.batch, &batch_in, until) {
+            if let Err(error) = read(context, candidates, *parallelism, &batch_in, until) {
                 // A closed channel means that the run has ended already.
                 let _ = errors.send(Err(error));
             }
@@ -217,13 +217,15 @@ fn elaborate_golden(
 fn read(
     context: &Context,
     candidates: impl Iterator<Item = Result<Candidate, RunError>>,
-    batch: usize,
+    Parallelism { threads, batch }: Parallelism,
     batches: &Sender<Vec<Row>>,
     until: impl Fn() -> bool,
 ) -> Result<(), RunError> {
     let mut window = Vec::new();
     let send = |window: &mut Vec<Row>| {
         window.sort_by_key(|row| (row.problem, row.index));
+        // A run shorter than a batch for each thread still keeps all threads busy.
+        let batch = batch.min(window.len().div_ceil(threads));
         while !window.is_empty() && !until() {
             let rest = window.split_off(batch.min(window.len()));
             if batches.send(std::mem::replace(window, rest)).is_err() {
