@@ -356,3 +356,54 @@ fn table(symbol: &str, prefix: &str, root: &str, golden: &Interface, alone: bool
     );
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: &str = "Sx___024root";
+
+    #[test]
+    fn functions_that_nothing_calls_are_dropped_with_their_declarations() {
+        let text = "void Sx___024root___used(Sx___024root* vlSelf);\n\
+                    void Sx___024root___unused(Sx___024root* vlSelf);\n\
+                    void Sx___024root___unused(Sx___024root* vlSelf) {\n    f(vlSelf);\n}\n\
+                    void Sx___024root___used(Sx___024root* vlSelf) {\n}\n\
+                    void caller(Sx___024root* s) { Sx___024root___used(s); }\n";
+        let kept = economical(text, ROOT);
+        assert!(!kept.contains("unused"), "{kept}");
+        assert_eq!(kept.matches("___used(").count(), 3, "{kept}");
+    }
+
+    #[test]
+    fn functions_that_speak_of_no_model_are_shared() {
+        let text = |root: &str| {
+            format!(
+                "bool {root}___any(const int &in) {{\n    return in;\n}}\n\
+                 void {root}___eval({root}* s) {{\n    {root}___any(1);\n}}\n\
+                 void go({root}* s) {{ {root}___eval(s); }}\n"
+            )
+        };
+        let (one, two) = (economical(&text("Sx___024root"), "Sx___024root"), economical(&text("Sy___024root"), "Sy___024root"));
+        let guard = |text: &str| text.lines().next().map(str::to_owned);
+        assert!(one.starts_with("#ifndef salv_"), "{one}");
+        assert_eq!(guard(&one), guard(&two));
+        assert!(!one.contains("___any"), "{one}");
+    }
+
+    #[test]
+    fn debug_code_and_includes_are_left_out() {
+        let mut text = String::new();
+        let source = "#include \"x.h\"\n#ifdef VL_DEBUG\nvoid d();\n#endif  // VL_DEBUG\n\
+                      // A comment.\nint x;\n    auto& vlSelfRef = std::ref(*vlSelf).get();\n";
+        trim(source, true, &mut text);
+        assert_eq!(text, "int x;\n    auto& vlSelfRef = *vlSelf;\n");
+    }
+
+    #[test]
+    fn a_refusal_names_the_line_and_not_our_file() {
+        let messages = "%Warning-X: /tmp/m.sv:1:1: w\n%Error: /tmp/m.sv:6:12: Duplicate declaration\n";
+        let text = refusal(messages, "/tmp/m.sv");
+        assert_eq!(text, "verilator refuses it: line 6:12: Duplicate declaration");
+    }
+}
