@@ -1,6 +1,10 @@
 //! The command line: the only code that prints, reads the environment or picks paths.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the part that talks to a person")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the part that talks to a person"
+)]
 
 use std::process::ExitCode;
 
