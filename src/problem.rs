@@ -1,8 +1,11 @@
 //! A problem: a prompt, the golden module that answers it, and what a candidate must be called.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::record::{self, RecordError};
 
 /// One line of `problems.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,4 +40,67 @@ pub struct Problem {
 pub struct Restriction {
     /// Verilog literals, such as `4'b0001`.
     pub values: Vec<String>,
+}
+
+/// Why a file of problems cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProblemError {
+    /// The file or a line of it cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Two problems have one identifier.
+    #[error("read {}:{second}: problem {problem:?} stands already in line {first}; each must have a name of its own", path.display())]
+    Duplicate {
+        /// The file.
+        path: PathBuf,
+        /// The identifier.
+        problem: String,
+        /// Line of the first, from 1.
+        first: usize,
+        /// Line of the second, from 1.
+        second: usize,
+    },
+    /// A field that names something is empty.
+    #[error("read {}:{line}: the field `{field}` is empty", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// The field.
+        field: &'static str,
+    },
+}
+
+/// Reads all problems of a file, in its order.
+pub fn load(path: &Path) -> Result<Vec<Problem>, ProblemError> {
+    let mut problems = Vec::new();
+    let mut lines = HashMap::new();
+    for row in record::read::<Problem>(path)? {
+        let row = row?;
+        let problem = row.value;
+        for (field, text) in [
+            ("problem", &problem.problem),
+            ("golden", &problem.golden),
+            ("top", &problem.top),
+        ] {
+            if text.trim().is_empty() {
+                return Err(ProblemError::Empty {
+                    path: path.to_owned(),
+                    line: row.line,
+                    field,
+                });
+            }
+        }
+        if let Some(first) = lines.insert(problem.problem.clone(), row.line) {
+            return Err(ProblemError::Duplicate {
+                path: path.to_owned(),
+                problem: problem.problem,
+                first,
+                second: row.line,
+            });
+        }
+        problems.push(problem);
+    }
+    Ok(problems)
 }

@@ -1,1 +1,196 @@
 //! JSON lines in and out, and the provenance beside each file.
+//!
+//! Reading takes a path and gives rows one at a time, so a file of any size needs the memory of its longest
+//! row. It forgives what does not touch the meaning (gzip or not, CRLF, blank lines, a byte order mark,
+//! bytes that are no UTF-8, which become U+FFFD inside strings) and refuses the rest with file, line and
+//! cure. Writing appends whole rows; `FILE.meta.json` beside the file says what made it and is written
+//! first, so that a killed run can be continued and cannot be continued as something else. Neither file
+//! holds a time: an interrupted and resumed run gives the bytes of an uninterrupted one.
+
+mod reader;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use reader::{LINE_BYTES_MAX, Line, Lines, read};
+pub use writer::{Writer, meta_path};
+
+/// Version of the fields of all saved records; a changed meaning is a new version.
+pub const SCHEMA: u32 = 1;
+
+/// What made a file: the content of `FILE.meta.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Version of the fields.
+    pub schema: u32,
+    /// The stage that wrote the file.
+    pub stage: String,
+    /// Version of the stimulus, for the stages that use one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stimulus: Option<u32>,
+    /// Every setting that changes the file's content.
+    pub configuration: serde_json::Value,
+    /// Hash of `configuration`.
+    pub configuration_hash: String,
+    /// The seed, for the stages that draw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Tools by name, with their versions.
+    #[serde(default)]
+    pub tools: BTreeMap<String, String>,
+    /// Input files by path as given, with the hash of their content.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
+}
+
+impl Meta {
+    /// Returns the provenance of a file of `stage`: its configuration and this program's version.
+    pub fn new(stage: &str, configuration: serde_json::Value) -> Meta {
+        let configuration = sorted(configuration);
+        Meta {
+            schema: SCHEMA,
+            stage: stage.to_owned(),
+            stimulus: None,
+            configuration_hash: content_hash(configuration.to_string().as_bytes()),
+            configuration,
+            seed: None,
+            tools: BTreeMap::from([("salv".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
+            inputs: BTreeMap::new(),
+        }
+    }
+}
+
+/// Returns the hash (BLAKE3, hexadecimal) of some content.
+pub fn content_hash(content: &[u8]) -> String {
+    blake3::hash(content).to_hex().to_string()
+}
+
+/// Returns the [`content_hash`] of a file, reading it in pieces.
+pub fn file_hash(path: &Path) -> Result<String, RecordError> {
+    let mut file = std::fs::File::open(path).map_err(|source| RecordError::Open {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mut hasher = blake3::Hasher::new();
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(hasher.finalize().to_hex().to_string()),
+            Ok(length) => hasher.update(&piece[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(source) => {
+                return Err(RecordError::Open {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        };
+    }
+}
+
+/// What can go wrong with a file of records.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file cannot be opened.
+    #[error("open {}: {source}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// Reading stopped in the middle.
+    #[error("read {}:{line}: {source}{}", path.display(), hint(source))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// A line is longer than any record.
+    #[error("read {}:{line}: the line is longer than {} MiB (is this a JSON lines file?)", path.display(), LINE_BYTES_MAX >> 20)]
+    LineTooLong {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+    },
+    /// A line is not the expected record.
+    #[error("read {}:{line}: {message}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong, and the cure where known.
+        message: String,
+    },
+    /// The output cannot be written; what was written stays whole up to the last row.
+    #[error("write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The output would be named like a compressed file.
+    #[error("write {}: output is not compressed; name it without .gz and compress it afterwards", path.display())]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file to be continued has no provenance beside it.
+    #[error("resume {}: {} is missing or unreadable ({message}); start again without --resume", path.display(), meta_path(path).display())]
+    NoMeta {
+        /// The file to continue.
+        path: PathBuf,
+        /// What was found.
+        message: String,
+    },
+    /// A file to be continued was made in another way.
+    #[error(
+        "resume {}: it was made with {key} = {was}, this run has {is}; use the same settings and inputs, or start again without --resume",
+        path.display()
+    )]
+    Differs {
+        /// The file to continue.
+        path: PathBuf,
+        /// Dotted key in the provenance.
+        key: String,
+        /// The value in the file.
+        was: String,
+        /// The value of this run.
+        is: String,
+    },
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+            " (the gzip data is damaged or cut off)"
+        }
+        _ => "",
+    }
+}
+
+/// Sorts the keys of all objects, so that the hash does not depend on the order in which they were put in.
+fn sorted(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Object(map) => {
+            let by_key: BTreeMap<String, Value> = map
+                .into_iter()
+                .map(|(key, value)| (key, sorted(value)))
+                .collect();
+            Value::Object(by_key.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        scalar => scalar,
+    }
+}

@@ -1,11 +1,222 @@
-//! `salv corpus`.
+//! `salv corpus`: what was typed, then one importer, then the files.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Placeholder until the stage lands.
-#[derive(clap::Args)]
-pub struct Arguments {}
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::{Value, json};
 
-pub fn run(_: Arguments) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not there yet")
+use crate::candidate::Candidate;
+use crate::corpus::{
+    self, completions, folder, rtllm, salv_seed, verilog_eval_v1, verilog_eval_v2,
+};
+use crate::problem::{self, Problem};
+use crate::record::{Meta, Writer};
+
+/// Turn a benchmark, a folder or another program's samples into problems.jsonl and candidates.jsonl
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    source: Source,
+}
+
+#[derive(Subcommand)]
+enum Source {
+    /// Import VerilogEval v2: the folder with dataset_spec-to-rtl and dataset_code-complete-iccad2023, or one of them
+    VerilogEvalV2(Import),
+    /// Import VerilogEval v1: VerilogEval_Human.jsonl or VerilogEval_Machine.jsonl
+    VerilogEvalV1 {
+        #[command(flatten)]
+        import: Import,
+        /// File of descriptions; by default ../descriptions/VerilogDescription_X.jsonl as in the benchmark
+        #[arg(long, value_name = "FILE")]
+        descriptions: Option<PathBuf>,
+    },
+    /// Import RTLLM: the folder with all designs, in categories or not
+    Rtllm {
+        #[command(flatten)]
+        import: Import,
+        /// First part of the problems' names; by default rtllm-2.0 with categories and rtllm-1.1 without
+        #[arg(long, value_name = "NAME")]
+        family: Option<String>,
+    },
+    /// Import the seed data of the published QiMeng-SALV code
+    SalvSeed(Import),
+    /// Import a folder of folders, each with prompt.md and golden.sv
+    Folder {
+        #[command(flatten)]
+        import: Import,
+        /// Write the candidates of the folders candidates/ to this file
+        #[arg(long, value_name = "FILE")]
+        candidates_out: Option<PathBuf>,
+    },
+    /// Import candidates from JSON lines with `problem` and `completion`, or from files PROBLEM/ANYTHING.v
+    Completions {
+        #[command(flatten)]
+        import: Import,
+        /// Refuse candidates for other problems than these
+        #[arg(long, value_name = "FILE")]
+        problems: Option<PathBuf>,
+    },
+    /// Import candidates from the published rollout: a JSON list with a list of completions for each problem
+    Rollout {
+        #[command(flatten)]
+        import: Import,
+        /// The problems, in the order of the rollout
+        #[arg(long, value_name = "FILE")]
+        problems: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Import {
+    /// What to import
+    path: PathBuf,
+    /// File to write, JSON lines
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.source {
+        Source::VerilogEvalV2(import) => {
+            let problems = verilog_eval_v2::import(&import.path)?;
+            save_problems(
+                &import,
+                json!({ "source": "verilog-eval-v2" }),
+                &[],
+                &problems,
+            )?;
+        }
+        Source::VerilogEvalV1 {
+            import,
+            descriptions,
+        } => {
+            let problems = verilog_eval_v1::import(&import.path, descriptions.as_deref())?;
+            save_problems(
+                &import,
+                json!({ "source": "verilog-eval-v1" }),
+                descriptions.as_slice(),
+                &problems,
+            )?;
+        }
+        Source::Rtllm { import, family } => {
+            let problems = rtllm::import(&import.path, family.as_deref())?;
+            save_problems(
+                &import,
+                json!({ "source": "rtllm", "family": family }),
+                &[],
+                &problems,
+            )?;
+        }
+        Source::SalvSeed(import) => {
+            save_problems(
+                &import,
+                json!({ "source": "salv-seed" }),
+                &[],
+                &salv_seed::import(&import.path)?,
+            )?;
+        }
+        Source::Folder {
+            import,
+            candidates_out,
+        } => import_folder(import, candidates_out)?,
+        Source::Completions { import, problems } => {
+            let known = problems.as_deref().map(problem::load).transpose()?;
+            let candidates = completions::import(&import.path, known.as_deref())?;
+            let configuration = json!({ "source": "completions" });
+            save_candidates(&import, configuration, problems.as_slice(), &candidates)?;
+        }
+        Source::Rollout { import, problems } => {
+            let candidates = completions::rollout(&import.path, &problem::load(&problems)?)?;
+            save_candidates(
+                &import,
+                json!({ "source": "rollout" }),
+                &[problems],
+                &candidates,
+            )?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn import_folder(import: Import, candidates_out: Option<PathBuf>) -> anyhow::Result<()> {
+    let (problems, candidates) = folder::import(&import.path)?;
+    save_problems(&import, json!({ "source": "folder" }), &[], &problems)?;
+    match candidates_out {
+        Some(out) => {
+            let import = Import {
+                path: import.path,
+                out,
+            };
+            save_candidates(&import, json!({ "source": "folder" }), &[], &candidates)?;
+        }
+        None if candidates.is_empty() => {}
+        None => eprintln!(
+            "{} candidate(s) left aside; --candidates-out FILE saves them",
+            candidates.len()
+        ),
+    }
+    Ok(())
+}
+
+fn save_problems(
+    import: &Import,
+    configuration: Value,
+    inputs: &[PathBuf],
+    problems: &[Problem],
+) -> anyhow::Result<()> {
+    save(import, configuration, inputs, problems)?;
+    let with_testbench = problems
+        .iter()
+        .filter(|problem| problem.testbench.is_some())
+        .count();
+    eprintln!(
+        "{}: {} problem(s), {with_testbench} with a test bench",
+        import.out.display(),
+        problems.len()
+    );
+    Ok(())
+}
+
+fn save_candidates(
+    import: &Import,
+    configuration: Value,
+    inputs: &[PathBuf],
+    candidates: &[Candidate],
+) -> anyhow::Result<()> {
+    save(import, configuration, inputs, candidates)?;
+    let problems: std::collections::HashSet<&str> =
+        candidates.iter().map(|row| row.problem.as_str()).collect();
+    eprintln!(
+        "{}: {} candidate(s) for {} problem(s)",
+        import.out.display(),
+        candidates.len(),
+        problems.len()
+    );
+    Ok(())
+}
+
+fn save(
+    import: &Import,
+    configuration: Value,
+    inputs: &[PathBuf],
+    rows: &[impl Serialize],
+) -> anyhow::Result<()> {
+    let mut meta = Meta::new("corpus", configuration);
+    for path in inputs.iter().chain([&import.path]) {
+        meta.inputs.insert(path.display().to_string(), hash(path)?);
+    }
+    let (mut writer, _) = Writer::create(&import.out, &meta, false)?;
+    for row in rows {
+        writer.write(row)?;
+    }
+    Ok(writer.finish()?)
+}
+
+fn hash(path: &Path) -> anyhow::Result<String> {
+    corpus::hash(path).with_context(|| format!("failed to hash {}", path.display()))
 }

@@ -12,8 +12,12 @@ use clap::{Parser, Subcommand};
 
 mod corpus;
 mod doctor;
-pub mod tools;
+mod show;
+mod summary;
+mod tools;
+mod vcd;
 mod verify;
+mod worker;
 
 /// Judge every output signal of generated Verilog modules by itself.
 #[derive(Parser)]
@@ -27,7 +31,10 @@ struct Arguments {
 enum Command {
     Corpus(corpus::Arguments),
     Verify(verify::Arguments),
+    Show(show::Arguments),
     Doctor(doctor::Arguments),
+    #[command(hide = true)]
+    Worker(worker::Arguments),
 }
 
 /// Runs the command line and returns its exit code.
@@ -35,7 +42,9 @@ pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Corpus(arguments) => corpus::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Show(arguments) => show::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Worker(arguments) => worker::run(arguments),
     };
     match outcome {
         Ok(code) => code,

@@ -2,6 +2,31 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::backend::Count;
+
+/// Makes the verdict on the output `name` of what was counted.
+///
+/// An output that never moved proves little: it is `correct` only if the stimulus went through all values
+/// there are, and otherwise `unchecked`.
+pub fn judge(name: &str, count: Count) -> SignalVerdict {
+    let verdict = if count.first.is_some() {
+        Judgement::Wrong
+    } else if count.compared == 0 || count.toggles == 0 && !count.exhaustive {
+        Judgement::Unchecked
+    } else {
+        Judgement::Correct
+    };
+    SignalVerdict {
+        name: name.into(),
+        verdict,
+        compared: count.compared,
+        toggles: count.toggles,
+        mismatches: count.mismatches,
+        kind: count.kind,
+        first: count.first,
+    }
+}
+
 /// One line of `verdicts.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -110,4 +135,34 @@ pub struct FirstMismatch {
     pub golden: String,
     /// The candidate's value as a Verilog binary literal, `x` where undefined.
     pub candidate: String,
+}
+
+impl Status {
+    /// The name, as in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Judged => "judged",
+            Status::NoCode => "no_code",
+            Status::ParseError => "parse_error",
+            Status::ElaborationError => "elaboration_error",
+            Status::WrongTop => "wrong_top",
+            Status::PortMismatch => "port_mismatch",
+            Status::Forbidden => "forbidden",
+            Status::Unsupported => "unsupported",
+            Status::Timeout => "timeout",
+            Status::Crash => "crash",
+            Status::BadProblem => "bad_problem",
+        }
+    }
+}
+
+impl Judgement {
+    /// The name, as in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Judgement::Correct => "correct",
+            Judgement::Wrong => "wrong",
+            Judgement::Unchecked => "unchecked",
+        }
+    }
 }

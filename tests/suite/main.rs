@@ -1,3 +1,7 @@
 //! The one integration-test binary: a module for each stage.
 
+mod candidate;
+mod corpus;
+mod record;
 mod tidy;
+mod verilog;

@@ -1,1 +1,441 @@
-//! The verilator backend.
+//! The verilator backend: modules become C++, C++ becomes one shared object for a batch, and a worker loads
+//! it and runs it.
+//!
+//! A member that Verilator or the compiler refuses is dropped from its batch with the reason. If a worker
+//! dies, the last event says whose code was running: the batch goes on in a new worker without that
+//! candidate, and the candidate is tried once more, alone and with twice the time, before it is labelled.
+//!
+//! The `verilated` crate is not used: it binds one model chosen when the host is compiled, and keeps global
+//! state; `scripts/why-not-verilated` shows it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::backend::{Backend, BackendError, Module, Outcome, Task, TaskOutcome, Trace};
+use super::cache::{Cache, CacheError};
+use super::process::{self, Limits, ProcessError};
+use super::stimulus::{self, Config};
+use super::worker::{Answer, Event, Request, WorkerError, Workers};
+use crate::design::Interface;
+use simulate::{Job, JobTask};
+use unit::{Compiler, Optimise, Runtime, UnitError};
+use verilate::Member;
+
+pub mod bridge;
+pub mod simulate;
+pub mod unit;
+pub mod verilate;
+
+/// Vectors from which a quicker model is worth a slower build.
+const VECTORS_OF_OPTIMISED: u32 = 20_000;
+
+/// CPU time of one verilation in seconds; the slowest of 32,000 real candidates takes 2 s.
+const VERILATE_LIMITS: Limits = Limits { cpu_seconds: 60, memory: 4 << 30 };
+
+/// The backend, ready to judge.
+pub struct Verilator {
+    compiler: Compiler,
+    runtime: Runtime,
+    cache: Cache,
+    workers: Workers,
+    program: PathBuf,
+}
+
+/// What stops the backend; never a candidate's fault.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error(transparent)]
+    Unit(#[from] UnitError),
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    #[error("failed to write {path} (is the disk full?)")]
+    Write { path: String, source: std::io::Error },
+    #[error(transparent)]
+    Harvest(#[from] verilate::HarvestError),
+}
+
+impl From<Failure> for BackendError {
+    fn from(failure: Failure) -> Self {
+        BackendError { backend: "verilator", source: Box::new(failure) }
+    }
+}
+
+impl Verilator {
+    /// Prepares the backend: builds Verilator's runtime on this machine's first run (some ten seconds).
+    ///
+    /// `program` is `verilator_bin`; `workers` starts workers.
+    pub fn new(
+        compiler: Compiler,
+        program: PathBuf,
+        cache: Cache,
+        workers: Workers,
+    ) -> Result<Verilator, BackendError> {
+        let runtime = compiler.runtime(&cache).map_err(Failure::from)?;
+        Ok(Verilator { compiler, runtime, cache, workers, program })
+    }
+
+    /// C++ of one module, or why there is none.
+    fn member(
+        &self,
+        module: &Module,
+        golden: &Interface,
+    ) -> Result<Result<Member, String>, Failure> {
+        let prefix = verilate::prefix(&module.source, golden, &module.top);
+        let arguments = verilate::ARGUMENTS.join(" ");
+        let version = &self.compiler.verilator_version;
+        let key = self.cache.key(&["member", version, &arguments, verilate::REVISION, &prefix]);
+        if let Some(path) = self.cache.find(&key) {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| CacheError { path: path.display().to_string(), source })?;
+            return Ok(Ok(Member { symbol: verilate::symbol(&prefix), text }));
+        }
+        let member = self.verilate(module, golden, &prefix)?;
+        if let Ok(member) = &member {
+            let scratch = self.cache.scratch()?;
+            let path = scratch.path().join("member");
+            write(&path, &member.text)?;
+            self.cache.keep(&key, &path)?;
+        }
+        Ok(member)
+    }
+
+    fn verilate(
+        &self,
+        module: &Module,
+        golden: &Interface,
+        prefix: &str,
+    ) -> Result<Result<Member, String>, Failure> {
+        let scratch = self.cache.scratch()?;
+        let file = scratch.path().join("module.sv");
+        write(&file, &verilate::text(&module.source, golden, &module.top, prefix))?;
+        let folder = scratch.path().join("out");
+        let arguments = verilate::arguments(prefix, &folder, &file);
+        let root = [("VERILATOR_ROOT", self.compiler.verilator_root.as_path())];
+        let attempt = |limits| {
+            process::run(&self.program, &arguments, &root, scratch.path(), limits)
+        };
+        let mut ended = attempt(VERILATE_LIMITS)?;
+        if ended.killed() {
+            let cpu_seconds = VERILATE_LIMITS.cpu_seconds * 2;
+            ended = attempt(Limits { cpu_seconds, ..VERILATE_LIMITS })?;
+        }
+        if ended.killed() {
+            return Ok(Err(format!("verilator died on it: {}", ended.status)));
+        }
+        if !ended.success() {
+            return Ok(Err(verilate::refusal(&ended.stderr, &file.display().to_string())));
+        }
+        match verilate::harvest(&folder, prefix, golden) {
+            Ok(member) => Ok(Ok(member)),
+            Err(error @ verilate::HarvestError::TooLarge(_)) => Ok(Err(error.to_string())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The modules of `tasks` as one unit: for each task the golden module's symbol and the candidates'.
+    fn build(&self, tasks: &[Task], config: &Config) -> Result<Built, Failure> {
+        let mut members: Vec<Member> = Vec::new();
+        let mut add = |module: &Module, interface: &Interface| -> Result<Symbol, Failure> {
+            Ok(self.member(module, interface)?.map(|member| {
+                let symbol = member.symbol.clone();
+                if !members.iter().any(|known| known.symbol == symbol) {
+                    members.push(member);
+                }
+                symbol
+            }))
+        };
+        let mut symbols = Vec::new();
+        for task in tasks {
+            let golden = add(&task.golden, &task.interface)?;
+            let candidates = task.candidates.iter().map(|c| add(&c.module, &task.interface));
+            symbols.push((golden, candidates.collect::<Result<Vec<Symbol>, Failure>>()?));
+        }
+        // In the order of content, so that the same set in another order is the same unit.
+        members.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        let optimise = if config.vectors < VECTORS_OF_OPTIMISED { Optimise::Build } else { Optimise::Run };
+        let all: Vec<&Member> = members.iter().collect();
+        let (path, dropped) = self.compiler.unit(&self.runtime, &self.cache, &all, optimise)?;
+        let dropped: BTreeMap<&str, &String> = all
+            .iter()
+            .zip(&dropped)
+            .filter_map(|(member, why)| why.as_ref().map(|why| (member.symbol.as_str(), why)))
+            .collect();
+        let check = |symbol: Symbol| {
+            symbol.and_then(|s| dropped.get(s.as_str()).map_or(Ok(s.clone()), |&why| Err(why.clone())))
+        };
+        let symbols = symbols
+            .into_iter()
+            .map(|(golden, all)| (check(golden), all.into_iter().map(check).collect()))
+            .collect();
+        Ok(Built { unit: path.display().to_string(), symbols })
+    }
+
+    fn job(&self, built: &Built, config: &Config, tasks: Vec<JobTask>, patience: u64) -> Job {
+        Job {
+            runtime: self.runtime.library.display().to_string(),
+            unit: built.unit.clone(),
+            tasks,
+            config: *config,
+            patience,
+        }
+    }
+
+    fn judge_all(&self, tasks: &[Task], config: &Config) -> Result<Vec<TaskOutcome>, Failure> {
+        let built = self.build(tasks, config)?;
+        let mut plan = Plan::new(tasks, &built);
+        while let Some(jobs) = plan.next_round(tasks, &built) {
+            let patience = plan.patience();
+            let job = self.job(&built, config, jobs, patience);
+            let mut worker = self.workers.start()?;
+            worker.ask(&Request::Simulate(job))?;
+            plan.listen(&mut worker)?;
+        }
+        Ok(plan.finish())
+    }
+
+    fn trace_one(
+        &self,
+        task: &Task,
+        config: &Config,
+        episode: u32,
+    ) -> Result<Result<Trace, Outcome>, Failure> {
+        let built = self.build(std::slice::from_ref(task), config)?;
+        let (golden, candidates) = &built.symbols[0];
+        let (golden, candidate) = match (golden, &candidates[0]) {
+            (Ok(golden), Ok(candidate)) => (golden.clone(), candidate.clone()),
+            (Err(why), _) | (_, Err(why)) => return Ok(Err(Outcome::Unsupported(why.clone()))),
+        };
+        let task = JobTask { index: 0, task: bare(task, &[0]), golden, candidates: vec![candidate] };
+        let mut worker = self.workers.start()?;
+        worker.ask(&Request::Trace(self.job(&built, config, vec![task], 2), episode))?;
+        loop {
+            match worker.next()? {
+                Answer::Event(Event::Trace(trace)) => return Ok(*trace),
+                Answer::Event(_) => {}
+                Answer::Died(how) => return Ok(Err(Outcome::Crash(how))),
+            }
+        }
+    }
+}
+
+impl Backend for Verilator {
+    fn name(&self) -> &'static str {
+        "verilator"
+    }
+
+    fn tools(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("slang".into(), crate::design::slang_version().into()),
+            ("verilator".into(), self.compiler.verilator_version.clone()),
+            ("stimulus".into(), stimulus::VERSION.to_string()),
+        ])
+    }
+
+    fn judge(&self, tasks: &[Task], config: &Config) -> Result<Vec<TaskOutcome>, BackendError> {
+        Ok(self.judge_all(tasks, config)?)
+    }
+
+    fn trace(
+        &self,
+        task: &Task,
+        config: &Config,
+        episode: u32,
+    ) -> Result<Result<Trace, Outcome>, BackendError> {
+        Ok(self.trace_one(task, config, episode)?)
+    }
+}
+
+/// The symbol of a module in the unit, or why it is not in it.
+type Symbol = Result<String, String>;
+
+/// A unit, and where each task's modules are in it.
+struct Built {
+    unit: String,
+    symbols: Vec<(Symbol, Vec<Symbol>)>,
+}
+
+/// What is still to be simulated, and what came of the rest.
+struct Plan {
+    outcomes: Vec<Slot>,
+    /// Whose code was running when a worker died: to be tried once more, alone.
+    suspects: Vec<Suspect>,
+    alone: Option<Suspect>,
+    deaths: BTreeMap<Suspect, u32>,
+}
+
+/// Deaths after which code is labelled even if it was never alone: its golden module may die beside it.
+const DEATHS_MAX: u32 = 3;
+
+/// A task on its way.
+struct Slot {
+    done: Option<TaskOutcome>,
+    /// Outcomes of the candidates that are known by themselves.
+    known: Vec<Option<Outcome>>,
+    /// Candidates in the worker's list, by their index in the task.
+    asked: Vec<usize>,
+}
+
+/// A task and its candidate, or its golden module.
+type Suspect = (usize, Option<usize>);
+
+impl Plan {
+    fn new(tasks: &[Task], built: &Built) -> Plan {
+        let slot = |(task, (golden, candidates)): (&Task, &(Symbol, Vec<Symbol>))| {
+            let known: Vec<Option<Outcome>> = candidates
+                .iter()
+                .map(|symbol| symbol.as_ref().err().map(|why| Outcome::Unsupported(why.clone())))
+                .collect();
+            let done = match golden {
+                Err(why) => Some(TaskOutcome::BadGolden(why.clone())),
+                Ok(_) if task.candidates.is_empty() => Some(TaskOutcome::Candidates(vec![])),
+                Ok(_) => None,
+            };
+            Slot { done, known, asked: Vec::new() }
+        };
+        let outcomes = tasks.iter().zip(&built.symbols).map(slot).collect();
+        Plan { outcomes, suspects: Vec::new(), alone: None, deaths: BTreeMap::new() }
+    }
+
+    /// The tasks for the next worker: all that is open, then the suspects one by one.
+    fn next_round(&mut self, tasks: &[Task], built: &Built) -> Option<Vec<JobTask>> {
+        self.alone = None;
+        let suspects = self.suspects.clone();
+        let mut jobs = Vec::new();
+        for (index, slot) in self.outcomes.iter_mut().enumerate() {
+            if slot.done.is_some() || suspects.contains(&(index, None)) {
+                continue;
+            }
+            let open = |&c: &usize| slot.known[c].is_none() && !suspects.contains(&(index, Some(c)));
+            let asked: Vec<usize> = (0..slot.known.len()).filter(open).collect();
+            if !asked.is_empty() {
+                slot.asked = asked;
+                jobs.extend(job_task(tasks, built, index, &slot.asked));
+            }
+        }
+        while jobs.is_empty() {
+            let (index, candidate) = self.suspects.pop()?;
+            let slot = &mut self.outcomes[index];
+            if slot.done.is_some() {
+                continue;
+            }
+            self.alone = Some((index, candidate));
+            // A golden module is tried again with all of its candidates that are not suspects.
+            let open = |&c: &usize| match candidate {
+                Some(only) => only == c,
+                None => slot.known[c].is_none() && !suspects.contains(&(index, Some(c))),
+            };
+            slot.asked = (0..slot.known.len()).filter(open).collect();
+            jobs.extend(job_task(tasks, built, index, &slot.asked));
+        }
+        Some(jobs)
+    }
+
+    fn patience(&self) -> u64 {
+        if self.alone.is_some() { 2 } else { 1 }
+    }
+
+    /// Takes in what a worker says until it ends or dies.
+    fn listen(&mut self, worker: &mut super::worker::Worker) -> Result<(), WorkerError> {
+        let mut running = None;
+        loop {
+            match worker.next()? {
+                Answer::Event(Event::Running { index, candidate }) => running = Some((index, candidate)),
+                Answer::Event(Event::Task { index, outcome }) => self.outcomes[index].take(outcome),
+                Answer::Event(Event::End) => break,
+                Answer::Event(other) => {
+                    return Err(WorkerError::Protocol(format!("unexpected event {other:?}")));
+                }
+                Answer::Died(how) => {
+                    let Some((index, candidate)) = running else {
+                        return Err(WorkerError::Failed(format!("it {how} before it ran anything")));
+                    };
+                    let candidate = candidate.map(|c| self.outcomes[index].asked[c]);
+                    self.blame((index, candidate), &how);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A first death makes a suspect; one alone is an outcome.
+    fn blame(&mut self, suspect: Suspect, how: &str) {
+        let deaths = self.deaths.entry(suspect).or_default();
+        *deaths += 1;
+        let alone = self.alone == Some(suspect);
+        if let Some(other) = self.alone.filter(|_| !alone) {
+            self.suspects.push(other);
+        }
+        if !alone && *deaths < DEATHS_MAX {
+            self.suspects.push(suspect);
+            return;
+        }
+        let slot = &mut self.outcomes[suspect.0];
+        match suspect.1 {
+            None => slot.done = Some(TaskOutcome::BadGolden(format!("the golden module {how}"))),
+            Some(candidate) => slot.known[candidate] = Some(Outcome::Crash(how.into())),
+        }
+    }
+
+    fn finish(self) -> Vec<TaskOutcome> {
+        let finish = |slot: Slot| {
+            slot.done.unwrap_or_else(|| {
+                let all = slot.known.into_iter().map(|outcome| {
+                    outcome.unwrap_or_else(|| unreachable!("every candidate has an outcome by now"))
+                });
+                TaskOutcome::Candidates(all.collect())
+            })
+        };
+        self.outcomes.into_iter().map(finish).collect()
+    }
+}
+
+impl Slot {
+    fn take(&mut self, outcome: TaskOutcome) {
+        match outcome {
+            TaskOutcome::BadGolden(why) => self.done = Some(TaskOutcome::BadGolden(why)),
+            TaskOutcome::Candidates(all) => {
+                for (outcome, &candidate) in all.into_iter().zip(&self.asked) {
+                    self.known[candidate] = Some(outcome);
+                }
+            }
+        }
+    }
+}
+
+fn job_task(tasks: &[Task], built: &Built, index: usize, candidates: &[usize]) -> Option<JobTask> {
+    let (golden, all) = &built.symbols[index];
+    let symbols: Option<Vec<String>> =
+        candidates.iter().map(|&c| all[c].as_ref().ok().cloned()).collect();
+    Some(JobTask {
+        index,
+        task: bare(&tasks[index], candidates),
+        golden: golden.as_ref().ok()?.clone(),
+        candidates: symbols?,
+    })
+}
+
+/// The task without the modules' text, which a worker that has the unit does not need.
+fn bare(task: &Task, candidates: &[usize]) -> Task {
+    let module = Module { top: String::new(), source: String::new() };
+    let subject = |&c: &usize| super::backend::Subject {
+        module: module.clone(),
+        constants: task.candidates[c].constants.clone(),
+    };
+    Task {
+        interface: task.interface.clone(),
+        restrictions: task.restrictions.clone(),
+        key: task.key.clone(),
+        golden: module.clone(),
+        candidates: candidates.iter().map(subject).collect(),
+    }
+}
+
+fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text)
+        .map_err(|source| Failure::Write { path: path.display().to_string(), source })
+}

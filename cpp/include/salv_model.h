@@ -1,0 +1,79 @@
+// The line between a model that Verilator generated and the bridge that drives it: plain C data.
+//
+// This header is in every unit of models (as a precompiled header, after verilated.h), in the runtime
+// and in the bridge. What is hard-coded here about Verilator 5.48: a port is a member of the root
+// class named as in Verilog; it takes 1, 2, 4 or 8 bytes up to 8, 16, 32 or 64 bits and 4 bytes for
+// each 32 bits above; the members before `vlSymsp` are the whole state of a flattened design.
+#ifndef SALV_MODEL_H
+#define SALV_MODEL_H
+
+#include <cstddef>
+#include <cstdint>
+
+namespace salv {
+
+constexpr std::uint32_t MODEL_ABI = 1;
+
+/// Where a port lies in the root object.
+struct Port {
+    std::uint32_t offset;
+    std::uint32_t width;
+};
+
+/// One compiled module.
+struct ModelTable {
+    std::uint32_t abi;
+    std::uint32_t inputs;
+    std::uint32_t outputs;
+    /// Bytes and alignment of the memory that `create` wants, zeroed.
+    std::uint32_t size;
+    std::uint32_t align;
+    /// Leading bytes of the root object that hold state; 0 if state lies elsewhere too.
+    std::uint32_t state_size;
+    const Port* input_ports;
+    const Port* output_ports;
+    /// Builds the model in `memory` and returns its root object.
+    void* (*create)(void* memory);
+    void (*destroy)(void* memory);
+    /// Runs static initialisers, `initial` blocks and the first settling.
+    void (*start)(void* root);
+    void (*eval)(void* root);
+};
+
+/// Why a run ended.
+enum class Stop : std::uint8_t {
+    Done = 0,
+    /// More loop iterations than allowed, in one step or in all.
+    Loop = 1,
+    /// A combinational loop that did not settle.
+    NotSettled = 2,
+    /// `$finish` or `$stop` was reached.
+    Finished = 3,
+    /// Another fatal error of Verilator's runtime.
+    Fatal = 4,
+    /// Out of memory.
+    Memory = 5,
+};
+
+/// Thrown through generated code, caught in the runtime.
+struct Stopped {
+    Stop stop;
+};
+
+/// Values that registers, memories and X literals have at power-up.
+enum class PowerUp : std::uint8_t { Zeros = 0, Ones = 1, Random = 2, Complement = 3 };
+
+}  // namespace salv
+
+extern "C" {
+/// Loop iterations since they were last set to 0, and how many are allowed.
+extern std::uint64_t salv_ticks;
+extern std::uint64_t salv_ticks_max;
+/// Ends the run; never returns.
+bool salv_loop_limit();
+std::uint32_t salv_power_up_i(int bits, std::uint64_t salt);
+std::uint64_t salv_power_up_q(int bits, std::uint64_t salt);
+std::uint32_t* salv_power_up_w(int bits, std::uint32_t* words, std::uint64_t salt);
+}
+
+#endif

@@ -1,0 +1,259 @@
+// See bridge.h.
+
+#include "bridge.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "salv/src/verify/verilator/bridge.rs.h"
+
+namespace salv {
+namespace {
+
+/// The runtime's side of the line, found once when it is loaded.
+struct Runtime {
+    void (*set_power_up)(PowerUp, std::uint64_t) = nullptr;
+    Stop (*guard)(void (*)(void*), void*) = nullptr;
+    std::uint64_t* ticks = nullptr;
+    std::uint64_t* ticks_max = nullptr;
+};
+
+Runtime runtime;
+std::uint64_t ticks_of_last_run = 0;
+
+[[noreturn]] void fail(const char* what) {
+    const char* const reason = dlerror();
+    throw std::runtime_error(std::string{what} + ": " + (reason ? reason : "unknown reason"));
+}
+
+template <typename T>
+void find(void* handle, const char* symbol, T& place) {
+    void* const address = dlsym(handle, symbol);
+    if (!address) fail(symbol);
+    std::memcpy(&place, &address, sizeof(place));
+}
+
+std::uint32_t words_of(std::uint32_t width) { return (width + 63) / 64; }
+
+/// Bytes that Verilator keeps for a port.
+std::size_t bytes_of(std::uint32_t width) {
+    if (width <= 8) return 1;
+    if (width <= 16) return 2;
+    if (width <= 32) return 4;
+    if (width <= 64) return 8;
+    return 4 * ((width + 31) / 32);
+}
+
+/// One living model.
+class Instance {
+public:
+    Instance(const ModelTable& table, const Start& start) : table_{table} {
+        const std::size_t size = (table.size + table.align - 1) / table.align * table.align;
+        memory_ = std::aligned_alloc(table.align, size);
+        if (!memory_) throw std::bad_alloc{};
+        std::memset(memory_, 0, size);
+        runtime.set_power_up(static_cast<PowerUp>(start.kind), start.seed);
+        root_ = table.create(memory_);
+    }
+    Instance(Instance&& other) noexcept
+        : table_{other.table_}, memory_{other.memory_}, root_{other.root_} {
+        other.memory_ = nullptr;
+    }
+    Instance(const Instance&) = delete;
+    Instance& operator=(const Instance&) = delete;
+    ~Instance() {
+        if (!memory_) return;
+        table_.destroy(memory_);
+        std::free(memory_);
+    }
+
+    void drive(const std::uint64_t* row) {
+        for (std::uint32_t i = 0; i < table_.inputs; ++i) {
+            const Port& port = table_.input_ports[i];
+            std::memcpy(static_cast<char*>(root_) + port.offset, row, bytes_of(port.width));
+            row += words_of(port.width);
+        }
+    }
+    void start() { table_.start(root_); }
+    void eval() { table_.eval(root_); }
+    void sample(std::uint64_t* row) const {
+        for (std::uint32_t i = 0; i < table_.outputs; ++i) {
+            const Port& port = table_.output_ports[i];
+            const std::uint32_t words = words_of(port.width);
+            row[words - 1] = 0;
+            std::memcpy(row, static_cast<const char*>(root_) + port.offset, bytes_of(port.width));
+            if (port.width % 64) row[words - 1] &= (std::uint64_t{1} << (port.width % 64)) - 1;
+            row += words;
+        }
+    }
+    bool same_state(const Instance& other) const {
+        return table_.state_size && !std::memcmp(root_, other.root_, table_.state_size);
+    }
+
+private:
+    const ModelTable& table_;
+    void* memory_ = nullptr;
+    void* root_ = nullptr;
+};
+
+/// What one run works on; passed through the guard.
+struct Run {
+    const ModelTable& table;
+    std::size_t input_words;
+    std::size_t output_words;
+    rust::Slice<const Start> starts;
+    rust::Slice<const std::uint64_t> rows;
+    rust::Slice<std::uint64_t> outputs;
+    std::uint64_t* defined;
+    const Bounds& bounds;
+    std::uint64_t ticks = 0;
+};
+
+/// Lets `body` run under the two limits on loop iterations.
+template <typename Body>
+void counted(Run& run, Body body) {
+    *runtime.ticks = 0;
+    const std::uint64_t rest = run.bounds.ticks_of_run - run.ticks;
+    *runtime.ticks_max = rest < run.bounds.ticks_of_step ? rest : run.bounds.ticks_of_step;
+    body();
+    run.ticks += *runtime.ticks;
+    ticks_of_last_run = run.ticks;
+}
+
+/// Takes the instances' outputs into row `step`: values of the first, and the bits in which all agree.
+void sample(const Run& run, const std::vector<Instance>& instances, std::size_t step,
+            std::vector<std::uint64_t>& other) {
+    std::uint64_t* const value = run.outputs.data() + step * run.output_words;
+    instances[0].sample(value);
+    if (!run.defined) return;
+    std::uint64_t* const defined = run.defined + step * run.output_words;
+    for (std::size_t w = 0; w < run.output_words; ++w) defined[w] = ~std::uint64_t{0};
+    for (std::size_t i = 1; i < instances.size(); ++i) {
+        instances[i].sample(other.data());
+        for (std::size_t w = 0; w < run.output_words; ++w) defined[w] &= ~(other[w] ^ value[w]);
+    }
+}
+
+void drop_equal(std::vector<Instance>& instances) {
+    for (std::size_t i = 1; i < instances.size(); ++i) {
+        if (!instances[i].same_state(instances[0])) return;
+    }
+    while (instances.size() > 1) instances.pop_back();
+}
+
+/// A step in which no input changes needs no evaluation: nothing in a model without delays can move.
+bool unchanged(const Run& run, std::size_t row) {
+    if (row < 2) return false;  // Before the first step nothing was sampled.
+    const std::uint64_t* const now = run.rows.data() + row * run.input_words;
+    return std::memcmp(now, now - run.input_words, run.input_words * 8) == 0;
+}
+
+void repeat(const Run& run, std::size_t step) {
+    const std::size_t size = run.output_words * 8;
+    std::uint64_t* const value = run.outputs.data() + step * run.output_words;
+    std::memcpy(value, value - run.output_words, size);
+    if (!run.defined) return;
+    std::uint64_t* const defined = run.defined + step * run.output_words;
+    std::memcpy(defined, defined - run.output_words, size);
+}
+
+void run_body(void* argument) {
+    Run& run = *static_cast<Run*>(argument);
+    const std::size_t steps = run.outputs.size() / run.output_words;
+    std::vector<std::uint64_t> other(run.output_words);
+    std::vector<Instance> instances;
+    instances.reserve(run.starts.size());
+    for (const Start& start : run.starts) {
+        instances.emplace_back(run.table, start);
+        instances.back().drive(run.rows.data());
+        counted(run, [&] { instances.back().start(); });
+        counted(run, [&] { instances.back().eval(); });
+    }
+    for (std::size_t step = 0; step < steps; ++step) {
+        const std::size_t row = step + 1;
+        if (unchanged(run, row)) {
+            repeat(run, step);
+            continue;
+        }
+        for (Instance& instance : instances) {
+            instance.drive(run.rows.data() + row * run.input_words);
+            counted(run, [&] { instance.eval(); });
+        }
+        sample(run, instances, step, other);
+        if (instances.size() > 1) drop_equal(instances);
+    }
+}
+
+std::uint32_t sum_words(const Port* ports, std::uint32_t count) {
+    std::uint32_t words = 0;
+    for (std::uint32_t i = 0; i < count; ++i) words += words_of(ports[i].width);
+    return words;
+}
+
+rust::Vec<std::uint32_t> widths(const Port* ports, std::uint32_t count) {
+    rust::Vec<std::uint32_t> result;
+    for (std::uint32_t i = 0; i < count; ++i) result.push_back(ports[i].width);
+    return result;
+}
+
+}  // namespace
+
+Model::Model(const ModelTable* table)
+    : table_{table},
+      input_words_{sum_words(table->input_ports, table->inputs)},
+      output_words_{sum_words(table->output_ports, table->outputs)} {}
+
+rust::Vec<std::uint32_t> Model::input_widths() const {
+    return widths(table_->input_ports, table_->inputs);
+}
+
+rust::Vec<std::uint32_t> Model::output_widths() const {
+    return widths(table_->output_ports, table_->outputs);
+}
+
+std::uint8_t Model::run(Start start, rust::Slice<const std::uint64_t> rows,
+                        rust::Slice<std::uint64_t> outputs, Bounds bounds) const {
+    Run run{*table_, input_words_, output_words_, rust::Slice<const Start>{&start, 1},
+            rows,    outputs,      nullptr,       bounds};
+    return static_cast<std::uint8_t>(runtime.guard(run_body, &run));
+}
+
+std::uint8_t Model::run_defined(rust::Slice<const Start> starts,
+                                rust::Slice<const std::uint64_t> rows,
+                                rust::Slice<std::uint64_t> outputs,
+                                rust::Slice<std::uint64_t> defined, Bounds bounds) const {
+    Run run{*table_, input_words_, output_words_,  starts,
+            rows,    outputs,      defined.data(), bounds};
+    return static_cast<std::uint8_t>(runtime.guard(run_body, &run));
+}
+
+void load_runtime(rust::Str path) {
+    void* const handle = dlopen(std::string{path}.c_str(), RTLD_NOW | RTLD_GLOBAL);
+    if (!handle) fail("cannot load the runtime");
+    find(handle, "salv_set_power_up", runtime.set_power_up);
+    find(handle, "salv_guard", runtime.guard);
+    find(handle, "salv_ticks", runtime.ticks);
+    find(handle, "salv_ticks_max", runtime.ticks_max);
+}
+
+std::unique_ptr<Unit> load_unit(rust::Str path) {
+    void* const handle = dlopen(std::string{path}.c_str(), RTLD_LAZY | RTLD_LOCAL);
+    if (!handle) fail("cannot load the unit of models");
+    return std::make_unique<Unit>(handle);
+}
+
+std::unique_ptr<Model> find_model(const Unit& unit, rust::Str symbol) {
+    const ModelTable* table = nullptr;
+    find(unit.handle(), std::string{symbol}.c_str(), table);
+    if (table->abi != MODEL_ABI) throw std::runtime_error("the unit is of another version");
+    return std::make_unique<Model>(table);
+}
+
+std::uint64_t last_ticks() { return ticks_of_last_run; }
+
+}  // namespace salv

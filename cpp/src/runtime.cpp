@@ -1,0 +1,102 @@
+// Verilator's runtime and the little that salv adds, compiled once per machine and loaded before any
+// unit of models.
+//
+// Errors that end a process in Verilator's own runtime end the run of one model here: they are thrown
+// through the generated code and caught in `salv_guard`.
+
+#define VL_USER_FINISH
+#define VL_USER_STOP
+#define VL_USER_FATAL
+#define VL_USER_WARN
+
+#include "verilated.cpp"
+#include "verilated_threads.cpp"
+
+#include "salv_model.h"
+
+#include <cstring>
+
+namespace {
+
+salv::PowerUp power_up_kind = salv::PowerUp::Zeros;
+std::uint64_t power_up_seed = 0;
+std::uint64_t power_up_draws = 0;
+
+/// SplitMix64's finaliser: every bit of the input changes half of the output's bits.
+std::uint64_t mix(std::uint64_t x) {
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+    return x ^ (x >> 31);
+}
+
+/// 64 bits for the next variable or element; the count of draws tells the elements of a memory apart.
+std::uint64_t draw(std::uint64_t salt) {
+    ++power_up_draws;
+    switch (power_up_kind) {
+    case salv::PowerUp::Zeros: return 0;
+    case salv::PowerUp::Ones: return ~std::uint64_t{0};
+    case salv::PowerUp::Random: break;
+    case salv::PowerUp::Complement: break;
+    }
+    const std::uint64_t value
+        = mix(power_up_seed ^ mix(salt + power_up_draws * 0x9e3779b97f4a7c15ULL));
+    return power_up_kind == salv::PowerUp::Complement ? ~value : value;
+}
+
+std::uint64_t mask(int bits) { return bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1; }
+
+}  // namespace
+
+extern "C" {
+
+std::uint64_t salv_ticks = 0;
+std::uint64_t salv_ticks_max = 0;
+
+bool salv_loop_limit() { throw salv::Stopped{salv::Stop::Loop}; }
+
+std::uint32_t salv_power_up_i(int bits, std::uint64_t salt) {
+    return static_cast<std::uint32_t>(draw(salt) & mask(bits));
+}
+
+std::uint64_t salv_power_up_q(int bits, std::uint64_t salt) { return draw(salt) & mask(bits); }
+
+std::uint32_t* salv_power_up_w(int bits, std::uint32_t* words, std::uint64_t salt) {
+    for (int done = 0; done < bits; done += 32) {
+        const int rest = bits - done;
+        words[done / 32] = static_cast<std::uint32_t>(draw(salt) & mask(rest < 32 ? rest : 32));
+    }
+    return words;
+}
+
+/// Sets what the next model created powers up with.
+void salv_set_power_up(salv::PowerUp kind, std::uint64_t seed) {
+    power_up_kind = kind;
+    power_up_seed = seed;
+    power_up_draws = 0;
+}
+
+/// Calls `body(argument)` and says how it ended. Generated code runs nowhere else.
+salv::Stop salv_guard(void (*body)(void*), void* argument) {
+    try {
+        body(argument);
+        return salv::Stop::Done;
+    } catch (const salv::Stopped& stopped) {
+        return stopped.stop;
+    } catch (const std::bad_alloc&) {
+        return salv::Stop::Memory;
+    } catch (...) {
+        return salv::Stop::Fatal;
+    }
+}
+}
+
+void vl_finish(const char*, int, const char*) { throw salv::Stopped{salv::Stop::Finished}; }
+
+void vl_stop(const char*, int, const char*) { throw salv::Stopped{salv::Stop::Finished}; }
+
+void vl_fatal(const char*, int, const char*, const char* message) {
+    const bool loop = std::strncmp(message, "DIDNOTCONVERGE", 14) == 0;
+    throw salv::Stopped{loop ? salv::Stop::NotSettled : salv::Stop::Fatal};
+}
+
+void vl_warn(const char*, int, const char*, const char*) {}

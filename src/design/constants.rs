@@ -1,0 +1,203 @@
+//! The values that a design compares with: what a random stimulus would rarely hit.
+//!
+//! In: the walked netlist. Out: for each input the values that the source compares it with, directly, by a
+//! slice or a concatenation, or through a copy; and a pool of all values compared with anywhere. The
+//! smallest are kept where there are many.
+
+use std::collections::BTreeSet;
+
+use sv_lang::kinds::{ExpressionKind, StatementKind};
+use sv_lang::{Expression, SVInt};
+
+use super::expression::{self, compares, constant, strip, to_bits};
+use super::netlist::{Netlist, SignalId};
+use super::roles::Tracer;
+use super::{Bits, Port};
+
+/// Most values for one port, and in the pool.
+const MOST: usize = 64;
+
+pub(super) struct Constants {
+    pub(super) by_port: Vec<Vec<Bits>>,
+    pub(super) pool: Vec<Bits>,
+}
+
+/// Collects the constants of comparisons.
+pub(super) fn constants(netlist: &Netlist<'_>, ports: &[Port]) -> Constants {
+    let mut collector = Collector {
+        netlist,
+        tracer: Tracer::new(netlist, ports),
+        ports,
+        by_port: vec![BTreeSet::new(); ports.len()],
+        pool: BTreeSet::new(),
+    };
+    for &(_, node) in &netlist.code {
+        expression::walk(node, &mut |node| {
+            if let Some(expression) = node.as_expression() {
+                collector.expression(expression);
+            } else if let Some(statement) = node.as_statement()
+                && statement.kind() == StatementKind::Case
+                && let Some(selector) = statement.expr()
+            {
+                for item in statement.case_items().iter().flat_map(|item| item.expressions()) {
+                    collector.compare(selector, item);
+                }
+            }
+            true
+        });
+    }
+    let smallest = |values: BTreeSet<(Vec<u64>, u32)>| values.into_iter().take(MOST).map(bits).collect();
+    Constants { by_port: collector.by_port.into_iter().map(smallest).collect(), pool: smallest(collector.pool) }
+}
+
+/// Values in numerical order: the words from the highest down, without leading zeros, shorter first.
+type Key = (Vec<u64>, u32);
+
+fn key(value: &Bits) -> Key {
+    let mut words: Vec<u64> = value.words.iter().rev().skip_while(|&&word| word == 0).copied().collect();
+    words.insert(0, words.len() as u64);
+    (words, value.width)
+}
+
+fn bits((words, width): Key) -> Bits {
+    let mut words: Vec<u64> = words[1..].iter().rev().copied().collect();
+    words.resize(width.div_ceil(64) as usize, 0);
+    Bits { width, words }
+}
+
+struct Collector<'n, 'd> {
+    netlist: &'n Netlist<'d>,
+    tracer: Tracer<'n, 'd>,
+    ports: &'n [Port],
+    by_port: Vec<BTreeSet<Key>>,
+    pool: BTreeSet<Key>,
+}
+
+impl<'d> Collector<'_, 'd> {
+    fn expression(&mut self, expression: Expression<'d>) {
+        match (expression.kind(), expression.binary_op()) {
+            (ExpressionKind::BinaryOp, Some(operator)) if compares(operator) => {
+                if let (Some(left), Some(right)) = (expression.left(), expression.right()) {
+                    self.compare(left, right);
+                    self.compare(right, left);
+                }
+            }
+            (ExpressionKind::Inside, _) => {
+                let Some(left) = expression.inside_left() else { return };
+                for item in expression.inside_range_list() {
+                    let bounds = if item.kind() == ExpressionKind::ValueRange { item.operands() } else { vec![item] };
+                    for bound in bounds {
+                        self.compare(left, bound);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn compare(&mut self, left: Expression<'d>, value: Expression<'d>) {
+        let Some(value) = constant(value) else { return };
+        let left = strip(left);
+        if expression::is_constant(left) {
+            return;
+        }
+        let width = expression::width(left);
+        // A digit that matches anything stands for both.
+        let variants = if value.has_unknown() { &[false, true][..] } else { &[false][..] };
+        for &unknown in variants {
+            let Some(bits) = fit(&value, width, unknown) else { continue };
+            self.pool.insert(key(&bits));
+            self.give(left, &bits, 4);
+        }
+    }
+
+    /// Gives the parts of a value to the inputs behind the parts of an expression.
+    fn give(&mut self, to: Expression<'d>, value: &Bits, steps: usize) {
+        let to = strip(to);
+        if let Some(signal) = self.netlist.named(to) {
+            return self.give_signal(signal, value, steps);
+        }
+        match to.kind() {
+            ExpressionKind::Concatenation => {
+                let mut low = u64::from(value.width);
+                for part in to.operands() {
+                    let width = expression::width(part);
+                    low = low.saturating_sub(width);
+                    self.give(part, &slice(value, low, width), steps);
+                }
+            }
+            ExpressionKind::ElementSelect | ExpressionKind::RangeSelect => {
+                let (Some(base), Some(low)) = (to.select_value(), lowest_bit(to)) else { return };
+                if let Some(signal) = self.netlist.named(base) {
+                    let width = expression::width(base);
+                    if let Some(shifted) = shift(value, low, width) {
+                        self.give_signal(signal, &shifted, steps);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn give_signal(&mut self, signal: SignalId, value: &Bits, steps: usize) {
+        if let Some(port) = self.tracer.input(signal) {
+            if value.width == self.ports[port].width {
+                self.by_port[port].insert(key(value));
+            }
+        } else if steps > 0
+            && let Some(link) = self.tracer.link(signal)
+        {
+            match link.source {
+                super::netlist::Source::Expression(source) => self.give(source, value, steps - 1),
+                super::netlist::Source::Signal(source) => self.give_signal(source, value, steps - 1),
+                super::netlist::Source::Gate => {}
+            }
+        }
+    }
+}
+
+fn fit(value: &SVInt, width: u64, unknown: bool) -> Option<Bits> {
+    if width == 0 || width > 1 << 16 { None } else { to_bits(value, width, unknown) }
+}
+
+/// The position of a constant select's lowest bit in the vector that it selects from.
+fn lowest_bit(select: Expression<'_>) -> Option<u64> {
+    let base = select.select_value()?.expr_type()?.canonical();
+    if !base.is_integral() {
+        return None;
+    }
+    let range = base.fixed_range();
+    let element = base.bit_width() / u64::from(range.width()).max(1);
+    let at = |index: Expression<'_>| {
+        let index = i32::try_from(constant(index)?.as_i64()?).ok()?;
+        u64::try_from(range.translate_index(index)).ok()
+    };
+    let lowest = match (select.kind(), select.range_selection_kind()) {
+        (ExpressionKind::ElementSelect, _) => at(select.selector()?)?,
+        (_, Some(0)) => at(select.range_left()?)?.min(at(select.range_right()?)?),
+        _ => return None,
+    };
+    Some(lowest * element)
+}
+
+fn slice(value: &Bits, low: u64, width: u64) -> Bits {
+    let mut words = vec![0_u64; width.div_ceil(64) as usize];
+    for bit in 0..width {
+        let from = low + bit;
+        let word = value.words.get((from / 64) as usize).copied().unwrap_or(0);
+        words[(bit / 64) as usize] |= (word >> (from % 64) & 1) << (bit % 64);
+    }
+    Bits { width: width as u32, words }
+}
+
+fn shift(value: &Bits, by: u64, width: u64) -> Option<Bits> {
+    if width > 1 << 16 || by + u64::from(value.width) > width {
+        return None;
+    }
+    let mut words = vec![0_u64; width.div_ceil(64) as usize];
+    for bit in 0..u64::from(value.width) {
+        let set = value.words[(bit / 64) as usize] >> (bit % 64) & 1;
+        words[((bit + by) / 64) as usize] |= set << ((bit + by) % 64);
+    }
+    Some(Bits { width: width as u32, words })
+}

@@ -1,0 +1,116 @@
+//! Small questions about slang's expressions that several parts ask: what is behind a conversion, is it a
+//! constant, and which symbol a path of selects starts from.
+
+use sv_lang::kinds::ExpressionKind;
+use sv_lang::{BinaryOp, Bit, ConstantValue, Expression, SVInt, SemNode, Symbol, Type};
+
+use super::Bits;
+
+/// The expression under conversions that lose nothing.
+pub(super) fn strip<'d>(expression: Expression<'d>) -> Expression<'d> {
+    let mut inner = expression;
+    while inner.kind() == ExpressionKind::Conversion {
+        let Some(operand) = inner.conversion_operand() else { break };
+        if width(operand) > width(inner) {
+            break;
+        }
+        inner = operand;
+    }
+    inner
+}
+
+/// Bits of the expression's type; 0 where it has none that is integral.
+pub(super) fn width(expression: Expression<'_>) -> u64 {
+    expression.expr_type().map_or(0, |ty| ty.bit_width())
+}
+
+/// The value, if it is an integer known before simulation.
+pub(super) fn constant(expression: Expression<'_>) -> Option<SVInt> {
+    match expression.constant_value()? {
+        ConstantValue::Integer(value) => Some(value),
+        _ => None,
+    }
+}
+
+/// Whether the expression's value is known before simulation.
+pub(super) fn is_constant(expression: Expression<'_>) -> bool {
+    expression.constant_value().is_some_and(|value| !matches!(value, ConstantValue::Bad))
+}
+
+/// Calls `see` for the node and, where it says so, for all below it.
+pub(super) fn walk<'d>(node: SemNode<'d>, see: &mut impl FnMut(SemNode<'d>) -> bool) {
+    let mut stack = vec![node];
+    while let Some(node) = stack.pop() {
+        if see(node) {
+            let children = node.children();
+            stack.extend(children.into_iter().rev());
+        }
+    }
+}
+
+/// The symbol that a select, member or plain name starts from; `None` for a concatenation and the like.
+pub(super) fn root<'d>(path: Expression<'d>) -> Option<Symbol<'d>> {
+    let mut path = path;
+    loop {
+        match path.kind() {
+            ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue => return path.referenced_symbol(),
+            ExpressionKind::ElementSelect | ExpressionKind::RangeSelect => path = path.select_value()?,
+            ExpressionKind::MemberAccess => path = path.operands().into_iter().next()?,
+            ExpressionKind::Conversion => path = path.conversion_operand()?,
+            _ => return None,
+        }
+    }
+}
+
+/// Whether the expression is a plain name.
+pub(super) fn is_name(expression: Expression<'_>) -> bool {
+    matches!(expression.kind(), ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue)
+}
+
+/// Whether the operator compares its operands.
+pub(super) fn compares(operator: BinaryOp) -> bool {
+    use BinaryOp::{
+        CaseEquality, CaseInequality, Equality, GreaterThan, GreaterThanEqual, Inequality, LessThan, LessThanEqual,
+        WildcardEquality, WildcardInequality,
+    };
+    matches!(
+        operator,
+        Equality | Inequality | CaseEquality | CaseInequality | WildcardEquality | WildcardInequality | LessThan
+            | LessThanEqual | GreaterThan | GreaterThanEqual
+    )
+}
+
+/// The lowest and highest index of a type that can be indexed with a fixed range.
+pub(super) fn index_range(ty: Type<'_>) -> Option<(i64, i64)> {
+    let ty = ty.canonical();
+    ty.has_fixed_range().then(|| {
+        let range = ty.fixed_range();
+        (i64::from(range.left.min(range.right)), i64::from(range.left.max(range.right)))
+    })
+}
+
+/// A value as plain bits of a given width, with `unknown` in place of x and z; `None` if it does not fit.
+pub(super) fn to_bits(value: &SVInt, width: u64, unknown: bool) -> Option<Bits> {
+    let negative = value.is_signed() && value.bits().last() == Some(&Bit::One);
+    let mut words = vec![0_u64; usize::try_from(width.div_ceil(64)).ok()?];
+    for (index, bit) in value.bits().iter().enumerate() {
+        let set = match bit {
+            Bit::Zero => false,
+            Bit::One => true,
+            _ => unknown,
+        };
+        if index as u64 >= width {
+            if set != negative {
+                return None;
+            }
+        } else if set {
+            words[index / 64] |= 1 << (index % 64);
+        }
+    }
+    if negative {
+        for index in value.bits().len() as u64..width {
+            words[(index / 64) as usize] |= 1 << (index % 64);
+        }
+    }
+    Some(Bits { width: u32::try_from(width).ok()?, words })
+}

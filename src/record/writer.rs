@@ -1,0 +1,212 @@
+//! The writing half: whole rows appended to a file, its provenance written first.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Meta, RecordError};
+
+/// Rows are handed to the system in pieces of about this size.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Returns where the provenance of `path` stands.
+pub fn meta_path(path: &Path) -> PathBuf {
+    beside(path, ".meta.json")
+}
+
+/// A file of rows that is being written.
+///
+/// Rows wait in memory until [`Writer::flush`] or until there are enough of them; what is not flushed when
+/// the writer is dropped is lost, as in a killed run, and a resumed run writes it again.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    file: File,
+    buffer: Vec<u8>,
+}
+
+impl Writer {
+    /// Opens `path` for rows made as `meta` says; returns the number of rows that are already there.
+    ///
+    /// Without `resume` the file starts empty, whatever it held. With it, an existing file must have been
+    /// made with the very same provenance; its last line is dropped if it was torn, and rows are appended.
+    pub fn create(path: &Path, meta: &Meta, resume: bool) -> Result<(Writer, usize), RecordError> {
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            return Err(RecordError::Compressed {
+                path: path.to_owned(),
+            });
+        }
+        let failed = |source| RecordError::Write {
+            path: path.to_owned(),
+            source,
+        };
+        // An empty file has nothing to continue; a run killed before its provenance was written leaves one.
+        let resume = resume && std::fs::metadata(path).is_ok_and(|found| found.len() > 0);
+        if resume {
+            check_same(path, meta)?;
+        }
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(!resume)
+            .open(path)
+            .map_err(failed)?;
+        let rows = if resume {
+            keep_whole_rows(&mut file).map_err(failed)?
+        } else {
+            0
+        };
+        if !resume {
+            write_meta(path, meta)?;
+        }
+        Ok((
+            Writer {
+                path: path.to_owned(),
+                file,
+                buffer: Vec::new(),
+            },
+            rows,
+        ))
+    }
+
+    /// Adds a row.
+    pub fn write(&mut self, row: &impl Serialize) -> Result<(), RecordError> {
+        serde_json::to_writer(&mut self.buffer, row).map_err(|error| self.failed(error.into()))?;
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Hands all rows to the system: they survive the end of this process.
+    pub fn flush(&mut self) -> Result<(), RecordError> {
+        let outcome = self.file.write_all(&self.buffer);
+        self.buffer.clear();
+        outcome.map_err(|source| self.failed(source))
+    }
+
+    /// Writes what waits and makes sure that it is on the disk.
+    pub fn finish(mut self) -> Result<(), RecordError> {
+        self.flush()?;
+        self.file.sync_all().map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> RecordError {
+        RecordError::Write {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+/// Cuts a torn last line off, leaves the file at its end and returns how many rows it holds.
+fn keep_whole_rows(file: &mut File) -> io::Result<usize> {
+    let mut piece = vec![0; BUFFER_BYTES];
+    let (mut read, mut whole, mut rows) = (0u64, 0u64, 0);
+    let mut blank = true;
+    loop {
+        let length = match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        for (index, byte) in piece[..length].iter().enumerate() {
+            if *byte == b'\n' {
+                whole = read + index as u64 + 1;
+                rows += usize::from(!blank);
+                blank = true;
+            } else {
+                blank &= byte.is_ascii_whitespace();
+            }
+        }
+        read += length as u64;
+    }
+    file.set_len(whole)?;
+    file.seek(SeekFrom::Start(whole))?;
+    Ok(rows)
+}
+
+/// Writes the provenance so that it is there whole or not at all.
+fn write_meta(path: &Path, meta: &Meta) -> Result<(), RecordError> {
+    let target = meta_path(path);
+    let draft = beside(path, ".meta.json.tmp");
+    let write = || -> io::Result<()> {
+        let mut file = File::create(&draft)?;
+        serde_json::to_writer_pretty(&mut file, meta)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        std::fs::rename(&draft, &target)?;
+        let folder = target
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(|source| RecordError::Write {
+        path: target.clone(),
+        source,
+    })
+}
+
+/// Compares the provenance of an existing file with this run's.
+fn check_same(path: &Path, meta: &Meta) -> Result<(), RecordError> {
+    let unreadable = |message| RecordError::NoMeta {
+        path: path.to_owned(),
+        message,
+    };
+    let text =
+        std::fs::read_to_string(meta_path(path)).map_err(|error| unreadable(error.to_string()))?;
+    let was: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let is = serde_json::to_value(meta).map_err(|error| unreadable(error.to_string()))?;
+    match first_difference("", &was, &is) {
+        None => Ok(()),
+        Some((key, was, is)) => Err(RecordError::Differs {
+            path: path.to_owned(),
+            key,
+            was,
+            is,
+        }),
+    }
+}
+
+/// Returns the first key at which two values differ, and both values; a hash comes after what it hashes.
+fn first_difference(
+    key: &str,
+    was: &serde_json::Value,
+    is: &serde_json::Value,
+) -> Option<(String, String, String)> {
+    if was == is {
+        return None;
+    }
+    let (serde_json::Value::Object(was), serde_json::Value::Object(is)) = (was, is) else {
+        return Some((key.to_owned(), was.to_string(), is.to_string()));
+    };
+    let absent = serde_json::Value::Null;
+    let keys: std::collections::BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+    keys.into_iter().find_map(|name| {
+        let key = if key.is_empty() {
+            name.clone()
+        } else {
+            format!("{key}.{name}")
+        };
+        first_difference(
+            &key,
+            was.get(name).unwrap_or(&absent),
+            is.get(name).unwrap_or(&absent),
+        )
+    })
+}
+
+/// Returns `path` with something after its whole name.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

@@ -1,0 +1,154 @@
+//! The content-hash cache: what was built once from the same bytes is not built again.
+//!
+//! Entries are files or folders named by the hash of all that went into them. They appear by a rename, so
+//! that another process sees a whole entry or none, and two processes that build the same one do no harm.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+/// A folder of entries.
+#[derive(Debug)]
+pub struct Cache {
+    root: PathBuf,
+    scratches: AtomicU64,
+}
+
+/// The cache folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to use the cache at {path} (is the disk full, or not writable? another place can be given by SALV_CACHE)")]
+pub struct CacheError {
+    /// The file or folder.
+    pub path: String,
+    /// The cause.
+    pub source: io::Error,
+}
+
+/// A folder for one piece of work, removed when dropped.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A leftover is removed by the next run's `prune`.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Scratch folders older than this belong to runs that were killed.
+const SCRATCH_AGE_MAX_SECONDS: u64 = 24 * 3600;
+
+impl Cache {
+    /// Opens the cache at `root`, making it if needed.
+    pub fn open(root: &Path) -> Result<Cache, CacheError> {
+        for folder in ["entries", "scratch"] {
+            let path = root.join(folder);
+            fs::create_dir_all(&path).map_err(|source| error(&path, source))?;
+        }
+        Ok(Cache { root: root.to_path_buf(), scratches: AtomicU64::new(0) })
+    }
+
+    /// The name of the entry made from `parts`.
+    pub fn key(&self, parts: &[&str]) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        hasher.finalize().to_hex()[..32].to_string()
+    }
+
+    /// The entry of that name, if it is there. Finding it makes it young.
+    pub fn find(&self, key: &str) -> Option<PathBuf> {
+        let path = self.root.join("entries").join(key);
+        let file = fs::File::open(&path).ok()?;
+        // Only `prune` reads the time, and an old one merely makes an entry go early.
+        let _ = file.set_modified(SystemTime::now());
+        Some(path)
+    }
+
+    /// Moves the file or folder at `path` to the entry of that name.
+    pub fn keep(&self, key: &str, path: &Path) -> Result<PathBuf, CacheError> {
+        let entry = self.root.join("entries").join(key);
+        match fs::rename(path, &entry) {
+            Ok(()) => Ok(entry),
+            // Another process was quicker with the same content.
+            Err(_) if entry.is_dir() => Ok(entry),
+            Err(source) => Err(error(&entry, source)),
+        }
+    }
+
+    /// The folder of that name, filled by `fill` if it is not there.
+    pub fn folder<E: From<CacheError>>(
+        &self,
+        key: &str,
+        fill: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<PathBuf, E> {
+        if let Some(path) = self.find(key) {
+            return Ok(path);
+        }
+        let scratch = self.scratch()?;
+        let folder = scratch.path().join("entry");
+        fs::create_dir(&folder).map_err(|source| error(&folder, source))?;
+        fill(&folder)?;
+        Ok(self.keep(key, &folder)?)
+    }
+
+    /// A fresh empty folder.
+    pub fn scratch(&self) -> Result<Scratch, CacheError> {
+        let number = self.scratches.fetch_add(1, Ordering::Relaxed);
+        let path = self.root.join("scratch").join(format!("{}-{number}", std::process::id()));
+        // A folder of the same name is left from a killed run of another process with this number.
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).map_err(|source| error(&path, source))?;
+        Ok(Scratch(path))
+    }
+
+    /// Removes the oldest entries until `size_max` bytes are left, and scratch folders of killed runs.
+    pub fn prune(&self, size_max: u64) -> Result<(), CacheError> {
+        let mut entries = list(&self.root.join("entries"))?;
+        entries.sort();
+        let mut size: u64 = entries.iter().map(|(_, _, size)| size).sum();
+        for (_, path, bytes) in &entries {
+            if size <= size_max {
+                break;
+            }
+            if path.is_file() && fs::remove_file(path).is_ok() {
+                size -= bytes;
+            }
+        }
+        for (time, path, _) in list(&self.root.join("scratch"))? {
+            let age = SystemTime::now().duration_since(time).unwrap_or_default();
+            if age.as_secs() > SCRATCH_AGE_MAX_SECONDS {
+                let _ = fs::remove_dir_all(path);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn list(folder: &Path) -> Result<Vec<(SystemTime, PathBuf, u64)>, CacheError> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|source| error(folder, source))? {
+        let entry = entry.map_err(|source| error(folder, source))?;
+        // Another process may have removed it meanwhile.
+        if let Ok(data) = entry.metadata() {
+            let time = data.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            entries.push((time, entry.path(), data.len()));
+        }
+    }
+    Ok(entries)
+}
+
+fn error(path: &Path, source: io::Error) -> CacheError {
+    CacheError { path: path.display().to_string(), source }
+}

@@ -1,0 +1,408 @@
+//! The stimulus: what the inputs do, step by step, as plain data that every backend can be given.
+//!
+//! The golden module's interface, the legal values of its inputs and a seed go in; episodes come out. The
+//! stimulus is a definition and not an accident of this code: it is versioned, every choice is a function
+//! of the seed and of the golden text, and what happens at each step is shifts, XOR, adders and a table,
+//! so that an RTL twin can make the same rows on chip. Each episode can be built by itself in any order.
+//!
+//! # Definition, version 1
+//!
+//! **Episodes.** The base episodes have exactly `vectors` cycles: short ones of 16, 40, 24 and 64 cycles in
+//! turn (the last is cut), then long ones of a quarter of the vectors each, at most 4,096 cycles, with
+//! about half of the vectors in all. Deep episodes follow for goldens whose output bits have not all
+//! toggled, then those for the constants of one candidate; indices go on from one sequence to the next,
+//! and a candidate's begin after the last possible deep one, so that an index means the same in every run.
+//!
+//! **Words.** `mix` is one output of splitmix64 for the state given. With `key` the first eight bytes (little-endian) of
+//! the BLAKE3 hash of the golden text, the root of an episode is
+//! `mix(mix(mix(seed) ^ key) ^ (sequence << 32 | number))`, sequence 0 for base, 1 for deep, 2 for the
+//! candidate's. The word of lane `l` of input `i` is `mix(root ^ (i << 32 | l))`; `i` is `0xffffffff` for
+//! the episode itself. Lanes from 0 are slices of 32 bits of the input; `0x80000000` is its control,
+//! then come settings, menu, second menu; power-up and the walk for the episode.
+//!
+//! **Settings** are drawn once an episode from the words of the lane "settings", `plan` has the tables:
+//! of the episode `[2:0]` where data changes (0-2 step 0, 3-6 both, 7 step 2; always both without a
+//! clock), `[3]` whether resets change in step 2 too, `[5:4]` how often resets pulse, `[7:6]` = 3 delays
+//! the first reset by half a cycle where it can, `[9:8]` = 3 gives clock number `([31:16] * clocks) >> 16` most edges; of an input
+//! `[3:0]` how often it changes, `[7:4]` the bias of one bit, `[10:8]` the menu, `[13:12]` the cycles of
+//! the first reset. Of base episodes numbered 5 modulo 8 and 11 modulo 16, the short ones have resets as
+//! plain data, and no resets.
+//!
+//! **Generators** are xorshift64 (13, 7, 17), one for each input's control and for each slice, first
+//! state the lane's word. All step once for row 0 and once at every step 0 and 2, before use, whether or
+//! not their input changes. A slice's uniform 32 bits are the sum of its state's halves.
+//!
+//! **Draws.** An input that may change in this step does if control `[5:0]` is below its hold. One bit:
+//! 1 if `[11:6]` is below the bias. Restricted: the legal value number `([31:16] * count) >> 16`. Else
+//! `[9:6]` selects one of the 16 nibbles of the menu, a mode: 0 uniform; 1 own constant plus delta; 2 an
+//! earlier input's value plus delta (partners of the same width, or else any of two bits or more); 3
+//! one-hot; 4 the present value with one bit flipped; 5 zeros; 6 ones; 7 one-hot inverted; 8 noise `[3:0]`;
+//! 9 by `[35:34]` the largest signed value, the smallest, the smallest plus 1, the largest minus 1; 10 a
+//! constant of the pool; 11 and 12 uniform AND, OR the lower half of the state; 13 present value plus 1;
+//! 14 minus 1; 15 ones below the drawn bit. The bit, partner or entry is `([31:16] * count) >> 16`; delta
+//! by `[33:32]` is 0, 0, 1, -1. A constant is laid under its mask over (`[37:36]`) 0, the present value,
+//! or noise. A mode without its table or partner is uniform; mode 1 first tries the pool.
+//!
+//! **Order.** Inputs are drawn in port order, and an input sees the next values of those before it. Resets
+//! use their control alone: asserted at the start, later when `[8:0]` is below the rate, for 1, 2, 2 or 4
+//! opportunities by `[33:32]`. A gate changes only where all clocks are at its closed level.
+//!
+//! **Clocks.** One clock rises in step 1 and falls in step 3. Several have a generator (the episode's
+//! control) that steps at each edge: if `[1:0]` is not 0 only number `([31:16] * clocks) >> 16` inverts
+//! (the favourite, where there is one and `[3:2]` is not 0); else also each whose bit `[32 + number mod 32]` is set.
+//! While the first reset lasts they all invert together.
+//!
+//! **Walk.** A module without clock and state whose inputs number at most as many values as the base
+//! episodes have opportunities takes every value in its first ones, in the order that `walk` gives.
+//!
+//! # What it costs on chip
+//!
+//! For 32 bits of an input, in 4-input LUTs: state 64 flip-flops and about 130 LUTs of XOR, present value 32 flip-flops, uniform sum
+//! 32 LUTs, decoder 50, delta and increment 64, choice of mode 250; for each input 64 flip-flops and 130
+//! LUTs of control and 64 flip-flops of menu; constants in block RAM. Estimated, not synthesised.
+
+mod generator;
+mod input;
+mod literal;
+mod plan;
+mod schedule;
+mod table;
+mod walk;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::design::{Bits, Interface, Role};
+use crate::problem::Restriction;
+
+use input::{Input, Kind};
+pub use literal::LiteralError;
+
+/// Version of the definition; a change of any value it gives is a new version.
+pub const VERSION: u32 = 1;
+
+/// Cycles of all base episodes at most: episodes are listed in memory.
+pub const VECTORS_MAX: u32 = 1 << 24;
+/// Cycles of one episode at most: its rows are held in memory.
+pub const DEPTH_MAX: u32 = 1 << 20;
+/// Input bits at most: a row is held for every step.
+pub const INPUT_BITS_MAX: u32 = 1 << 16;
+
+/// How vectors of bits of several ports lie in one row of words: each port starts on a word of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// Width of each port in bits.
+    pub widths: Vec<u32>,
+    /// First word of each port.
+    pub offsets: Vec<usize>,
+    /// Words of a row.
+    pub words: usize,
+}
+
+/// A comparison point's place in its episode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepAt {
+    /// Cycle in the episode.
+    pub cycle: u32,
+    /// Step in the cycle: 0 inputs change with the clock low, 1 rising edge, 2 inputs change with the
+    /// clock high, 3 falling edge. A module without clocks has steps 0 and 2 alone.
+    pub step: u8,
+}
+
+/// One run from power-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Episode {
+    /// Index in the run.
+    pub index: u32,
+    /// Seed of the candidate's power-up state.
+    pub power_up: u64,
+    /// The comparison points.
+    pub steps: Vec<StepAt>,
+    /// Input rows of `Layout::words` words: row 0 is the power-up row (clocks low and resets inactive,
+    /// evaluated once, not compared), row `i + 1` is the input at `steps[i]`.
+    pub rows: Vec<u64>,
+}
+
+/// Where inputs change and outputs are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Inputs change with the clock low and high; every step is compared.
+    #[default]
+    Full,
+    /// Inputs change after the active edge of the one clock, and one comparison comes before the next.
+    Synchronous,
+}
+
+impl Profile {
+    /// The name, as in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Profile::Full => "full",
+            Profile::Synchronous => "synchronous",
+        }
+    }
+}
+
+/// What a person chooses; all else follows from the golden module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Decides every draw, with the golden text.
+    pub seed: u64,
+    /// Cycles of all base episodes.
+    pub vectors: u32,
+    /// Cycles of the longest deep episode; 0 for none.
+    pub depth_max: u32,
+    /// Where inputs change and outputs are compared.
+    pub profile: Profile,
+}
+
+impl Default for Config {
+    /// 2,048 vectors, twice the paper's: they cost a few milliseconds and give two long episodes of 512
+    /// cycles, about thirty short ones and 12 input bits exhaustively. 65,536 cycles of depth, because a
+    /// 12-hour clock at one tick a cycle first changes its last bit after 43,200.
+    fn default() -> Config {
+        Config {
+            seed: 0,
+            vectors: 2048,
+            depth_max: 65_536,
+            profile: Profile::Full,
+        }
+    }
+}
+
+/// Why there is no stimulus: a fault of the problem or of the configuration, never of a candidate.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StimulusError {
+    /// Outside 1 to `VECTORS_MAX`.
+    #[error("{0} vectors are not between 1 and {VECTORS_MAX}")]
+    Vectors(u32),
+    /// Beyond `DEPTH_MAX`.
+    #[error("{0} cycles of depth are more than {DEPTH_MAX}")]
+    Depth(u32),
+    /// Beyond `INPUT_BITS_MAX`.
+    #[error("{0} input bits are more than {INPUT_BITS_MAX}")]
+    InputBits(u64),
+    /// A restriction names no input.
+    #[error("{0} has legal values but is no input of the golden module")]
+    NoInput(String),
+    /// A restriction without values.
+    #[error("input {0} has an empty list of legal values")]
+    NoValues(String),
+    /// A clock that may not take both levels.
+    #[error("clock {0} needs both 0 and 1 among its legal values")]
+    Clock(String),
+    /// A legal value that is none.
+    #[error("legal value {literal} of input {input}: {source}")]
+    Value {
+        /// The input.
+        input: String,
+        /// The text as given.
+        literal: String,
+        /// What is wrong with it.
+        source: LiteralError,
+    },
+    /// The synchronous profile needs one clock with one active edge, and no gates.
+    #[error(
+        "the synchronous profile needs exactly one clock with one active edge and no gated clock"
+    )]
+    NotSynchronous,
+}
+
+/// The stimulus of one problem.
+#[derive(Clone, Debug)]
+pub struct Stimulus {
+    config: Config,
+    key: u64,
+    layout: Layout,
+    inputs: Vec<Input>,
+    /// Constants of each input, from the golden module.
+    tables: Vec<table::Tables>,
+    /// Words of the clocks.
+    clocks: Vec<usize>,
+    shape: plan::Shape,
+    base: Vec<plan::Slot>,
+    deep: Vec<plan::Slot>,
+    walk: Option<walk::Walk>,
+}
+
+impl Stimulus {
+    /// The stimulus for a golden module: `key` is its text, or what else stands for it.
+    pub fn new(
+        interface: &Interface,
+        restrictions: &BTreeMap<String, Restriction>,
+        key: &[u8],
+        config: &Config,
+    ) -> Result<Stimulus, StimulusError> {
+        check_config(config)?;
+        let (layout, inputs, tables) = input::inputs(interface, restrictions)?;
+        let clocks: Vec<usize> = inputs
+            .iter()
+            .filter(|input| input.kind == Kind::Clock)
+            .map(|input| input.offset)
+            .collect();
+        let sequential = interface.sequential || !clocks.is_empty();
+        let after_edge = after_edge(interface, config.profile)?;
+        let shape = plan::Shape {
+            sequential,
+            clocks: clocks.len(),
+            profile: config.profile,
+            after_edge,
+        };
+        let base = plan::base_slots(config.vectors);
+        let key = u64::from_le_bytes(
+            blake3::hash(key).as_bytes()[..8]
+                .try_into()
+                .expect("a hash has 32 bytes"),
+        );
+        let root = generator::Streams::new(config.seed, key, 0, 0);
+        let walk = if sequential {
+            None
+        } else {
+            walk::Walk::new(&inputs, 2 * config.vectors, &root)
+        };
+        let depth = if walk.is_some() { 0 } else { config.depth_max };
+        let deep = plan::deep_slots(base.len() as u32, depth, sequential);
+        Ok(Stimulus {
+            config: *config,
+            key,
+            layout,
+            inputs,
+            tables,
+            clocks,
+            shape,
+            base,
+            deep,
+            walk,
+        })
+    }
+
+    /// How the inputs lie in a row, in the order of the golden module's ports.
+    pub fn inputs(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Number of base episodes; their cycles sum to the configured vectors.
+    pub fn base_episodes(&self) -> u32 {
+        self.base.len() as u32
+    }
+
+    /// Builds a base episode.
+    ///
+    /// # Panics
+    /// If `index` is not below `base_episodes()`.
+    pub fn episode(&self, index: u32) -> Episode {
+        schedule::episode(self, &self.base[index as usize], &self.tables)
+    }
+
+    /// Builds deep episode `k`, or nothing where there are no more: lengths grow fourfold to the
+    /// configured depth. None where the base episodes are exhaustive.
+    ///
+    /// One in which no further golden output bit toggles need not be run on candidates.
+    pub fn deep_episode(&self, k: u32) -> Option<Episode> {
+        self.deep
+            .get(k as usize)
+            .map(|slot| schedule::episode(self, slot, &self.tables))
+    }
+
+    /// Builds the few short episodes whose constants are a candidate's; none without constants, and none
+    /// where the base episodes are exhaustive.
+    pub fn candidate_episodes(&self, constants: &[Bits]) -> Vec<Episode> {
+        if constants.is_empty() || self.walk.is_some() {
+            return Vec::new();
+        }
+        let table = |input: &Input| table::Tables::new(input.width, constants, constants);
+        let tables: Vec<table::Tables> = self.inputs.iter().map(table).collect();
+        let first_index = self.base_episodes() + self.deep.len() as u32;
+        plan::candidate_slots(first_index)
+            .iter()
+            .map(|slot| schedule::episode(self, slot, &tables))
+            .collect()
+    }
+
+    /// Whether the base episodes go through every value that the inputs can take: then a bit of the golden
+    /// module that does not toggle in them cannot.
+    pub fn exhaustive(&self) -> bool {
+        self.walk.is_some()
+    }
+
+    /// Builds the episode of that index, whichever sequence it belongs to; `constants` are those of the
+    /// candidate's own episodes.
+    pub fn find(&self, index: u32, constants: &[Bits]) -> Option<Episode> {
+        if index < self.base_episodes() {
+            return Some(self.episode(index));
+        }
+        let deep = index - self.base_episodes();
+        if (deep as usize) < self.deep.len() {
+            return self.deep_episode(deep);
+        }
+        self.candidate_episodes(constants).into_iter().find(|episode| episode.index == index)
+    }
+
+    /// Whether outputs are compared at a point: everywhere in the full profile, once a cycle in the
+    /// synchronous one, just before the active edge.
+    pub fn compares(&self, point: StepAt) -> bool {
+        match self.config.profile {
+            Profile::Full => true,
+            Profile::Synchronous => {
+                point.step != self.shape.after_edge && point.step.is_multiple_of(2)
+            }
+        }
+    }
+
+    fn streams(&self, slot: &plan::Slot) -> generator::Streams {
+        generator::Streams::new(self.config.seed, self.key, slot.sequence, slot.number)
+    }
+}
+
+fn check_config(config: &Config) -> Result<(), StimulusError> {
+    if config.vectors == 0 || config.vectors > VECTORS_MAX {
+        return Err(StimulusError::Vectors(config.vectors));
+    }
+    if config.depth_max > DEPTH_MAX {
+        return Err(StimulusError::Depth(config.depth_max));
+    }
+    Ok(())
+}
+
+/// The step after the active edge of the one clock, where the profile asks for it.
+fn after_edge(interface: &Interface, profile: Profile) -> Result<u8, StimulusError> {
+    if profile == Profile::Full {
+        return Ok(0);
+    }
+    let clocks: Vec<Role> = interface
+        .roles
+        .iter()
+        .copied()
+        .filter(|role| matches!(role, Role::Clock { .. }))
+        .collect();
+    let gated = interface
+        .roles
+        .iter()
+        .any(|role| matches!(role, Role::Gate { .. }));
+    match clocks[..] {
+        [
+            Role::Clock {
+                rising: true,
+                falling: false,
+            },
+        ] if !gated => Ok(2),
+        [
+            Role::Clock {
+                rising: false,
+                falling: true,
+            },
+        ] if !gated => Ok(0),
+        _ => Err(StimulusError::NotSynchronous),
+    }
+}
+
+/// Clears the bits of a vector above its width.
+fn mask_to(words: &mut [u64], width: u32) {
+    if width % 64 != 0
+        && let Some(last) = words.get_mut(width as usize / 64)
+    {
+        *last &= (1 << (width % 64)) - 1;
+    }
+}

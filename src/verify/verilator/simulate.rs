@@ -1,0 +1,382 @@
+//! Inside the worker: runs golden modules and candidates of one loaded unit and compares them.
+//!
+//! Episode by episode, the golden module runs first, from [`POWER_UPS`] power-up states side by side (side
+//! by side ends as soon as their states are equal), then each candidate once from a state of its own. One
+//! episode is held in memory at a time. A candidate runs a second time, from all power-up states, only
+//! where it differs, to tell a wrong value from an unknown one.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use super::bridge::{Bounds, Model, Start, Stop, Unit};
+use crate::verify::backend::{Count, Outcome, Task, TaskOutcome, Trace, Values};
+use crate::verify::compare::{self, Toggles};
+use crate::verify::stimulus::{Config, Episode, Layout, Stimulus};
+use crate::verify::worker::{self, Event, Link, WorkerError};
+
+/// Power-up states of the golden module: all 0, all 1, and complementary random pairs.
+pub const POWER_UPS: usize = 16;
+
+/// Power-up states that confirm a mismatch. A bit such as `state == 4'd9` before the first reset is the same
+/// in 16 states more often than not; it must not be called defined when a candidate differs there.
+pub const POWER_UPS_TO_CONFIRM: usize = 256;
+
+/// Deep episodes in a row that may make no further bit toggle: all flavours of one length. A bit that a
+/// constant drives would otherwise cost the longest ones in every problem that has one.
+const DEEP_IDLE_MAX: u32 = 3;
+
+/// Loop iterations that one evaluation may take: the longest of 32,000 real candidates takes 70,000.
+const TICKS_OF_STEP_MAX: u64 = 4_000_000;
+
+/// Loop iterations that an episode may take beside [`TICKS_OF_STEP_MEAN`] for each of its steps.
+const TICKS_OF_EPISODE: u64 = 50_000_000;
+
+/// See [`TICKS_OF_EPISODE`].
+const TICKS_OF_STEP_MEAN: u64 = 20_000;
+
+/// CPU time of one run of an episode in seconds. No label depends on it: the loop limits end a run that
+/// loops, and what this one ends is run again with twice the time.
+const CPU_SECONDS_OF_RUN: u64 = 120;
+
+/// What the worker is to simulate.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Verilator's runtime.
+    pub runtime: String,
+    /// The unit of models.
+    pub unit: String,
+    /// The tasks.
+    pub tasks: Vec<JobTask>,
+    /// The stimulus.
+    pub config: Config,
+    /// Multiplies the CPU limit.
+    pub patience: u64,
+}
+
+/// A task whose modules are in the unit.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct JobTask {
+    /// The parent's index of the task.
+    pub index: usize,
+    /// The task; its modules' text is not needed and left empty.
+    pub task: Task,
+    /// Symbol of the golden module.
+    pub golden: String,
+    /// Symbols of the candidates.
+    pub candidates: Vec<String>,
+}
+
+/// Runs all tasks of `job` and reports each; before each run it says whose code is about to run.
+pub fn run(job: &Job, link: &mut Link) -> Result<(), WorkerError> {
+    let unit = load(job)?;
+    for task in &job.tasks {
+        let outcome = run_task(&unit, task, &job.config, job.patience, link)?;
+        link.send(&Event::Task { index: task.index, outcome })?;
+    }
+    link.send(&Event::End)
+}
+
+/// Runs one episode of the first candidate of the first task, in full.
+pub fn trace(job: &Job, episode: u32, link: &mut Link) -> Result<(), WorkerError> {
+    let unit = load(job)?;
+    let mut runner = Runner::new(&unit, &job.tasks[0], &job.config, job.patience, link)?;
+    let outcome = runner.trace(episode)?;
+    link.send(&Event::Trace(Box::new(outcome)))
+}
+
+fn load(job: &Job) -> Result<Unit, WorkerError> {
+    super::bridge::load_runtime(&job.runtime).map_err(WorkerError::load)?;
+    Unit::load(&job.unit).map_err(WorkerError::load)
+}
+
+fn run_task(
+    unit: &Unit,
+    task: &JobTask,
+    config: &Config,
+    patience: u64,
+    link: &mut Link,
+) -> Result<TaskOutcome, WorkerError> {
+    let mut runner = Runner::new(unit, task, config, patience, link)?;
+    match runner.run()? {
+        Err(message) => Ok(TaskOutcome::BadGolden(message)),
+        Ok(()) => Ok(TaskOutcome::Candidates(runner.outcomes())),
+    }
+}
+
+/// One task on its way.
+struct Runner<'a> {
+    task: &'a JobTask,
+    stimulus: Stimulus,
+    outputs: Layout,
+    golden: Model,
+    candidates: Vec<Model>,
+    toggles: Toggles,
+    counts: Vec<Vec<Count>>,
+    stopped: Vec<Option<Outcome>>,
+    /// The golden module's outputs in the episode of that index, from all power-up states that confirm.
+    confirmed: Option<(u32, Rc<Values>)>,
+    patience: u64,
+    link: &'a mut Link,
+}
+
+impl<'a> Runner<'a> {
+    fn new(
+        unit: &Unit,
+        task: &'a JobTask,
+        config: &Config,
+        patience: u64,
+        link: &'a mut Link,
+    ) -> Result<Self, WorkerError> {
+        let inner = &task.task;
+        let stimulus =
+            Stimulus::new(&inner.interface, &inner.restrictions, inner.key.as_bytes(), config)
+                .map_err(WorkerError::load)?;
+        let golden = unit.model(&task.golden).map_err(WorkerError::load)?;
+        let candidates: Result<Vec<Model>, _> =
+            task.candidates.iter().map(|symbol| unit.model(symbol)).collect();
+        let candidates = candidates.map_err(WorkerError::load)?;
+        let outputs = Layout::new(golden.widths().1);
+        Ok(Runner {
+            toggles: Toggles::new(&outputs),
+            counts: vec![vec![Count::default(); outputs.widths.len()]; candidates.len()],
+            stopped: vec![None; candidates.len()],
+            confirmed: None,
+            task,
+            stimulus,
+            outputs,
+            golden,
+            candidates,
+            patience,
+            link,
+        })
+    }
+
+    /// Runs everything; an inner error is the golden module's.
+    fn run(&mut self) -> Result<Result<(), String>, WorkerError> {
+        for index in 0..self.stimulus.base_episodes() {
+            let episode = self.stimulus.episode(index);
+            let golden = match self.run_golden(&episode)? {
+                Ok(golden) => golden,
+                Err(message) => return Ok(Err(message)),
+            };
+            self.toggles.add(&golden);
+            self.run_candidates(&episode, &golden)?;
+        }
+        if let Err(message) = self.run_deep()? {
+            return Ok(Err(message));
+        }
+        self.run_own()
+    }
+
+    /// Lengthens the run while it makes bits of the golden module toggle that never did. A candidate runs
+    /// only the episodes that do.
+    fn run_deep(&mut self) -> Result<Result<(), String>, WorkerError> {
+        let mut idle = 0;
+        for k in 0.. {
+            if self.toggles.complete() || idle == DEEP_IDLE_MAX {
+                break;
+            }
+            let Some(episode) = self.stimulus.deep_episode(k) else { break };
+            let golden = match self.run_golden(&episode)? {
+                Ok(golden) => golden,
+                Err(message) => return Ok(Err(message)),
+            };
+            if self.toggles.add(&golden) {
+                idle = 0;
+                self.run_candidates(&episode, &golden)?;
+            } else {
+                idle += 1;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Runs each candidate's own episodes, made from its own constants.
+    fn run_own(&mut self) -> Result<Result<(), String>, WorkerError> {
+        for which in 0..self.candidates.len() {
+            let constants = &self.task.task.candidates[which].constants;
+            for episode in self.stimulus.candidate_episodes(constants) {
+                let golden = match self.run_golden(&episode)? {
+                    Ok(golden) => golden,
+                    Err(message) => return Ok(Err(message)),
+                };
+                self.run_candidate(which, &episode, &golden)?;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn run_golden(&mut self, episode: &Episode) -> Result<Result<Values, String>, WorkerError> {
+        self.announce(None)?;
+        let run = run_defined(&self.golden, &self.outputs, episode, POWER_UPS);
+        Ok(run
+            .map(|golden| self.only_compared(episode, golden))
+            .map_err(|stop| format!("the golden module {}", describe(stop))))
+    }
+
+    fn run_candidates(&mut self, episode: &Episode, golden: &Values) -> Result<(), WorkerError> {
+        for which in 0..self.candidates.len() {
+            self.run_candidate(which, episode, golden)?;
+        }
+        Ok(())
+    }
+
+    fn run_candidate(
+        &mut self,
+        which: usize,
+        episode: &Episode,
+        golden: &Values,
+    ) -> Result<(), WorkerError> {
+        if self.stopped[which].is_some() {
+            return Ok(());
+        }
+        self.announce(Some(which))?;
+        let mut outputs = vec![0; golden.value.len()];
+        let start = Start { kind: 2, seed: episode.power_up };
+        let run = self.candidates[which].run(start, &episode.rows, &mut outputs, bounds(episode, 1));
+        if let Err(stop) = run {
+            self.stopped[which] = Some(outcome(stop));
+            return Ok(());
+        }
+        let mut counts = self.counts[which].clone();
+        if compare::add_episode(&mut counts, &self.outputs, golden, &outputs) {
+            counts.clone_from(&self.counts[which]);
+            let golden = &*self.confirm(episode, golden)?;
+            if compare::add_episode(&mut counts, &self.outputs, golden, &outputs) {
+                self.announce(Some(which))?;
+                match run_defined(&self.candidates[which], &self.outputs, episode, POWER_UPS) {
+                    Ok(own) => {
+                        compare::add_kinds(&mut counts, &self.outputs, episode, golden, &outputs, &own);
+                    }
+                    Err(stop) => self.stopped[which] = Some(outcome(stop)),
+                }
+            }
+        }
+        self.counts[which] = counts;
+        Ok(())
+    }
+
+    /// Runs the golden module from enough power-up states to be sure of its defined bits.
+    fn confirm(&mut self, episode: &Episode, golden: &Values) -> Result<Rc<Values>, WorkerError> {
+        if let Some((_, confirmed)) = self.confirmed.as_ref().filter(|(at, _)| *at == episode.index) {
+            return Ok(confirmed.clone());
+        }
+        self.announce(None)?;
+        let run = run_defined(&self.golden, &self.outputs, episode, POWER_UPS_TO_CONFIRM);
+        // The same module has run this episode to its end; should it not now, the first run stands.
+        let confirmed = run.map_or_else(|_| golden.clone(), |run| self.only_compared(episode, run));
+        let confirmed = Rc::new(confirmed);
+        self.confirmed = Some((episode.index, confirmed.clone()));
+        Ok(confirmed)
+    }
+
+    /// Where the profile compares nothing, nothing counts as defined.
+    fn only_compared(&self, episode: &Episode, mut golden: Values) -> Values {
+        for (row, &at) in golden.defined.chunks_mut(self.outputs.words).zip(&episode.steps) {
+            if !self.stimulus.compares(at) {
+                row.fill(0);
+            }
+        }
+        golden
+    }
+
+    fn trace(&mut self, index: u32) -> Result<Result<Trace, Outcome>, WorkerError> {
+        let constants = &self.task.task.candidates[0].constants;
+        let Some(episode) = self.stimulus.find(index, constants) else {
+            return Err(WorkerError::load(format!("the stimulus has no episode {index}")));
+        };
+        let golden = match self.run_golden(&episode)? {
+            Ok(golden) => golden,
+            Err(message) => return Ok(Err(Outcome::Crash(message))),
+        };
+        self.announce(Some(0))?;
+        let start = Start { kind: 2, seed: episode.power_up };
+        let mut value = vec![0; golden.value.len()];
+        let model = &self.candidates[0];
+        let run = model
+            .run(start, &episode.rows, &mut value, bounds(&episode, 1))
+            .and_then(|()| run_defined(model, &self.outputs, &episode, POWER_UPS));
+        Ok(run.map_err(outcome).map(|own| Trace {
+            inputs: self.stimulus.inputs().clone(),
+            outputs: self.outputs.clone(),
+            candidate: Values { value, defined: own.defined },
+            golden,
+            steps: episode.steps,
+            input_rows: episode.rows,
+        }))
+    }
+
+    /// Says whose code runs next, and gives it time.
+    fn announce(&mut self, candidate: Option<usize>) -> Result<(), WorkerError> {
+        worker::allow_cpu_seconds(CPU_SECONDS_OF_RUN * self.patience)?;
+        self.link.send(&self.running(candidate))
+    }
+
+    fn running(&self, candidate: Option<usize>) -> Event {
+        Event::Running { index: self.task.index, candidate }
+    }
+
+    fn outcomes(&mut self) -> Vec<Outcome> {
+        let toggles = self.toggles.by_output(&self.outputs);
+        let exhaustive = self.stimulus.exhaustive();
+        let counts = std::mem::take(&mut self.counts).into_iter();
+        let outcome = |(mut counts, stopped): (Vec<Count>, Option<Outcome>)| {
+            for (count, &toggles) in counts.iter_mut().zip(&toggles) {
+                count.toggles = toggles;
+                count.exhaustive = exhaustive;
+            }
+            stopped.unwrap_or(Outcome::Counted(counts))
+        };
+        counts.zip(std::mem::take(&mut self.stopped)).map(outcome).collect()
+    }
+}
+
+/// Runs an episode from so many power-up states.
+fn run_defined(
+    model: &Model,
+    outputs: &Layout,
+    episode: &Episode,
+    states: usize,
+) -> Result<Values, Stop> {
+    let size = episode.steps.len() * outputs.words;
+    let mut values = Values { value: vec![0; size], defined: vec![0; size] };
+    let starts = power_ups(episode.power_up, states);
+    let bounds = bounds(episode, starts.len() as u64);
+    model.run_defined(&starts, &episode.rows, &mut values.value, &mut values.defined, bounds)?;
+    Ok(values)
+}
+
+/// So many power-up states; the first is a random one.
+fn power_ups(seed: u64, states: usize) -> Vec<Start> {
+    let pairs = (1..states as u64 / 2).flat_map(|i| {
+        let seed = seed.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        [Start { kind: 2, seed }, Start { kind: 3, seed }]
+    });
+    pairs.chain([Start { kind: 0, seed: 0 }, Start { kind: 1, seed: 0 }]).collect()
+}
+
+fn bounds(episode: &Episode, runs: u64) -> Bounds {
+    let steps = episode.steps.len() as u64 + 2;
+    let ticks_of_run = runs * (TICKS_OF_EPISODE + steps * TICKS_OF_STEP_MEAN);
+    Bounds { ticks_of_step: TICKS_OF_STEP_MAX, ticks_of_run }
+}
+
+fn outcome(stop: Stop) -> Outcome {
+    let message = describe(stop).to_string();
+    match stop {
+        Stop::Loop | Stop::NotSettled => Outcome::Timeout(message),
+        Stop::Finished | Stop::Fatal => Outcome::Unsupported(message),
+        Stop::Memory => Outcome::Crash(message),
+    }
+}
+
+fn describe(stop: Stop) -> &'static str {
+    match stop {
+        Stop::Loop => "takes more loop iterations than allowed (an endless loop?)",
+        Stop::NotSettled => "has a combinational loop that does not settle",
+        Stop::Finished => "stops the simulation",
+        Stop::Fatal => "makes verilator's runtime fail",
+        Stop::Memory => "needs more memory than allowed",
+    }
+}

@@ -1,0 +1,269 @@
+//! Many members to one shared object: the runtime and the precompiled header once per machine, then one
+//! C++ unit for each batch.
+//!
+//! A member that the compiler refuses is found by the name of its file in the diagnostics and dropped;
+//! the others are compiled again without it. Results lie in the cache by the hash of all that went in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::verilate::Member;
+use crate::verify::cache::{Cache, CacheError};
+use crate::verify::process::{self, Ended, Limits, ProcessError};
+
+/// How the models are optimised. It changes the speed of a run, never a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Optimise {
+    /// `-O0`: quickest to build, for up to some ten thousand vectors.
+    Build,
+    /// `-O1`: about three times quicker to run, twice slower to build.
+    Run,
+}
+
+impl Optimise {
+    fn flag(self) -> &'static str {
+        match self {
+            Optimise::Build => "-O0",
+            Optimise::Run => "-O1",
+        }
+    }
+}
+
+/// The C++ compiler and Verilator, and where the results go.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    /// The C++ compiler.
+    pub cxx: PathBuf,
+    /// First line of its version message.
+    pub cxx_version: String,
+    /// Verilator's root, which holds `include/`.
+    pub verilator_root: PathBuf,
+    /// Verilator's version.
+    pub verilator_version: String,
+}
+
+/// What keeps a unit from being built; never a member's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum UnitError {
+    /// The cache folder cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// A file could not be written.
+    #[error("failed to write {path} (is the disk full?)")]
+    Write {
+        /// The file.
+        path: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The compiler could not be started.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The compiler fails on code of ours.
+    #[error("failed to compile {what} with `{command}`: {stderr}")]
+    Compile {
+        /// What was compiled.
+        what: String,
+        /// The command line.
+        command: String,
+        /// What the compiler said.
+        stderr: String,
+    },
+}
+
+const MODEL_H: &str = include_str!("../../../cpp/include/salv_model.h");
+const UNIT_H: &str = include_str!("../../../cpp/include/salv_unit.h");
+const RUNTIME_CPP: &str = include_str!("../../../cpp/src/runtime.cpp");
+
+/// Flags of all that is compiled, apart from the optimisation.
+const FLAGS: &[&str] = &[
+    "-std=c++17",
+    "-fPIC",
+    "-w",
+    "-DVM_COVERAGE=0",
+    "-DVM_SC=0",
+    "-DVM_TIMING=0",
+    "-DVM_TRACE=0",
+    "-DVM_TRACE_FST=0",
+    "-DVM_TRACE_VCD=0",
+];
+
+/// CPU time of one compilation in seconds: the slowest unit of 50 real members takes 3 s.
+const COMPILE_LIMITS: Limits = Limits { cpu_seconds: 240, memory: 8 << 30 };
+
+/// The runtime and the precompiled header of this machine.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    /// Verilator's runtime as a shared object.
+    pub library: PathBuf,
+    folder: PathBuf,
+    key: String,
+}
+
+impl Compiler {
+    /// Builds the runtime, or finds it in the cache.
+    pub fn runtime(&self, cache: &Cache) -> Result<Runtime, UnitError> {
+        let key = cache.key(&[
+            "runtime",
+            &self.cxx.display().to_string(),
+            &self.cxx_version,
+            &self.verilator_root.display().to_string(),
+            &self.verilator_version,
+            MODEL_H,
+            UNIT_H,
+            RUNTIME_CPP,
+            &FLAGS.join(" "),
+        ]);
+        let folder = cache.folder(&key, |folder| self.build_runtime(folder))?;
+        Ok(Runtime { library: folder.join("libsalv_runtime.so"), folder, key })
+    }
+
+    fn build_runtime(&self, folder: &Path) -> Result<(), UnitError> {
+        write(&folder.join("salv_model.h"), MODEL_H)?;
+        write(&folder.join("salv_unit.h"), UNIT_H)?;
+        write(&folder.join("runtime.cpp"), RUNTIME_CPP)?;
+        let library = ["-O2", "-shared", "-o", "libsalv_runtime.so", "runtime.cpp", "-pthread"];
+        self.compile_own("verilator's runtime", folder, &library)?;
+        for optimise in [Optimise::Build, Optimise::Run] {
+            let place = folder.join(optimise.flag());
+            fs::create_dir_all(&place)
+                .map_err(|source| UnitError::Write { path: place.display().to_string(), source })?;
+            write(&place.join("salv_unit.h"), UNIT_H)?;
+            let output = format!("{}/salv_unit.h.gch", optimise.flag());
+            let header = ["-x", "c++-header", optimise.flag(), "salv_unit.h", "-o", &format!("./{output}")];
+            self.compile_own("the precompiled header", folder, &header)?;
+        }
+        Ok(())
+    }
+
+    fn compile_own(&self, what: &str, folder: &Path, arguments: &[&str]) -> Result<(), UnitError> {
+        let arguments = [self.flags(), arguments.iter().map(|&a| a.into()).collect()].concat();
+        let ended = process::run(&self.cxx, &arguments, &[], folder, COMPILE_LIMITS)?;
+        if ended.success() {
+            return Ok(());
+        }
+        Err(self.failure(what, &arguments, &ended))
+    }
+
+    fn failure(&self, what: &str, arguments: &[String], ended: &Ended) -> UnitError {
+        UnitError::Compile {
+            what: what.into(),
+            command: format!("{} {}", self.cxx.display(), arguments.join(" ")),
+            stderr: ended.describe(),
+        }
+    }
+
+    fn flags(&self) -> Vec<String> {
+        let include = self.verilator_root.join("include");
+        let mut flags: Vec<String> = FLAGS.iter().map(|&f| f.into()).collect();
+        flags.extend([
+            format!("-I{}", include.display()),
+            format!("-I{}", include.join("vltstd").display()),
+            "-I.".into(),
+        ]);
+        flags
+    }
+
+    /// Compiles `members` to one shared object.
+    ///
+    /// Returns its path, and for each member why it was dropped, if it was.
+    pub fn unit(
+        &self,
+        runtime: &Runtime,
+        cache: &Cache,
+        members: &[&Member],
+        optimise: Optimise,
+    ) -> Result<(PathBuf, Vec<Option<String>>), UnitError> {
+        let mut dropped: Vec<Option<String>> = vec![None; members.len()];
+        loop {
+            let kept: Vec<&Member> =
+                members.iter().zip(&dropped).filter(|(_, d)| d.is_none()).map(|(&m, _)| m).collect();
+            let key = unit_key(runtime, cache, &kept, optimise);
+            if let Some(path) = cache.find(&key) {
+                return Ok((path, dropped));
+            }
+            let scratch = cache.scratch()?;
+            for member in &kept {
+                write(&scratch.path().join(file_name(member)), &member.text)?;
+            }
+            let unit: String =
+                kept.iter().map(|m| format!("#include \"{}\"\n", file_name(m))).collect();
+            write(&scratch.path().join("unit.cpp"), &unit)?;
+            let ended = self.compile_unit(runtime, scratch.path(), optimise)?;
+            if ended.success() {
+                let path = cache.keep(&key, &scratch.path().join("unit.so"))?;
+                return Ok((path, dropped));
+            }
+            let refused = refused(members, &dropped, &ended);
+            if refused.is_empty() {
+                return Err(self.failure("a unit of models", &["unit.cpp".into()], &ended));
+            }
+            for (index, message) in refused {
+                dropped[index] = Some(message);
+            }
+        }
+    }
+
+    fn compile_unit(
+        &self,
+        runtime: &Runtime,
+        folder: &Path,
+        optimise: Optimise,
+    ) -> Result<Ended, UnitError> {
+        let mut arguments = self.flags();
+        arguments.extend([
+            optimise.flag().into(),
+            "-fvisibility=hidden".into(),
+            "-shared".into(),
+            format!("-I{}", runtime.folder.join(optimise.flag()).display()),
+            format!("-I{}", runtime.folder.display()),
+            "-include".into(),
+            "salv_unit.h".into(),
+            "-o".into(),
+            "unit.so".into(),
+            "unit.cpp".into(),
+        ]);
+        Ok(process::run(&self.cxx, &arguments, &[], folder, COMPILE_LIMITS)?)
+    }
+}
+
+fn unit_key(runtime: &Runtime, cache: &Cache, members: &[&Member], optimise: Optimise) -> String {
+    let mut parts = vec!["unit", &runtime.key, optimise.flag()];
+    for member in members {
+        parts.extend([member.symbol.as_str(), member.text.as_str()]);
+    }
+    cache.key(&parts)
+}
+
+fn file_name(member: &Member) -> String {
+    format!("{}.inc", member.symbol)
+}
+
+/// The members that the diagnostics name, with the first error of each. If the compiler died or took too
+/// long it names none: then a lone member is the cause, and of several the largest is tried without.
+fn refused(members: &[&Member], dropped: &[Option<String>], ended: &Ended) -> Vec<(usize, String)> {
+    let alive = || members.iter().enumerate().filter(|(i, _)| dropped[*i].is_none());
+    let mut refused = Vec::new();
+    for (index, member) in alive() {
+        let mark = format!("{}:", file_name(member));
+        let error = ended
+            .stderr
+            .lines()
+            .find(|line| line.contains(&mark) && line.contains("error:"))
+            .and_then(|line| line.split("error:").nth(1));
+        if let Some(message) = error {
+            refused.push((index, format!("the C++ compiler refuses the model: {}", message.trim())));
+        }
+    }
+    if refused.is_empty() && ended.killed() {
+        if let Some((index, _)) = alive().max_by_key(|(_, m)| m.text.len()) {
+            refused.push((index, "the C++ compiler ran out of time or memory on the model".into()));
+        }
+    }
+    refused
+}
+
+fn write(path: &Path, text: &str) -> Result<(), UnitError> {
+    fs::write(path, text)
+        .map_err(|source| UnitError::Write { path: path.display().to_string(), source })
+}
