@@ -3,4 +3,5 @@
 mod candidate;
 mod corpus;
 mod record;
+mod tidy;
 mod verilog;
