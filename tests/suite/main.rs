@@ -1,1 +1,3 @@
 //! The one integration-test binary: a module for each stage.
+
+mod stimulus;

@@ -20,13 +20,14 @@
 //! the episode itself. Lanes from 0 are slices of 32 bits of the input; `0x80000000` is its control,
 //! then come settings, menu, second menu; power-up and the walk for the episode.
 //!
-//! **Settings** are drawn once an episode from the words of the lane "settings", `plan` has the tables:
-//! of the episode `[2:0]` where data changes (0-2 step 0, 3-6 both, 7 step 2; always both without a
-//! clock), `[3]` whether resets change in step 2 too, `[5:4]` how often resets pulse, `[7:6]` = 3 delays
-//! the first reset by half a cycle where it can, `[9:8]` = 3 gives clock number `([31:16] * clocks) >> 16` most edges; of an input
-//! `[3:0]` how often it changes, `[7:4]` the bias of one bit, `[10:8]` the menu, `[13:12]` the cycles of
-//! the first reset. Of base episodes numbered 5 modulo 8 and 11 modulo 16, the short ones have resets as
-//! plain data, and no resets.
+//! **Settings** are drawn from the words of the lane "settings"; `plan` has the tables. Of the episode:
+//! `[2:0]` where data changes (0-2 step 0, 3-6 both, 7 step 2; long ones by turns both and step 0; always
+//! both without a clock), `[3]` whether resets change in step 2 too, `[5:4]` how often resets pulse,
+//! `[7:6]` = 3 delays the first reset by half a cycle where it can, `[9:8]` = 3 gives clock number
+//! `([31:16] * clocks) >> 16` most edges. Of an input: `[3:0]` how often it changes, `[7:4]` the bias of
+//! one bit, `[10:8]` the menu, `[13:12]` the cycles of the first reset; in a base episode these are drawn
+//! anew for every segment of 128 cycles, from lanes 8 higher each time. Of the base episodes up to 64
+//! cycles, those numbered 5 modulo 8 have resets as plain data and those 11 modulo 16 no resets.
 //!
 //! **Generators** are xorshift64 (13, 7, 17), one for each input's control and for each slice, first
 //! state the lane's word. All step once for row 0 and once at every step 0 and 2, before use, whether or

@@ -19,12 +19,16 @@ const BIAS: [u64; 16] = [32, 32, 32, 32, 32, 32, 8, 8, 8, 56, 56, 56, 1, 1, 63, 
 const BIAS_COMBINATIONAL: [u64; 16] =
     [32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 8, 8, 56, 56];
 /// Change opportunities of 512 at which a reset pulse starts, by `WHOLE.SETTINGS[5:4]`, in episodes of
-/// fewer than `LONG_RESETS` cycles and in longer ones.
+/// fewer than `LONG_FROM` cycles and in longer ones.
 const PULSES: [[u64; 4]; 2] = [[0, 1, 4, 16], [0, 1, 1, 4]];
-/// From this many cycles on an episode is for depth: resets start it, and seldom come later.
-const LONG_RESETS: u32 = 65;
+/// From this many cycles on an episode is for depth: resets start it and seldom come later, and whether
+/// data changes in step 2 too is not drawn but alternates, since there are few such episodes.
+const LONG_FROM: u32 = 65;
 /// Opportunities that a pulse lasts.
 pub(super) const PULSE_LENGTH: [u32; 4] = [1, 2, 2, 4];
+/// Cycles after which a base episode draws the settings of its inputs anew, its state going on: a long
+/// one would otherwise spend a quarter of the vectors on one input that happens to be constant.
+pub(super) const SEGMENT: u32 = 128;
 /// Cycles of reset at the start, by `SETTINGS[13:12]`.
 const START_CYCLES: [u32; 4] = [1, 1, 2, 3];
 
@@ -212,6 +216,7 @@ pub(super) fn settings(
     let base = slot.flavour == Flavour::Base;
     let mut data_at = match field(whole, 2, 0) {
         _ if shape.clocks == 0 => [true, true],
+        _ if base && slot.cycles >= LONG_FROM => [true, slot.number % 2 == 0],
         0..=2 => [true, false],
         7 if base => [false, true],
         _ if base || slot.flavour == Flavour::Candidate => [true, true],
@@ -222,12 +227,12 @@ pub(super) fn settings(
         data_at = [shape.after_edge == 0, shape.after_edge == 2];
         resets_at = data_at;
     }
-    let short = base && slot.cycles < LONG_RESETS;
+    let short = base && slot.cycles < LONG_FROM;
     let resets = match slot.number % 16 {
         5 | 13 if short => Resets::AsData,
         11 if short => Resets::Never,
         _ => {
-            let rates = PULSES[usize::from(slot.cycles >= LONG_RESETS)];
+            let rates = PULSES[usize::from(slot.cycles >= LONG_FROM)];
             let rate = if base {
                 rates[field(whole, 5, 4) as usize]
             } else {
@@ -242,28 +247,39 @@ pub(super) fn settings(
     };
     let favourite =
         (shape.clocks > 1 && field(whole, 9, 8) == 3).then(|| scaled(whole, 16, shape.clocks));
-    let inputs = (0..inputs.len())
-        .map(|at| input_settings(at as u32, &inputs[at], slot, shape, streams))
-        .collect();
     Settings {
         data_at,
         resets_at,
         resets,
         favourite,
-        inputs,
+        inputs: segment_settings(0, slot, shape, streams, inputs),
     }
 }
 
-fn input_settings(
-    at: u32,
-    input: &Input,
+/// Draws the settings of the inputs for a segment of an episode.
+pub(super) fn segment_settings(
+    segment: u32,
     slot: &Slot,
     shape: &Shape,
     streams: &Streams,
+    inputs: &[Input],
+) -> Vec<InputSettings> {
+    let draw = |(input, number): (&Input, u32)| {
+        let word = |lane: u32| streams.word(number, lane + 8 * segment);
+        input_settings(input, slot.flavour, shape, word)
+    };
+    inputs.iter().zip(0..).map(draw).collect()
+}
+
+fn input_settings(
+    input: &Input,
+    flavour: Flavour,
+    shape: &Shape,
+    word_of: impl Fn(u32) -> u64,
 ) -> InputSettings {
-    let word = streams.word(at, lane::SETTINGS);
+    let word = word_of(lane::SETTINGS);
     let (hold_class, bias_class) = (field(word, 3, 0) as usize, field(word, 7, 4) as usize);
-    let (hold, bias) = match slot.flavour {
+    let (hold, bias) = match flavour {
         Flavour::Base | Flavour::Candidate if !shape.sequential => (
             HOLD_COMBINATIONAL[hold_class],
             BIAS_COMBINATIONAL[bias_class],
@@ -288,21 +304,21 @@ fn input_settings(
     InputSettings {
         hold,
         bias,
-        menu: menu(at, word, slot.flavour, streams),
+        menu: menu(flavour, word, word_of),
         start_cycles,
     }
 }
 
-/// Sixteen modes: in a quarter of the episodes all uniform, in a quarter mostly, in an eighth two modes
+/// Sixteen modes: in a quarter of the segments all uniform, in a quarter mostly, in an eighth two modes
 /// in turn, else anything. For a candidate's constants, half of the entries are the two tables.
-fn menu(at: u32, settings: u64, flavour: Flavour, streams: &Streams) -> u64 {
-    let first = streams.word(at, lane::MENU);
+fn menu(flavour: Flavour, settings: u64, word_of: impl Fn(u32) -> u64) -> u64 {
+    let first = word_of(lane::MENU);
     if flavour == Flavour::Candidate {
         return (first & 0xffff_ffff_0000_0000) | 0x1111_1aaa;
     }
     match field(settings, 10, 8) {
         0 | 1 => 0,
-        2 | 3 => first & streams.word(at, lane::MENU_SECOND),
+        2 | 3 => first & word_of(lane::MENU_SECOND),
         7 => field(first, 7, 0) * 0x0101_0101_0101_0101,
         _ => first,
     }

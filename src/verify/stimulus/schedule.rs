@@ -5,7 +5,7 @@
 //! may change, so that no value depends on what another input was allowed to do.
 
 use super::generator::{Draw, Streams, WHOLE, field, lane, scaled, step};
-use super::plan::{self, PULSE_LENGTH, Resets, Settings, Slot};
+use super::plan::{self, Flavour, PULSE_LENGTH, Resets, SEGMENT, Settings, Slot};
 use super::table::Tables;
 use super::walk::Walk;
 use super::{Episode, Input, Kind, StepAt, Stimulus};
@@ -25,6 +25,12 @@ pub(super) fn episode(stimulus: &Stimulus, slot: &Slot, tables: &[Tables]) -> Ep
     run.power_up();
     rows.extend_from_slice(&run.row);
     for cycle in 0..slot.cycles {
+        if cycle % SEGMENT == 0 && slot.flavour == Flavour::Base {
+            let segment = cycle / SEGMENT;
+            let inputs = &stimulus.inputs;
+            run.settings.inputs =
+                plan::segment_settings(segment, slot, &stimulus.shape, &streams, inputs);
+        }
         for &step in order {
             if step % 2 == 0 {
                 run.change(step);
