@@ -17,7 +17,7 @@ use super::{INPUT_BITS_MAX, Layout, StimulusError, literal};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Clock,
-    Reset { active: bool },
+    Reset { active: bool, synchronous: bool },
     Gate { closed: bool },
     Data,
 }
@@ -108,11 +108,14 @@ pub(super) fn inputs(
 fn kind(port: &Port, role: Role) -> Kind {
     match role {
         Role::Clock { .. } if port.width == 1 => Kind::Clock,
-        Role::AsyncReset { active } | Role::SyncReset { active } if port.width == 1 => {
-            Kind::Reset {
-                active: active == Level::High,
-            }
-        }
+        Role::AsyncReset { active } if port.width == 1 => Kind::Reset {
+            active: active == Level::High,
+            synchronous: false,
+        },
+        Role::SyncReset { active } if port.width == 1 => Kind::Reset {
+            active: active == Level::High,
+            synchronous: true,
+        },
         Role::Gate { closed } => Kind::Gate {
             closed: closed == Level::High,
         },
