@@ -3,5 +3,6 @@
 mod candidate;
 mod corpus;
 mod record;
+mod stimulus;
 mod tidy;
 mod verilog;
