@@ -2,6 +2,7 @@
 
 mod candidate;
 mod corpus;
+mod demo;
 mod record;
 mod stimulus;
 mod tidy;
