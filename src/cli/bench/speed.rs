@@ -163,6 +163,7 @@ fn measure(bench: &Bench, judge: &Judge, rows: &[Row], vectors: u32) -> anyhow::
             simulate += ran.simulate.as_secs_f64();
             ours.failed += usize::from(verdict.status != Status::Judged);
             theirs.failed += usize::from(!matches!(ran.outcome, Outcome::Counted(_)));
+            theirs.each.push((ran.compile + ran.simulate).as_secs_f64());
             tally.add(verdict, &ran.outcome);
         }
     }

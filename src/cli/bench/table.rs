@@ -19,7 +19,13 @@ pub struct Line {
     pub cpu_seconds: f64,
     /// Wall seconds by stage, summed over threads; the last stage is the run, those before it the build.
     pub stages: Vec<(&'static str, f64)>,
+    /// Wall seconds of each candidate, where candidates are judged one by one.
+    pub each: Vec<f64>,
 }
+
+/// The slowest rows, one in so many, that the mean is given without as well: a few designs (a 256-cell
+/// automaton) cost as much as hundreds of others.
+const SLOWEST_ONE_IN: usize = 20;
 
 impl Line {
     fn rate(&self) -> f64 {
@@ -33,6 +39,24 @@ impl Line {
     fn run_share(&self) -> f64 {
         let all: f64 = self.stages.iter().map(|(_, seconds)| seconds).sum();
         self.stages.last().map_or(0.0, |(_, run)| 100.0 * run / all.max(f64::MIN_POSITIVE))
+    }
+
+    /// How the candidates' times are spread.
+    fn spread(&self) -> Option<String> {
+        let mut each = self.each.clone();
+        each.sort_unstable_by(f64::total_cmp);
+        let last = each.len().checked_sub(1)?;
+        let at = |share: f64| 1000.0 * each[(last as f64 * share).round() as usize];
+        let usual = &each[..each.len() - each.len() / SLOWEST_ONE_IN];
+        let mean = 1000.0 * usual.iter().sum::<f64>() / usual.len() as f64;
+        Some(format!(
+            "median {:.1} ms, nine in ten below {:.1} ms, slowest {:.1} ms; mean without the slowest {} of {}: {mean:.1} ms",
+            at(0.5),
+            at(0.9),
+            at(1.0),
+            each.len() - usual.len(),
+            each.len(),
+        ))
     }
 
     fn stage_shares(&self) -> String {
@@ -82,6 +106,9 @@ pub fn render(lines: &[Line]) -> String {
     }
     for line in lines {
         let _ = writeln!(text, "{} at {} vectors: {}", line.way, line.vectors, line.stage_shares());
+        if let Some(spread) = line.spread() {
+            let _ = writeln!(text, "{} at {} vectors, wall time of a candidate: {spread}", line.way, line.vectors);
+        }
     }
     text
 }
@@ -89,6 +116,18 @@ pub fn render(lines: &[Line]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_slow_row_in_twenty_is_told_apart() {
+        let mut each = vec![0.010; 19];
+        each.push(8.0);
+        let spread = Line { each, ..Line::default() }.spread().expect("a spread");
+        assert_eq!(
+            spread,
+            "median 10.0 ms, nine in ten below 10.0 ms, slowest 8000.0 ms; mean without the slowest 1 of 20: 10.0 ms"
+        );
+        assert_eq!(Line::default().spread(), None);
+    }
 
     #[test]
     fn figures_follow_from_counts_and_times() {
