@@ -139,6 +139,7 @@ mod tests {
             seconds: 6.0,
             cpu_seconds: 9.0,
             stages: vec![("compile", 9.0), ("simulate", 1.0)],
+            each: Vec::new(),
         };
         let stages = vec![("iverilog", 6.0), ("vvp", 2.0)];
         let theirs = Line { way: "icarus", failed: 0, seconds: 4.5, cpu_seconds: 6.75, stages, ..ours.clone() };
