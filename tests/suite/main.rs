@@ -4,4 +4,5 @@ mod bench;
 mod candidate;
 mod corpus;
 mod record;
+mod tidy;
 mod verilog;
