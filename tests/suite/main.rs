@@ -1,5 +1,6 @@
 //! The one integration-test binary: a module for each stage.
 
+mod bench;
 mod candidate;
 mod corpus;
 mod demo;
