@@ -3,4 +3,6 @@
 mod candidate;
 mod corpus;
 mod record;
+mod show;
+mod verify;
 mod verilog;
