@@ -14,7 +14,6 @@ use serde_json::json;
 
 use super::summary::Summary;
 use super::tools::Tools;
-use crate::problem::Problem;
 use crate::record::{Meta, Writer, file_hash};
 use crate::verify::backend::Backend;
 use crate::verify::cache::Cache;
@@ -43,7 +42,7 @@ pub struct Arguments {
     #[arg(long)]
     threads: Option<usize>,
     /// Candidates in one build
-    #[arg(long, default_value_t = 64, hide = true)]
+    #[arg(long, default_value_t = 128, hide = true)]
     batch: usize,
     /// Continue a run that ended early
     #[arg(long)]
@@ -166,11 +165,15 @@ fn judge_rest(
         .skip(done)
         .map(|row| row.map_err(|error| RunError::Stream(Box::new(error))));
     let bar = progress_bar(total, done);
-    let mut flushed = Instant::now();
+    let (mut flushed, mut told) = (Instant::now(), Instant::now());
     let outcome = run::verify(job, candidates, |verdict| {
         summary.add(&verdict);
         writer.write(&verdict).map_err(|error| RunError::Stream(Box::new(error)))?;
         bar.inc(1);
+        if bar.is_hidden() && told.elapsed() > QUIET {
+            told = Instant::now();
+            eprintln!("{} of {total} candidates", summary.candidates);
+        }
         if flushed.elapsed() > Duration::from_secs(1) {
             flushed = Instant::now();
             writer.flush().map_err(|error| RunError::Stream(Box::new(error)))?;
@@ -192,6 +195,9 @@ fn parallelism(arguments: &Arguments) -> anyhow::Result<Parallelism> {
     anyhow::ensure!(arguments.batch > 0, "--batch must be 1 or more");
     Ok(Parallelism { threads, batch: arguments.batch })
 }
+
+/// How often a run says how far it is where there is no terminal for a bar.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// What made the file: everything that its bytes depend on, and nothing else.
 fn meta(arguments: &Arguments, config: &Config, backend: &dyn Backend) -> anyhow::Result<Meta> {
@@ -225,13 +231,14 @@ fn write_timings(output: &Path, candidates: usize, elapsed: Duration) -> anyhow:
         .with_context(|| format!("failed to write {}", name.display()))
 }
 
-/// A bar with rate and remaining time on a terminal, and a line each ten seconds elsewhere.
+/// A bar with rate and remaining time, where a person sees it.
 fn progress_bar(total: usize, done: usize) -> ProgressBar {
     let bar = ProgressBar::new(total as u64).with_position(done as u64);
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         return bar;
     }
+    bar.enable_steady_tick(Duration::from_millis(200));
     bar.reset_eta();
     let style = ProgressStyle::with_template(
         "{bar:40.cyan/dim} {pos}/{len} candidates  {per_sec}  {eta} left",
@@ -239,8 +246,3 @@ fn progress_bar(total: usize, done: usize) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Loads what a run refers to, for the commands that look at one candidate.
-pub fn load_problem(path: &Path, name: &str) -> anyhow::Result<Problem> {
-    let found = problem::load(path)?.into_iter().find(|problem| problem.problem == name);
-    found.with_context(|| format!("{} has no problem `{name}`", path.display()))
-}

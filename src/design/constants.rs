@@ -39,22 +39,36 @@ pub(super) fn constants(netlist: &Netlist<'_>, ports: &[Port]) -> Constants {
                 && statement.kind() == StatementKind::Case
                 && let Some(selector) = statement.expr()
             {
-                for item in statement.case_items().iter().flat_map(|item| item.expressions()) {
+                for item in statement
+                    .case_items()
+                    .iter()
+                    .flat_map(|item| item.expressions())
+                {
                     collector.compare(selector, item);
                 }
             }
             true
         });
     }
-    let smallest = |values: BTreeSet<(Vec<u64>, u32)>| values.into_iter().take(MOST).map(bits).collect();
-    Constants { by_port: collector.by_port.into_iter().map(smallest).collect(), pool: smallest(collector.pool) }
+    let smallest =
+        |values: BTreeSet<(Vec<u64>, u32)>| values.into_iter().take(MOST).map(bits).collect();
+    Constants {
+        by_port: collector.by_port.into_iter().map(smallest).collect(),
+        pool: smallest(collector.pool),
+    }
 }
 
 /// Values in numerical order: the words from the highest down, without leading zeros, shorter first.
 type Key = (Vec<u64>, u32);
 
 fn key(value: &Bits) -> Key {
-    let mut words: Vec<u64> = value.words.iter().rev().skip_while(|&&word| word == 0).copied().collect();
+    let mut words: Vec<u64> = value
+        .words
+        .iter()
+        .rev()
+        .skip_while(|&&word| word == 0)
+        .copied()
+        .collect();
     words.insert(0, words.len() as u64);
     (words, value.width)
 }
@@ -83,9 +97,15 @@ impl<'d> Collector<'_, 'd> {
                 }
             }
             (ExpressionKind::Inside, _) => {
-                let Some(left) = expression.inside_left() else { return };
+                let Some(left) = expression.inside_left() else {
+                    return;
+                };
                 for item in expression.inside_range_list() {
-                    let bounds = if item.kind() == ExpressionKind::ValueRange { item.operands() } else { vec![item] };
+                    let bounds = if item.kind() == ExpressionKind::ValueRange {
+                        item.operands()
+                    } else {
+                        vec![item]
+                    };
                     for bound in bounds {
                         self.compare(left, bound);
                     }
@@ -103,9 +123,15 @@ impl<'d> Collector<'_, 'd> {
         }
         let width = expression::width(left);
         // A digit that matches anything stands for both.
-        let variants = if value.has_unknown() { &[false, true][..] } else { &[false][..] };
+        let variants = if value.has_unknown() {
+            &[false, true][..]
+        } else {
+            &[false][..]
+        };
         for &unknown in variants {
-            let Some(bits) = fit(&value, width, unknown) else { continue };
+            let Some(bits) = fit(&value, width, unknown) else {
+                continue;
+            };
             self.pool.insert(key(&bits));
             self.give(left, &bits, 4);
         }
@@ -127,7 +153,9 @@ impl<'d> Collector<'_, 'd> {
                 }
             }
             ExpressionKind::ElementSelect | ExpressionKind::RangeSelect => {
-                let (Some(base), Some(low)) = (to.select_value(), lowest_bit(to)) else { return };
+                let (Some(base), Some(low)) = (to.select_value(), lowest_bit(to)) else {
+                    return;
+                };
                 if let Some(signal) = self.netlist.named(base) {
                     let width = expression::width(base);
                     if let Some(shifted) = shift(value, low, width) {
@@ -149,7 +177,9 @@ impl<'d> Collector<'_, 'd> {
         {
             match link.source {
                 super::netlist::Source::Expression(source) => self.give(source, value, steps - 1),
-                super::netlist::Source::Signal(source) => self.give_signal(source, value, steps - 1),
+                super::netlist::Source::Signal(source) => {
+                    self.give_signal(source, value, steps - 1)
+                }
                 super::netlist::Source::Gate => {}
             }
         }
@@ -157,7 +187,11 @@ impl<'d> Collector<'_, 'd> {
 }
 
 fn fit(value: &SVInt, width: u64, unknown: bool) -> Option<Bits> {
-    if width == 0 || width > 1 << 16 { None } else { to_bits(value, width, unknown) }
+    if width == 0 || width > 1 << 16 {
+        None
+    } else {
+        to_bits(value, width, unknown)
+    }
 }
 
 /// The position of a constant select's lowest bit in the vector that it selects from.
@@ -187,7 +221,10 @@ fn slice(value: &Bits, low: u64, width: u64) -> Bits {
         let word = value.words.get((from / 64) as usize).copied().unwrap_or(0);
         words[(bit / 64) as usize] |= (word >> (from % 64) & 1) << (bit % 64);
     }
-    Bits { width: width as u32, words }
+    Bits {
+        width: width as u32,
+        words,
+    }
 }
 
 fn shift(value: &Bits, by: u64, width: u64) -> Option<Bits> {
@@ -199,5 +236,8 @@ fn shift(value: &Bits, by: u64, width: u64) -> Option<Bits> {
         let set = value.words[(bit / 64) as usize] >> (bit % 64) & 1;
         words[((bit + by) / 64) as usize] |= set << ((bit + by) % 64);
     }
-    Some(Bits { width: width as u32, words })
+    Some(Bits {
+        width: width as u32,
+        words,
+    })
 }

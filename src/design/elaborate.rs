@@ -1,10 +1,14 @@
 //! From a text to a [`Design`]: the order of the steps, and what slang says at each.
 //!
-//! slang decides what is an error. It is stricter than the simulators that models learnt from, so a few of
-//! its diagnostics, each in a list with its reason, do not count.
+//! slang decides what is an error, by options that accept what Icarus accepts. What is left of the
+//! difference are texts that no standard allows: a name for an automatic variable in a static initial
+//! value, `reg` before the name of a type, an expression as the output of a gate, `wire reg`.
 
 use sv_lang::kinds::{DiagCode, diag};
-use sv_lang::{AnalysisFlags, ArgumentDirection, Compilation, Diagnostic, Error, Options, Session, SourceSpan, Symbol};
+use sv_lang::{
+    AnalysisFlags, ArgumentDirection, Compilation, Diagnostic, Error, Options, Session, SourceSpan,
+    Symbol,
+};
 use sv_lang::{SyntaxTree, kinds::SymbolKind};
 
 use super::netlist::Netlist;
@@ -17,19 +21,17 @@ pub(super) const MAX_WIDTH: u64 = 1 << 16;
 
 /// `CompilationFlags::AllowUseBeforeDeclare`: Icarus takes a net used above its declaration.
 const ALLOW_USE_BEFORE_DECLARE: u32 = 1 << 2;
-/// `CompilationFlags::RelaxStringConversions`: a string is an integer in Verilog.
-const RELAX_STRING_CONVERSIONS: u32 = 1 << 6;
-/// `CompilationFlags::AllowMergingAnsiPorts`: `output q` in the header and `reg q` in the body.
+/// `CompilationFlags::AllowMergingAnsiPorts`: `output q` in the header and `reg q` in the body are one.
 const ALLOW_MERGING_ANSI_PORTS: u32 = 1 << 10;
 /// `CompilationFlags::AllowUnnamedGenerate`: `genblk1` may be referred to.
 const ALLOW_UNNAMED_GENERATE: u32 = 1 << 13;
 
-/// Errors of slang that Icarus lets pass and that leave the meaning clear.
-const TOLERATED: [DiagCode; 2] = [
-    // `reg x = 0;` in a named block or task is static, as it always was in Verilog.
-    diag::StaticInitializerMustBeExplicit,
-    // A net used above its declaration.
-    diag::UsedBeforeDeclared,
+/// Warnings that are errors to Icarus, and to slang's own command line.
+const REJECTED: [DiagCode; 4] = [
+    diag::UnknownSystemName,
+    diag::RangeSelectReversed,
+    diag::CannotIndexScalar,
+    diag::DuplicateDefinition,
 ];
 
 /// Limits of slang itself: the text may be legal.
@@ -51,14 +53,24 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
     text.refuse_bind(&kept)?;
     let (session, tree) = parse(&kept)?;
     let compiled = compile(&session, &tree)?;
-    let main = Main { session: &session, text: &kept, buffer: main_buffer(&session) };
+    text.refuse_nested()?;
+    let main = Main {
+        session: &session,
+        text: &kept,
+        buffer: main_buffer(&session),
+    };
     let body = compiled
         .top_instances()
         .find(|instance| instance.name() == top)
         .and_then(|instance| instance.instance_body())
-        .ok_or_else(|| Refusal::new(Reason::ElaborationError, format!("module {top} instantiates itself")))?;
+        .ok_or_else(|| {
+            Refusal::new(
+                Reason::ElaborationError,
+                format!("module {top} instantiates itself"),
+            )
+        })?;
     refuse::symbols(&compiled, &main)?;
-    let ports = ports(body, &main)?;
+    let ports = port_list(body, &main)?;
     let mut netlist = Netlist::new(body);
     refuse::check(&netlist, &main)?;
     let roles = roles::roles(&netlist, &ports);
@@ -66,9 +78,21 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
     let sequential = roles::is_sequential(&mut netlist);
     let races = races::races(&netlist, &ports);
     let uses_z = tristate::outputs(&netlist, &ports);
-    let source = rewrite::rewrite(&netlist, &main);
-    let interface = Interface { top, ports, roles, constants: by_port, pool, sequential };
-    Ok(Design { interface, source, races, uses_z })
+    let source = rewrite::rewrite(&netlist, &main, super::ports::redeclared(&tree, &kept));
+    let interface = Interface {
+        top,
+        ports,
+        roles,
+        constants: by_port,
+        pool,
+        sequential,
+    };
+    Ok(Design {
+        interface,
+        source,
+        races,
+        uses_z,
+    })
 }
 
 /// The text that slang was given, and how its locations map to it.
@@ -86,10 +110,18 @@ impl Main<'_> {
         (inside && start < end && self.text.get(start..end).is_some()).then_some(start..end)
     }
 
-    pub(super) fn refusal(&self, reason: Reason, message: impl Into<String>, span: SourceSpan) -> Refusal {
+    pub(super) fn refusal(
+        &self,
+        reason: Reason,
+        message: impl Into<String>,
+        span: SourceSpan,
+    ) -> Refusal {
         let refusal = Refusal::new(reason, message);
         match self.session.resolve_location(span.start) {
-            Some(at) if at.line > 0 => refusal.at(Place { line: at.line, column: at.column }),
+            Some(at) if at.line > 0 => refusal.at(Place {
+                line: at.line,
+                column: at.column,
+            }),
             _ => refusal,
         }
     }
@@ -100,8 +132,13 @@ const MAIN: &str = "main";
 /// The buffer that holds the text: the first one of its name, before those of macros.
 fn main_buffer(session: &Session) -> u32 {
     let named = |buffer: &u32| {
-        let location = sv_lang::SourceLoc { buffer: *buffer, offset: 0 };
-        session.resolve_location(location).is_some_and(|at| at.file == MAIN)
+        let location = sv_lang::SourceLoc {
+            buffer: *buffer,
+            offset: 0,
+        };
+        session
+            .resolve_location(location)
+            .is_some_and(|at| at.file == MAIN)
     };
     (1..4).find(named).unwrap_or(1)
 }
@@ -115,35 +152,59 @@ fn choose_top(text: &Text<'_>, top: Option<&str>) -> Result<String, Refusal> {
         }
     };
     if let Some(top) = top {
-        return if text.has_module(top) { Ok(top.to_owned()) } else { Err(wrong(format!("no module {top}"))) };
+        return if text.has_module(top) {
+            Ok(top.to_owned())
+        } else {
+            Err(wrong(format!("no module {top}")))
+        };
     }
     match text.roots().as_slice() {
         [] => Err(wrong("no module that is not instantiated".to_owned())),
         [root] => Ok((*root).to_owned()),
-        roots => Err(wrong(format!("several modules that nobody instantiates: {}", roots.join(", ")))),
+        roots => Err(wrong(format!(
+            "several modules that nobody instantiates: {}",
+            roots.join(", ")
+        ))),
     }
 }
 
 fn parse(text: &str) -> Result<(Session, SyntaxTree), Refusal> {
     let session = Session::new();
     let tree = session.parse_named(text, MAIN, MAIN).map_err(own_failure)?;
-    match tree.diagnostics().items().iter().find(|found| counts(found)) {
+    match tree
+        .diagnostics()
+        .items()
+        .iter()
+        .find(|found| counts(found))
+    {
         Some(found) => Err(refusal(Reason::ParseError, found)),
         None => Ok((session, tree)),
     }
 }
 
 fn compile(session: &Session, tree: &SyntaxTree) -> Result<sv_lang::Design, Refusal> {
-    let flags = ALLOW_USE_BEFORE_DECLARE | RELAX_STRING_CONVERSIONS | ALLOW_MERGING_ANSI_PORTS | ALLOW_UNNAMED_GENERATE;
+    let flags = ALLOW_USE_BEFORE_DECLARE | ALLOW_MERGING_ANSI_PORTS | ALLOW_UNNAMED_GENERATE;
     let options = Options::new().with_flags(flags);
     let mut compilation = Compilation::new_with(session, options).map_err(own_failure)?;
     compilation.add(tree).map_err(own_failure)?;
     let compiled = compilation.compile().map_err(own_failure)?;
-    if let Some(found) = compiled.diagnostics().items().iter().find(|found| counts(found)) {
+    if let Some(found) = compiled
+        .diagnostics()
+        .items()
+        .iter()
+        .find(|found| counts(found))
+    {
         return Err(refusal(Reason::ElaborationError, found));
     }
-    let analysis = compiled.analyze(AnalysisFlags::NONE, 1).map_err(own_failure)?;
-    if let Some(found) = analysis.diagnostics().items().iter().find(|found| counts(found)) {
+    let analysis = compiled
+        .analyze(AnalysisFlags::NONE, 1)
+        .map_err(own_failure)?;
+    if let Some(found) = analysis
+        .diagnostics()
+        .items()
+        .iter()
+        .find(|found| counts(found))
+    {
         return Err(refusal(Reason::ElaborationError, found));
     }
     drop(analysis);
@@ -151,18 +212,32 @@ fn compile(session: &Session, tree: &SyntaxTree) -> Result<sv_lang::Design, Refu
 }
 
 fn counts(found: &Diagnostic) -> bool {
-    found.is_error() && !TOLERATED.contains(&found.code)
+    found.is_error() || REJECTED.contains(&found.code)
 }
 
 fn refusal(reason: Reason, found: &Diagnostic) -> Refusal {
-    let reason = if LIMITS.contains(&found.code) { Reason::Unsupported } else { reason };
+    let reason = if LIMITS.contains(&found.code) {
+        Reason::Unsupported
+    } else {
+        reason
+    };
     let refusal = Refusal::new(reason, lower_first(&found.message));
-    if found.line == 0 { refusal } else { refusal.at(Place { line: found.line, column: found.column }) }
+    if found.line == 0 {
+        refusal
+    } else {
+        refusal.at(Place {
+            line: found.line,
+            column: found.column,
+        })
+    }
 }
 
 fn own_failure(error: Error) -> Refusal {
     match error {
-        Error::UnboundedHierarchy(_) => Refusal::new(Reason::ElaborationError, "modules instantiate each other without end"),
+        Error::UnboundedHierarchy(_) => Refusal::new(
+            Reason::ElaborationError,
+            "modules instantiate each other without end",
+        ),
         Error::ParseRecursion(_) => Refusal::new(Reason::Unsupported, "text nested too deeply"),
         other => Refusal::new(Reason::Unsupported, format!("slang: {other}")),
     }
@@ -172,19 +247,30 @@ fn own_failure(error: Error) -> Refusal {
 fn lower_first(message: &str) -> String {
     let mut chars = message.chars();
     match (chars.next(), chars.next()) {
-        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
-            first.to_lowercase().chain(std::iter::once(second)).chain(chars).collect()
-        }
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => first
+            .to_lowercase()
+            .chain(std::iter::once(second))
+            .chain(chars)
+            .collect(),
         _ => message.to_owned(),
     }
 }
 
 /// The ports of the top module, each packed to a vector.
-fn ports(body: Symbol<'_>, main: &Main<'_>) -> Result<Vec<Port>, Refusal> {
+fn port_list(body: Symbol<'_>, main: &Main<'_>) -> Result<Vec<Port>, Refusal> {
     let mut ports = Vec::new();
     for port in body.instance_body_ports() {
-        let span = sv_lang::SourceSpan { start: port.port_external_loc(), end: port.port_external_loc() };
-        let unsupported = |what: &str| Err(main.refusal(Reason::Unsupported, format!("port {} {what}", port.name()), span));
+        let span = sv_lang::SourceSpan {
+            start: port.port_external_loc(),
+            end: port.port_external_loc(),
+        };
+        let unsupported = |what: &str| {
+            Err(main.refusal(
+                Reason::Unsupported,
+                format!("port {} {what}", port.name()),
+                span,
+            ))
+        };
         if port.kind() != SymbolKind::Port || port.port_is_null_port() || port.name().is_empty() {
             return unsupported("is no plain port");
         }
@@ -204,7 +290,12 @@ fn ports(body: Symbol<'_>, main: &Main<'_>) -> Result<Vec<Port>, Refusal> {
         if width == 0 || width > MAX_WIDTH {
             return unsupported(&format!("has {width} bits"));
         }
-        ports.push(Port { name: port.name().to_owned(), direction, width: width as u32, signed: ty.is_signed() });
+        ports.push(Port {
+            name: port.name().to_owned(),
+            direction,
+            width: width as u32,
+            signed: ty.is_signed(),
+        });
     }
     Ok(ports)
 }

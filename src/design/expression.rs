@@ -10,7 +10,9 @@ use super::Bits;
 pub(super) fn strip<'d>(expression: Expression<'d>) -> Expression<'d> {
     let mut inner = expression;
     while inner.kind() == ExpressionKind::Conversion {
-        let Some(operand) = inner.conversion_operand() else { break };
+        let Some(operand) = inner.conversion_operand() else {
+            break;
+        };
         if width(operand) > width(inner) {
             break;
         }
@@ -34,7 +36,9 @@ pub(super) fn constant(expression: Expression<'_>) -> Option<SVInt> {
 
 /// Whether the expression's value is known before simulation.
 pub(super) fn is_constant(expression: Expression<'_>) -> bool {
-    expression.constant_value().is_some_and(|value| !matches!(value, ConstantValue::Bad))
+    expression
+        .constant_value()
+        .is_some_and(|value| !matches!(value, ConstantValue::Bad))
 }
 
 /// Calls `see` for the node and, where it says so, for all below it.
@@ -53,8 +57,12 @@ pub(super) fn root<'d>(path: Expression<'d>) -> Option<Symbol<'d>> {
     let mut path = path;
     loop {
         match path.kind() {
-            ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue => return path.referenced_symbol(),
-            ExpressionKind::ElementSelect | ExpressionKind::RangeSelect => path = path.select_value()?,
+            ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue => {
+                return path.referenced_symbol();
+            }
+            ExpressionKind::ElementSelect | ExpressionKind::RangeSelect => {
+                path = path.select_value()?
+            }
             ExpressionKind::MemberAccess => path = path.operands().into_iter().next()?,
             ExpressionKind::Conversion => path = path.conversion_operand()?,
             _ => return None,
@@ -64,19 +72,30 @@ pub(super) fn root<'d>(path: Expression<'d>) -> Option<Symbol<'d>> {
 
 /// Whether the expression is a plain name.
 pub(super) fn is_name(expression: Expression<'_>) -> bool {
-    matches!(expression.kind(), ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue)
+    matches!(
+        expression.kind(),
+        ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue
+    )
 }
 
 /// Whether the operator compares its operands.
 pub(super) fn compares(operator: BinaryOp) -> bool {
     use BinaryOp::{
-        CaseEquality, CaseInequality, Equality, GreaterThan, GreaterThanEqual, Inequality, LessThan, LessThanEqual,
-        WildcardEquality, WildcardInequality,
+        CaseEquality, CaseInequality, Equality, GreaterThan, GreaterThanEqual, Inequality,
+        LessThan, LessThanEqual, WildcardEquality, WildcardInequality,
     };
     matches!(
         operator,
-        Equality | Inequality | CaseEquality | CaseInequality | WildcardEquality | WildcardInequality | LessThan
-            | LessThanEqual | GreaterThan | GreaterThanEqual
+        Equality
+            | Inequality
+            | CaseEquality
+            | CaseInequality
+            | WildcardEquality
+            | WildcardInequality
+            | LessThan
+            | LessThanEqual
+            | GreaterThan
+            | GreaterThanEqual
     )
 }
 
@@ -85,7 +104,10 @@ pub(super) fn index_range(ty: Type<'_>) -> Option<(i64, i64)> {
     let ty = ty.canonical();
     ty.has_fixed_range().then(|| {
         let range = ty.fixed_range();
-        (i64::from(range.left.min(range.right)), i64::from(range.left.max(range.right)))
+        (
+            i64::from(range.left.min(range.right)),
+            i64::from(range.left.max(range.right)),
+        )
     })
 }
 
@@ -112,5 +134,8 @@ pub(super) fn to_bits(value: &SVInt, width: u64, unknown: bool) -> Option<Bits> 
             words[(index / 64) as usize] |= 1 << (index % 64);
         }
     }
-    Some(Bits { width: u32::try_from(width).ok()?, words })
+    Some(Bits {
+        width: u32::try_from(width).ok()?,
+        words,
+    })
 }

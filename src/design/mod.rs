@@ -17,6 +17,7 @@ mod constants;
 mod elaborate;
 mod expression;
 mod netlist;
+mod ports;
 mod races;
 mod refuse;
 mod resets;
@@ -174,7 +175,11 @@ pub struct Refusal {
 impl Refusal {
     fn new(reason: Reason, message: impl Into<String>) -> Self {
         let message = message.into().replace(['\n', '\r'], " ");
-        Refusal { reason, message, place: None }
+        Refusal {
+            reason,
+            message,
+            place: None,
+        }
     }
 
     fn at(mut self, place: Place) -> Self {
@@ -186,8 +191,14 @@ impl Refusal {
 /// The place of a byte offset in a text.
 fn place_of(source: &str, offset: usize) -> Place {
     let before = &source.as_bytes()[..offset.min(source.len())];
-    let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-    Place { line: before.iter().filter(|&&byte| byte == b'\n').count() + 1, column: offset - line_start + 1 }
+    let line_start = before
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |at| at + 1);
+    Place {
+        line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
+        column: offset - line_start + 1,
+    }
 }
 
 impl Interface {
@@ -202,10 +213,18 @@ impl Interface {
     pub fn accepts(&self, candidate: &Interface) -> Result<(), String> {
         for port in &self.ports {
             let Some(other) = candidate.ports.iter().find(|other| other.name == port.name) else {
-                return Err(format!("{} {} of {} is missing", port.direction, port.name, bits(port.width)));
+                return Err(format!(
+                    "{} {} of {} is missing",
+                    port.direction,
+                    port.name,
+                    bits(port.width)
+                ));
             };
             if other.direction != port.direction {
-                return Err(format!("{} is an {}, not an {}", port.name, other.direction, port.direction));
+                return Err(format!(
+                    "{} is an {}, not an {}",
+                    port.name, other.direction, port.direction
+                ));
             }
             if other.width != port.width {
                 return Err(format!(
@@ -217,16 +236,31 @@ impl Interface {
                 ));
             }
         }
-        let inputs = candidate.ports.iter().filter(|port| port.direction != Direction::Output);
-        match inputs.into_iter().find(|port| self.ports.iter().all(|own| own.name != port.name)) {
-            Some(extra) => Err(format!("{} {} of {} is too many", extra.direction, extra.name, bits(extra.width))),
+        let inputs = candidate
+            .ports
+            .iter()
+            .filter(|port| port.direction != Direction::Output);
+        match inputs
+            .into_iter()
+            .find(|port| self.ports.iter().all(|own| own.name != port.name))
+        {
+            Some(extra) => Err(format!(
+                "{} {} of {} is too many",
+                extra.direction,
+                extra.name,
+                bits(extra.width)
+            )),
             None => Ok(()),
         }
     }
 }
 
 fn bits(width: u32) -> String {
-    if width == 1 { "1 bit".to_owned() } else { format!("{width} bits") }
+    if width == 1 {
+        "1 bit".to_owned()
+    } else {
+        format!("{width} bits")
+    }
 }
 
 impl std::fmt::Display for Direction {

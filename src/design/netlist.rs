@@ -8,7 +8,10 @@
 use std::collections::HashMap;
 
 use sv_lang::kinds::{ExpressionKind, SymbolKind, TimingControlKind};
-use sv_lang::{ArgumentDirection, EdgeKind, Expression, ProceduralBlockKind, SemNode, Statement, Symbol, TimingControl};
+use sv_lang::{
+    ArgumentDirection, EdgeKind, Expression, ProceduralBlockKind, SemNode, Statement, Symbol,
+    TimingControl,
+};
 
 use super::expression;
 use super::statement::{self, Write};
@@ -65,7 +68,10 @@ impl Process<'_> {
     }
 
     pub(super) fn is_initial(&self) -> bool {
-        matches!(self.kind, ProceduralBlockKind::Initial | ProceduralBlockKind::Final)
+        matches!(
+            self.kind,
+            ProceduralBlockKind::Initial | ProceduralBlockKind::Final
+        )
     }
 }
 
@@ -102,7 +108,10 @@ impl<'d> Netlist<'d> {
         netlist.scope(body);
         for index in 0..netlist.processes.len() {
             let writes = statement::writes(&mut netlist, index);
-            let mut reads: Vec<SignalId> = writes.iter().flat_map(|write| write.reads.iter().copied()).collect();
+            let mut reads: Vec<SignalId> = writes
+                .iter()
+                .flat_map(|write| write.reads.iter().copied())
+                .collect();
             sort(&mut reads);
             netlist.processes[index].writes = writes;
             netlist.processes[index].reads = reads;
@@ -115,28 +124,43 @@ impl<'d> Netlist<'d> {
         if let Some(id) = self.find(symbol) {
             return id;
         }
-        let bits = symbol.value_type().map_or(0, |ty| ty.bitstream_width().max(ty.bit_width()));
+        let bits = symbol
+            .value_type()
+            .map_or(0, |ty| ty.bitstream_width().max(ty.bit_width()));
         let id = self.signals.len();
-        self.signals.push(Signal { symbol, bits, port: None });
+        self.signals.push(Signal {
+            symbol,
+            bits,
+            port: None,
+        });
         self.by_name.entry(symbol.name()).or_default().push(id);
         id
     }
 
     pub(super) fn find(&self, symbol: Symbol<'d>) -> Option<SignalId> {
         let same_name = self.by_name.get(symbol.name())?;
-        same_name.iter().copied().find(|&id| self.signals[id].symbol == symbol)
+        same_name
+            .iter()
+            .copied()
+            .find(|&id| self.signals[id].symbol == symbol)
     }
 
     /// The signal that a plain name refers to.
     pub(super) fn named(&self, name: Expression<'d>) -> Option<SignalId> {
-        if expression::is_name(name) { self.find(name.referenced_symbol()?) } else { None }
+        if expression::is_name(name) {
+            self.find(name.referenced_symbol()?)
+        } else {
+            None
+        }
     }
 
     /// The signals that an expression reads, those of the functions it calls included.
     pub(super) fn reads(&mut self, expression: Expression<'d>) -> Vec<SignalId> {
         let mut found = Vec::new();
         expression::walk(expression.as_sem_node(), &mut |node| {
-            let Some(expression) = node.as_expression() else { return true };
+            let Some(expression) = node.as_expression() else {
+                return true;
+            };
             match expression.kind() {
                 ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue => {
                     if let Some(symbol) = expression.referenced_symbol().filter(is_signal) {
@@ -166,8 +190,14 @@ impl<'d> Netlist<'d> {
     }
 
     fn reads_of_call(&mut self, call: Expression<'d>) -> Vec<SignalId> {
-        let Some(subroutine) = call.call_subroutine() else { return Vec::new() };
-        if let Some(at) = self.subroutines.iter().position(|&known| known == subroutine) {
+        let Some(subroutine) = call.call_subroutine() else {
+            return Vec::new();
+        };
+        if let Some(at) = self
+            .subroutines
+            .iter()
+            .position(|&known| known == subroutine)
+        {
             return self.subroutine_reads[at].clone();
         }
         let at = self.subroutines.len();
@@ -176,12 +206,21 @@ impl<'d> Netlist<'d> {
         let mut found = Vec::new();
         if let Some(body) = subroutine.body() {
             expression::walk(body.as_sem_node(), &mut |node| {
-                let named = node.as_expression().filter(|&name| expression::is_name(name));
-                let outside = named.and_then(|name| name.referenced_symbol()).filter(|symbol| {
-                    is_signal(symbol) && symbol.kind() != SymbolKind::FormalArgument && symbol.parent() != Some(subroutine)
-                });
+                let named = node
+                    .as_expression()
+                    .filter(|&name| expression::is_name(name));
+                let outside = named
+                    .and_then(|name| name.referenced_symbol())
+                    .filter(|symbol| {
+                        is_signal(symbol)
+                            && symbol.kind() != SymbolKind::FormalArgument
+                            && symbol.parent() != Some(subroutine)
+                    });
                 found.extend(outside.map(|symbol| self.intern(symbol)));
-                if let Some(call) = node.as_expression().filter(|call| call.kind() == ExpressionKind::Call) {
+                if let Some(call) = node
+                    .as_expression()
+                    .filter(|call| call.kind() == ExpressionKind::Call)
+                {
                     found.extend(self.reads_of_call(call));
                 }
                 true
@@ -200,7 +239,10 @@ impl<'d> Netlist<'d> {
             while at < self.code.len() {
                 let (_, node) = self.code[at];
                 expression::walk(node, &mut |node| {
-                    if let Some(call) = node.as_expression().filter(|call| call.kind() == ExpressionKind::Call) {
+                    if let Some(call) = node
+                        .as_expression()
+                        .filter(|call| call.kind() == ExpressionKind::Call)
+                    {
                         self.reads_of_call(call);
                     }
                     true
@@ -211,7 +253,11 @@ impl<'d> Netlist<'d> {
                 return;
             }
             for &subroutine in &self.subroutines[seen..] {
-                self.code.extend(subroutine.body().map(|body| (subroutine, body.as_sem_node())));
+                self.code.extend(
+                    subroutine
+                        .body()
+                        .map(|body| (subroutine, body.as_sem_node())),
+                );
             }
             seen = self.subroutines.len();
         }
@@ -228,8 +274,12 @@ impl<'d> Netlist<'d> {
                 match member.kind() {
                     SymbolKind::Instance => scopes.extend(self.instance(member)),
                     SymbolKind::InstanceArray => self.array(member, &mut scopes),
-                    SymbolKind::GenerateBlock if !member.generate_block_is_uninstantiated() => scopes.push(member),
-                    SymbolKind::GenerateBlockArray => scopes.extend(member.generate_block_array_entries()),
+                    SymbolKind::GenerateBlock if !member.generate_block_is_uninstantiated() => {
+                        scopes.push(member)
+                    }
+                    SymbolKind::GenerateBlockArray => {
+                        scopes.extend(member.generate_block_array_entries())
+                    }
                     _ => self.member(member),
                 }
                 if self.instances > MAX_INSTANCES {
@@ -272,20 +322,34 @@ impl<'d> Netlist<'d> {
 
     fn declaration(&mut self, symbol: Symbol<'d>) {
         let id = self.intern(symbol);
-        let Some(value) = symbol.initializer() else { return };
+        let Some(value) = symbol.initializer() else {
+            return;
+        };
         self.code.push((symbol, value.as_sem_node()));
         if symbol.kind() == SymbolKind::Net {
             let reads = self.reads(value);
-            self.links.push(Link { targets: vec![id], whole: true, source: Source::Expression(value), reads });
+            self.links.push(Link {
+                targets: vec![id],
+                whole: true,
+                source: Source::Expression(value),
+                reads,
+            });
         }
     }
 
     fn assignment(&mut self, assignment: Expression<'d>) {
-        let (Some(left), Some(right)) = (assignment.left(), assignment.right()) else { return };
+        let (Some(left), Some(right)) = (assignment.left(), assignment.right()) else {
+            return;
+        };
         let targets = self.targets(left);
         let reads = self.reads(right);
         let whole = expression::is_name(left);
-        self.links.push(Link { targets, whole, source: Source::Expression(right), reads });
+        self.links.push(Link {
+            targets,
+            whole,
+            source: Source::Expression(right),
+            reads,
+        });
     }
 
     fn process(&mut self, block: Symbol<'d>) {
@@ -297,7 +361,11 @@ impl<'d> Netlist<'d> {
             collect_events(timing, &mut events);
         }
         let guarded = timing.is_some_and(|timing| is_event(timing.kind()));
-        let body = if guarded { whole.body().unwrap_or(whole) } else { whole };
+        let body = if guarded {
+            whole.body().unwrap_or(whole)
+        } else {
+            whole
+        };
         self.processes.push(Process {
             kind: block.procedural_block_procedure_kind(),
             events,
@@ -314,25 +382,48 @@ impl<'d> Netlist<'d> {
         self.instances += 1;
         for connection in instance.instance_port_connections() {
             let port = connection.port();
-            let (Some(inside), Some(actual)) = (port.port_internal_symbol(), connection.expression()) else { continue };
+            let (Some(inside), Some(actual)) =
+                (port.port_internal_symbol(), connection.expression())
+            else {
+                continue;
+            };
             let inside = self.intern(inside);
             self.code.push((instance, actual.as_sem_node()));
             match port.port_direction() {
                 ArgumentDirection::In => {
                     let reads = self.reads(actual);
                     let source = Source::Expression(actual);
-                    self.links.push(Link { targets: vec![inside], whole: true, source, reads });
+                    self.links.push(Link {
+                        targets: vec![inside],
+                        whole: true,
+                        source,
+                        reads,
+                    });
                 }
                 direction => {
-                    let left = if actual.kind() == ExpressionKind::Assignment { actual.left() } else { Some(actual) };
+                    let left = if actual.kind() == ExpressionKind::Assignment {
+                        actual.left()
+                    } else {
+                        Some(actual)
+                    };
                     let Some(left) = left else { continue };
                     let targets = self.targets(left);
                     let whole = expression::is_name(left);
                     if direction != ArgumentDirection::Out {
-                        let link = Link { targets: vec![inside], whole: true, source: Source::Gate, reads: targets.clone() };
+                        let link = Link {
+                            targets: vec![inside],
+                            whole: true,
+                            source: Source::Gate,
+                            reads: targets.clone(),
+                        };
                         self.links.push(link);
                     }
-                    self.links.push(Link { targets, whole, source: Source::Signal(inside), reads: vec![inside] });
+                    self.links.push(Link {
+                        targets,
+                        whole,
+                        source: Source::Signal(inside),
+                        reads: vec![inside],
+                    });
                 }
             }
         }
@@ -353,19 +444,35 @@ impl<'d> Netlist<'d> {
             }
         }
         sort(&mut reads);
-        self.links.push(Link { targets, whole, source: Source::Gate, reads });
+        self.links.push(Link {
+            targets,
+            whole,
+            source: Source::Gate,
+            reads,
+        });
     }
 }
 
 pub(super) fn is_event(kind: TimingControlKind) -> bool {
-    matches!(kind, TimingControlKind::SignalEvent | TimingControlKind::EventList | TimingControlKind::ImplicitEvent)
+    matches!(
+        kind,
+        TimingControlKind::SignalEvent
+            | TimingControlKind::EventList
+            | TimingControlKind::ImplicitEvent
+    )
 }
 
 fn collect_events<'d>(timing: TimingControl<'d>, events: &mut Vec<Event<'d>>) {
     match timing.kind() {
         TimingControlKind::SignalEvent => {
-            let expression = timing.children().into_iter().find_map(|child| child.as_expression());
-            events.extend(expression.map(|expression| Event { edge: timing.edge(), expression }));
+            let expression = timing
+                .children()
+                .into_iter()
+                .find_map(|child| child.as_expression());
+            events.extend(expression.map(|expression| Event {
+                edge: timing.edge(),
+                expression,
+            }));
         }
         TimingControlKind::EventList => {
             for child in timing.children() {
@@ -379,7 +486,10 @@ fn collect_events<'d>(timing: TimingControl<'d>, events: &mut Vec<Event<'d>>) {
 }
 
 fn is_signal(symbol: &Symbol<'_>) -> bool {
-    matches!(symbol.kind(), SymbolKind::Net | SymbolKind::Variable | SymbolKind::FormalArgument)
+    matches!(
+        symbol.kind(),
+        SymbolKind::Net | SymbolKind::Variable | SymbolKind::FormalArgument
+    )
 }
 
 /// Sorts a set kept as a list.

@@ -34,7 +34,11 @@ pub(super) fn races(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<String> {
 }
 
 fn running<'n, 'd>(netlist: &'n Netlist<'d>) -> impl Iterator<Item = (usize, &'n Process<'d>)> {
-    netlist.processes.iter().enumerate().filter(|(_, process)| !process.is_initial())
+    netlist
+        .processes
+        .iter()
+        .enumerate()
+        .filter(|(_, process)| !process.is_initial())
 }
 
 /// Marks what two processes write. Two clocked processes that write different words or bits by constant
@@ -45,11 +49,19 @@ fn written_twice(netlist: &Netlist<'_>, raced: &mut [bool]) {
     for (index, process) in running(netlist) {
         for write in &process.writes {
             for &target in &write.targets {
-                let others = if write.whole { [whole[target], part[target]] } else { [whole[target], None] };
+                let others = if write.whole {
+                    [whole[target], part[target]]
+                } else {
+                    [whole[target], None]
+                };
                 if others.into_iter().flatten().any(|other| other != index) {
                     raced[target] = true;
                 }
-                let own = if write.whole { &mut whole[target] } else { &mut part[target] };
+                let own = if write.whole {
+                    &mut whole[target]
+                } else {
+                    &mut part[target]
+                };
                 own.get_or_insert(index);
             }
         }
@@ -61,15 +73,23 @@ fn read_while_written(netlist: &Netlist<'_>, tracer: &Tracer<'_, '_>, raced: &mu
         .processes
         .iter()
         .map(|process| {
-            let edges = process.events.iter().filter(|event| event.edge != EdgeKind::None);
-            edges.map(|event| (tracer.signal(event.expression), event.edge)).collect()
+            let edges = process
+                .events
+                .iter()
+                .filter(|event| event.edge != EdgeKind::None);
+            edges
+                .map(|event| (tracer.signal(event.expression), event.edge))
+                .collect()
         })
         .collect();
     let together = |one: usize, other: usize| {
         edges[one].iter().any(|&(signal, edge)| {
             signal.is_some()
                 && edges[other].iter().any(|&(at, other)| {
-                    at == signal && (other == edge || other == EdgeKind::BothEdges || edge == EdgeKind::BothEdges)
+                    at == signal
+                        && (other == edge
+                            || other == EdgeKind::BothEdges
+                            || edge == EdgeKind::BothEdges)
                 })
         })
     };
@@ -88,7 +108,10 @@ fn read_while_written(netlist: &Netlist<'_>, tracer: &Tracer<'_, '_>, raced: &mu
             seeds[target] = true;
             let through = spread(netlist, seeds, false);
             raced[target] = running(netlist).any(|(other, reader)| {
-                other != index && reader.is_clocked() && together(index, other) && reader.reads.iter().any(|&id| through[id])
+                other != index
+                    && reader.is_clocked()
+                    && together(index, other)
+                    && reader.reads.iter().any(|&id| through[id])
             });
         }
     }
@@ -109,7 +132,9 @@ fn spread(netlist: &Netlist<'_>, mut marked: Vec<bool>, through_registers: bool)
         for link in &netlist.links {
             mark(&link.targets, &link.reads, &mut marked);
         }
-        for (_, process) in running(netlist).filter(|(_, process)| through_registers || !process.is_clocked()) {
+        for (_, process) in
+            running(netlist).filter(|(_, process)| through_registers || !process.is_clocked())
+        {
             for write in &process.writes {
                 mark(&write.targets, &write.reads, &mut marked);
             }

@@ -6,7 +6,9 @@
 //! language is open-ended (system functions), and what is refused where it is closed (statements).
 
 use sv_lang::kinds::{ExpressionKind, StatementKind, SymbolKind, TimingControlKind};
-use sv_lang::{ElabSystemTaskKind, Expression, ProceduralBlockKind, SemNode, SourceSpan, Statement, Symbol};
+use sv_lang::{
+    ElabSystemTaskKind, Expression, ProceduralBlockKind, SemNode, SourceSpan, Statement, Symbol,
+};
 
 use super::elaborate::{MAX_WIDTH, Main};
 use super::expression;
@@ -18,23 +20,87 @@ const MAX_STATE: u64 = 1 << 24;
 
 /// Tasks that only print or only steer what is printed; they are removed.
 pub(super) const PRINTING: [&str; 29] = [
-    "$display", "$displayb", "$displayh", "$displayo", "$write", "$writeb", "$writeh", "$writeo", "$strobe", "$strobeb",
-    "$strobeh", "$strobeo", "$monitor", "$monitorb", "$monitorh", "$monitoro", "$monitoron", "$monitoroff", "$error",
-    "$warning", "$info", "$timeformat", "$printtimescale", "$dumpfile", "$dumpvars", "$dumpon", "$dumpoff", "$dumpall",
+    "$display",
+    "$displayb",
+    "$displayh",
+    "$displayo",
+    "$write",
+    "$writeb",
+    "$writeh",
+    "$writeo",
+    "$strobe",
+    "$strobeb",
+    "$strobeh",
+    "$strobeo",
+    "$monitor",
+    "$monitorb",
+    "$monitorh",
+    "$monitoro",
+    "$monitoron",
+    "$monitoroff",
+    "$error",
+    "$warning",
+    "$info",
+    "$timeformat",
+    "$printtimescale",
+    "$dumpfile",
+    "$dumpvars",
+    "$dumpon",
+    "$dumpoff",
+    "$dumpall",
     "$dumpflush",
 ];
 
 /// Functions of their arguments alone.
 const PURE: [&str; 30] = [
-    "$signed", "$unsigned", "$clog2", "$bits", "$countones", "$countbits", "$onehot", "$onehot0", "$isunknown", "$left",
-    "$right", "$low", "$high", "$increment", "$size", "$dimensions", "$unpacked_dimensions", "$itor", "$rtoi", "$ln",
-    "$log10", "$exp", "$sqrt", "$pow", "$floor", "$ceil", "$typename", "$isunbounded", "$cast", "$hypot",
+    "$signed",
+    "$unsigned",
+    "$clog2",
+    "$bits",
+    "$countones",
+    "$countbits",
+    "$onehot",
+    "$onehot0",
+    "$isunknown",
+    "$left",
+    "$right",
+    "$low",
+    "$high",
+    "$increment",
+    "$size",
+    "$dimensions",
+    "$unpacked_dimensions",
+    "$itor",
+    "$rtoi",
+    "$ln",
+    "$log10",
+    "$exp",
+    "$sqrt",
+    "$pow",
+    "$floor",
+    "$ceil",
+    "$typename",
+    "$isunbounded",
+    "$cast",
+    "$hypot",
 ];
 
 /// Time and chance: the comparison has neither.
 const VARYING: [&str; 14] = [
-    "$random", "$urandom", "$urandom_range", "$time", "$stime", "$realtime", "$dist_uniform", "$dist_normal",
-    "$dist_exponential", "$dist_poisson", "$dist_chi_square", "$dist_t", "$dist_erlang", "randomize",
+    "$random",
+    "$urandom",
+    "$urandom_range",
+    "$time",
+    "$stime",
+    "$realtime",
+    "$dist_uniform",
+    "$dist_normal",
+    "$dist_exponential",
+    "$dist_poisson",
+    "$dist_chi_square",
+    "$dist_t",
+    "$dist_erlang",
+    "randomize",
 ];
 
 /// Refuses by what is declared anywhere in what `top` reaches.
@@ -42,7 +108,10 @@ pub(super) fn symbols(design: &sv_lang::Design, main: &Main<'_>) -> Result<(), R
     // A call through DPI needs its declaration, and an export reaches out by being there.
     if let Some(export) = design.dpi_exports().next() {
         let name = export.subroutine().name();
-        return Err(Refusal::new(Reason::Forbidden, format!("dpi export {name}")));
+        return Err(Refusal::new(
+            Reason::Forbidden,
+            format!("dpi export {name}"),
+        ));
     }
     for unit in design.compilation_units().chain(design.packages()) {
         for member in unit.members() {
@@ -63,7 +132,10 @@ pub(super) fn symbols(design: &sv_lang::Design, main: &Main<'_>) -> Result<(), R
 /// Refuses by what the walk over the top module's hierarchy found.
 pub(super) fn check(netlist: &Netlist<'_>, main: &Main<'_>) -> Result<(), Refusal> {
     if netlist.instances > MAX_INSTANCES {
-        return Err(Refusal::new(Reason::Unsupported, format!("more than {MAX_INSTANCES} instances")));
+        return Err(Refusal::new(
+            Reason::Unsupported,
+            format!("more than {MAX_INSTANCES} instances"),
+        ));
     }
     for &symbol in &netlist.others {
         other(symbol, main)?;
@@ -75,16 +147,29 @@ pub(super) fn check(netlist: &Netlist<'_>, main: &Main<'_>) -> Result<(), Refusa
     for &(owner, node) in &netlist.code {
         code(node, owner, main)?;
     }
-    netlist.processes.iter().try_for_each(|process| timing(process, main))
+    netlist
+        .processes
+        .iter()
+        .try_for_each(|process| timing(process, main))
 }
 
 fn here(symbol: Symbol<'_>) -> SourceSpan {
-    symbol.body().map(|body| body.source_range()).unwrap_or_default()
+    symbol
+        .body()
+        .map(|body| body.source_range())
+        .unwrap_or_default()
 }
 
 fn subroutine(symbol: Symbol<'_>, main: &Main<'_>) -> Result<(), Refusal> {
-    if symbol.subroutine_flags().contains(sv_lang::MethodFlags::DPI_IMPORT) {
-        return Err(main.refusal(Reason::Forbidden, format!("dpi import {}", symbol.name()), here(symbol)));
+    if symbol
+        .subroutine_flags()
+        .contains(sv_lang::MethodFlags::DPI_IMPORT)
+    {
+        return Err(main.refusal(
+            Reason::Forbidden,
+            format!("dpi import {}", symbol.name()),
+            here(symbol),
+        ));
     }
     Ok(())
 }
@@ -97,13 +182,19 @@ fn other(symbol: Symbol<'_>, main: &Main<'_>) -> Result<(), Refusal> {
         SymbolKind::Checker | SymbolKind::CheckerInstance => "a checker",
         SymbolKind::NetAlias => "an alias of nets",
         SymbolKind::InterfacePort => "an interface port",
-        SymbolKind::ElabSystemTask if symbol.elab_system_task_kind() == Some(ElabSystemTaskKind::Fatal) => {
+        SymbolKind::ElabSystemTask
+            if symbol.elab_system_task_kind() == Some(ElabSystemTaskKind::Fatal) =>
+        {
             return Err(Refusal::new(Reason::Forbidden, "$fatal"));
         }
         SymbolKind::Subroutine => return subroutine(symbol, main),
         _ => return Ok(()),
     };
-    Err(main.refusal(Reason::Unsupported, format!("{what}, {}", symbol.name()), here(symbol)))
+    Err(main.refusal(
+        Reason::Unsupported,
+        format!("{what}, {}", symbol.name()),
+        here(symbol),
+    ))
 }
 
 fn size(netlist: &Netlist<'_>) -> Result<(), Refusal> {
@@ -111,11 +202,14 @@ fn size(netlist: &Netlist<'_>) -> Result<(), Refusal> {
     for signal in &netlist.signals {
         let name = signal.symbol.name();
         let unsupported = |what: String| Err(Refusal::new(Reason::Unsupported, what));
-        let Some(ty) = signal.symbol.value_type() else { continue };
+        let Some(ty) = signal.symbol.value_type() else {
+            continue;
+        };
         if ty.is_floating() || ty.is_string() || ty.is_event() || ty.is_class() || ty.is_chandle() {
             return unsupported(format!("{name} is a {}", ty.to_sv_string()));
         }
-        if ty.is_dynamically_sized_array() || ty.is_associative_array() || ty.is_virtual_interface() {
+        if ty.is_dynamically_sized_array() || ty.is_associative_array() || ty.is_virtual_interface()
+        {
             return unsupported(format!("{name} has no fixed size"));
         }
         if ty.bit_width() > MAX_WIDTH {
@@ -124,7 +218,10 @@ fn size(netlist: &Netlist<'_>) -> Result<(), Refusal> {
         state = state.saturating_add(signal.bits);
     }
     if state > MAX_STATE {
-        return Err(Refusal::new(Reason::Unsupported, format!("{state} bits of signals, more than {MAX_STATE}")));
+        return Err(Refusal::new(
+            Reason::Unsupported,
+            format!("{state} bits of signals, more than {MAX_STATE}"),
+        ));
     }
     Ok(())
 }
@@ -162,24 +259,40 @@ fn statement(statement: Statement<'_>, main: &Main<'_>) -> Result<(), Refusal> {
 }
 
 fn is_fork(block: Statement<'_>) -> bool {
-    block.block_kind().is_some_and(|kind| kind != sv_lang::StatementBlockKind::Sequential)
+    block
+        .block_kind()
+        .is_some_and(|kind| kind != sv_lang::StatementBlockKind::Sequential)
 }
 
-fn operation(expression: Expression<'_>, owner: Symbol<'_>, main: &Main<'_>) -> Result<(), Refusal> {
+fn operation(
+    expression: Expression<'_>,
+    owner: Symbol<'_>,
+    main: &Main<'_>,
+) -> Result<(), Refusal> {
     match expression.kind() {
-        ExpressionKind::Call if expression.is_system_call() == Some(true) => system_call(expression, main),
+        ExpressionKind::Call if expression.is_system_call() == Some(true) => {
+            system_call(expression, main)
+        }
         ExpressionKind::HierarchicalValue => hierarchical(expression, owner, main),
         ExpressionKind::Assignment => {
-            let event = expression.assignment_timing().and_then(|timing| timing.as_timing_control());
+            let event = expression
+                .assignment_timing()
+                .and_then(|timing| timing.as_timing_control());
             match event.map(|timing| timing.kind()) {
                 None | Some(TimingControlKind::Delay | TimingControlKind::Delay3) => Ok(()),
-                Some(_) => {
-                    Err(main.refusal(Reason::Unsupported, "an event in an assignment", expression.source_range()))
-                }
+                Some(_) => Err(main.refusal(
+                    Reason::Unsupported,
+                    "an event in an assignment",
+                    expression.source_range(),
+                )),
             }
         }
         ExpressionKind::NewClass | ExpressionKind::NewCovergroup | ExpressionKind::NewArray => {
-            Err(main.refusal(Reason::Unsupported, "a new object", expression.source_range()))
+            Err(main.refusal(
+                Reason::Unsupported,
+                "a new object",
+                expression.source_range(),
+            ))
         }
         _ => Ok(()),
     }
@@ -204,22 +317,35 @@ fn system_call(call: Expression<'_>, main: &Main<'_>) -> Result<(), Refusal> {
 }
 
 /// Of assertions; not every backend keeps their history.
-const SAMPLED: [&str; 7] = ["$past", "$rose", "$fell", "$stable", "$changed", "$sampled", "$assertoff"];
+const SAMPLED: [&str; 7] = [
+    "$past",
+    "$rose",
+    "$fell",
+    "$stable",
+    "$changed",
+    "$sampled",
+    "$assertoff",
+];
 
 /// Methods of enumerations and fixed arrays without side effects.
 const ARRAY_METHODS: [&str; 14] = [
-    "first", "last", "next", "prev", "num", "name", "size", "sum", "product", "and", "or", "xor", "min", "max",
+    "first", "last", "next", "prev", "num", "name", "size", "sum", "product", "and", "or", "xor",
+    "min", "max",
 ];
 
 /// A reference may go down from the module it stands in, never up or to the root.
 fn hierarchical(value: Expression<'_>, owner: Symbol<'_>, main: &Main<'_>) -> Result<(), Refusal> {
-    let Some(target) = value.referenced_symbol() else { return Ok(()) };
+    let Some(target) = value.referenced_symbol() else {
+        return Ok(());
+    };
     let home = module_body(owner);
     let mut body = module_body(target);
     while let Some(outer) = body.filter(|_| body != home) {
         body = outer.instance_body_parent_instance().and_then(module_body);
     }
-    let path = main.range(value.source_range()).map_or("", |range| &main.text[range]);
+    let path = main
+        .range(value.source_range())
+        .map_or("", |range| &main.text[range]);
     if body.is_some() && !path.starts_with("$root") {
         return Ok(());
     }
@@ -246,11 +372,21 @@ fn timing(process: &Process<'_>, main: &Main<'_>) -> Result<(), Refusal> {
     let headed = process.timing.is_some_and(is_event);
     let waits = waits_inside(process.body);
     match process.kind {
-        ProceduralBlockKind::Always if !headed && process.timing.is_some() => refuse("a process with delays alone"),
-        ProceduralBlockKind::Always if !headed && waits.is_some_and(is_event) => refuse("an event inside a process"),
-        ProceduralBlockKind::Always if !headed && waits.is_some() => refuse("a process with delays alone"),
-        ProceduralBlockKind::Always if !headed && !is_assertion(process) => refuse("a process without an event"),
-        ProceduralBlockKind::Initial if headed || waits.is_some() => refuse("an initial process that waits"),
+        ProceduralBlockKind::Always if !headed && process.timing.is_some() => {
+            refuse("a process with delays alone")
+        }
+        ProceduralBlockKind::Always if !headed && waits.is_some_and(is_event) => {
+            refuse("an event inside a process")
+        }
+        ProceduralBlockKind::Always if !headed && waits.is_some() => {
+            refuse("a process with delays alone")
+        }
+        ProceduralBlockKind::Always if !headed && !is_assertion(process) => {
+            refuse("a process without an event")
+        }
+        ProceduralBlockKind::Initial if headed || waits.is_some() => {
+            refuse("an initial process that waits")
+        }
         _ if waits.is_some_and(is_event) => refuse("an event inside a process"),
         _ => Ok(()),
     }
@@ -264,9 +400,19 @@ fn is_assertion(process: &Process<'_>) -> bool {
 fn waits_inside(body: Statement<'_>) -> Option<TimingControlKind> {
     let mut kinds = Vec::new();
     expression::walk(body.as_sem_node(), &mut |node| {
-        let timed = node.as_statement().filter(|statement| statement.kind() == StatementKind::Timed);
-        kinds.extend(timed.and_then(|statement| statement.timing_control()).map(|timing| timing.kind()));
+        let timed = node
+            .as_statement()
+            .filter(|statement| statement.kind() == StatementKind::Timed);
+        kinds.extend(
+            timed
+                .and_then(|statement| statement.timing_control())
+                .map(|timing| timing.kind()),
+        );
         true
     });
-    kinds.iter().copied().find(|&kind| is_event(kind)).or(kinds.first().copied())
+    kinds
+        .iter()
+        .copied()
+        .find(|&kind| is_event(kind))
+        .or(kinds.first().copied())
 }

@@ -29,25 +29,44 @@ pub(super) struct Found<'d> {
 /// Sorts the events of a clocked process and finds its resets.
 pub(super) fn of<'d>(process: &Process<'d>, tracer: &Tracer<'_, 'd>) -> Found<'d> {
     let mut found = Found::default();
-    let edges: Vec<Event<'d>> =
-        process.events.iter().copied().filter(|event| event.edge != sv_lang::EdgeKind::None).collect();
+    let edges: Vec<Event<'d>> = process
+        .events
+        .iter()
+        .copied()
+        .filter(|event| event.edge != sv_lang::EdgeKind::None)
+        .collect();
     let mut statements = flatten(process.body);
     let mut tested = Vec::new();
     // Every `if` of the chain that tests an event, as long as one event is left to be the clock.
     while tested.len() + 1 < edges.len() {
-        let Some(first) = statements.iter().position(|statement| statement.kind() == StatementKind::Conditional) else {
+        let Some(first) = statements
+            .iter()
+            .position(|statement| statement.kind() == StatementKind::Conditional)
+        else {
             break;
         };
         let conditional = statements[first];
-        let Some((event, level)) = tested_event(conditional, &edges, &tested, tracer) else { break };
+        let Some((event, level)) = tested_event(conditional, &edges, &tested, tracer) else {
+            break;
+        };
         tested.push(event);
         if let Some(origin) = tracer.single(edges[event].expression) {
-            let active = if origin.inverted { opposite(level) } else { level };
-            found.asynchronous.push(Reset { port: origin.port, active });
+            let active = if origin.inverted {
+                opposite(level)
+            } else {
+                level
+            };
+            found.asynchronous.push(Reset {
+                port: origin.port,
+                active,
+            });
         }
         statements = conditional.else_branch().map(flatten).unwrap_or_default();
     }
-    let clocks = edges.iter().enumerate().filter(|(index, _)| !tested.contains(index));
+    let clocks = edges
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !tested.contains(index));
     found.clocks = clocks.map(|(_, event)| *event).collect();
     found.synchronous = synchronous(process, &statements, tracer);
     found
@@ -56,7 +75,9 @@ pub(super) fn of<'d>(process: &Process<'d>, tracer: &Tracer<'_, 'd>) -> Found<'d
 /// The statements of a body, without the blocks around them.
 fn flatten(body: Statement<'_>) -> Vec<Statement<'_>> {
     match body.kind() {
-        StatementKind::Block | StatementKind::List => body.statements().into_iter().flat_map(flatten).collect(),
+        StatementKind::Block | StatementKind::List => {
+            body.statements().into_iter().flat_map(flatten).collect()
+        }
         // `#1` before a statement counts for nothing.
         StatementKind::Timed => body.body().map(flatten).unwrap_or_default(),
         StatementKind::VariableDeclaration | StatementKind::Empty => Vec::new(),
@@ -73,9 +94,15 @@ fn tested_event<'d>(
 ) -> Option<(usize, Level)> {
     let condition = conditional.conditions().first()?.expr();
     for (expression, level) in tests(condition) {
-        let Some(signal) = tracer.signal(expression) else { continue };
+        let Some(signal) = tracer.signal(expression) else {
+            continue;
+        };
         let same = |event: &Event<'d>| tracer.signal(event.expression) == Some(signal);
-        if let Some(index) = edges.iter().position(same).filter(|index| !tested.contains(index)) {
+        if let Some(index) = edges
+            .iter()
+            .position(same)
+            .filter(|index| !tested.contains(index))
+        {
             return Some((index, level));
         }
     }
@@ -86,7 +113,11 @@ fn tested_event<'d>(
 fn tests(condition: Expression<'_>) -> Vec<(Expression<'_>, Level)> {
     let condition = strip(condition);
     if let Some(BinaryOp::LogicalOr | BinaryOp::BinaryOr) = condition.binary_op() {
-        return [condition.left(), condition.right()].into_iter().flatten().flat_map(tests).collect();
+        return [condition.left(), condition.right()]
+            .into_iter()
+            .flatten()
+            .flat_map(tests)
+            .collect();
     }
     test(condition).into_iter().collect()
 }
@@ -94,8 +125,14 @@ fn tests(condition: Expression<'_>) -> Vec<(Expression<'_>, Level)> {
 /// The expression that is tested for one level, and that level.
 fn test(condition: Expression<'_>) -> Option<(Expression<'_>, Level)> {
     let condition = strip(condition);
-    match (condition.kind(), condition.unary_op(), condition.binary_op()) {
-        (ExpressionKind::NamedValue, ..) if expression::width(condition) == 1 => Some((condition, Level::High)),
+    match (
+        condition.kind(),
+        condition.unary_op(),
+        condition.binary_op(),
+    ) {
+        (ExpressionKind::NamedValue, ..) if expression::width(condition) == 1 => {
+            Some((condition, Level::High))
+        }
         (ExpressionKind::UnaryOp, Some(UnaryOp::LogicalNot | UnaryOp::BitwiseNot), _) => {
             let (tested, level) = test(condition.operand()?)?;
             Some((tested, opposite(level)))
@@ -103,7 +140,9 @@ fn test(condition: Expression<'_>) -> Option<(Expression<'_>, Level)> {
         (ExpressionKind::BinaryOp, _, Some(operator)) => {
             let equal = match operator {
                 BinaryOp::Equality | BinaryOp::CaseEquality | BinaryOp::WildcardEquality => true,
-                BinaryOp::Inequality | BinaryOp::CaseInequality | BinaryOp::WildcardInequality => false,
+                BinaryOp::Inequality | BinaryOp::CaseInequality | BinaryOp::WildcardInequality => {
+                    false
+                }
                 _ => return None,
             };
             let (left, right) = (condition.left()?, condition.right()?);
@@ -124,7 +163,11 @@ fn test(condition: Expression<'_>) -> Option<(Expression<'_>, Level)> {
     }
 }
 
-fn synchronous<'d>(process: &Process<'d>, statements: &[Statement<'d>], tracer: &Tracer<'_, 'd>) -> Vec<Reset> {
+fn synchronous<'d>(
+    process: &Process<'d>,
+    statements: &[Statement<'d>],
+    tracer: &Tracer<'_, 'd>,
+) -> Vec<Reset> {
     let mut registers: Vec<SignalId> = process
         .writes
         .iter()
@@ -137,24 +180,45 @@ fn synchronous<'d>(process: &Process<'d>, statements: &[Statement<'d>], tracer: 
     }
     let inputs = |(expression, level): (Expression<'d>, Level)| {
         let origin = tracer.single(expression)?;
-        Some(Reset { port: origin.port, active: if origin.inverted { opposite(level) } else { level } })
+        Some(Reset {
+            port: origin.port,
+            active: if origin.inverted {
+                opposite(level)
+            } else {
+                level
+            },
+        })
     };
     if let Some((condition, then, otherwise, rest)) = deciding_if(statements) {
         let mut before: Vec<SignalId> = Vec::new();
-        let fixed_before = rest.iter().all(|&statement| sets_constants(statement, tracer, &mut before));
+        let fixed_before = rest
+            .iter()
+            .all(|&statement| sets_constants(statement, tracer, &mut before));
         let covers = |branch: Option<Statement<'d>>| {
             let Some(branch) = branch else { return false };
-            let mut set = if fixed_before { before.clone() } else { Vec::new() };
-            sets_constants(branch, tracer, &mut set) && registers.iter().all(|register| set.contains(register))
+            let mut set = if fixed_before {
+                before.clone()
+            } else {
+                Vec::new()
+            };
+            sets_constants(branch, tracer, &mut set)
+                && registers.iter().all(|register| set.contains(register))
         };
         return match (covers(Some(then)), covers(otherwise)) {
             (true, false) => tests(condition).into_iter().filter_map(inputs).collect(),
             // The other branch resets when the whole condition is false.
-            (false, true) => test(condition).map(|(at, level)| (at, opposite(level))).and_then(inputs).into_iter().collect(),
+            (false, true) => test(condition)
+                .map(|(at, level)| (at, opposite(level)))
+                .and_then(inputs)
+                .into_iter()
+                .collect(),
             _ => Vec::new(),
         };
     }
-    by_operator(statements).and_then(inputs).into_iter().collect()
+    by_operator(statements)
+        .and_then(inputs)
+        .into_iter()
+        .collect()
 }
 
 /// A loop's own variable is no register.
@@ -162,14 +226,21 @@ fn is_loop_step(value: Option<Expression<'_>>, blocking: bool) -> bool {
     value.is_none() && blocking
 }
 
-type Deciding<'s, 'd> = (Expression<'d>, Statement<'d>, Option<Statement<'d>>, &'s [Statement<'d>]);
+type Deciding<'s, 'd> = (
+    Expression<'d>,
+    Statement<'d>,
+    Option<Statement<'d>>,
+    &'s [Statement<'d>],
+);
 
 /// The `if` that comes before any other condition: the first statement but for plain assignments, or the
 /// last one, which overrides what comes before it.
 fn deciding_if<'s, 'd>(statements: &'s [Statement<'d>]) -> Option<Deciding<'s, 'd>> {
     let is_if = |statement: &Statement<'d>| statement.kind() == StatementKind::Conditional;
     let first = statements.iter().position(is_if)?;
-    let plain = statements[..first].iter().all(|statement| statement.kind() == StatementKind::ExpressionStatement);
+    let plain = statements[..first]
+        .iter()
+        .all(|statement| statement.kind() == StatementKind::ExpressionStatement);
     let last = statements.len() - 1;
     let at = if plain && first == last { first } else { last };
     let conditional = statements[at];
@@ -177,23 +248,43 @@ fn deciding_if<'s, 'd>(statements: &'s [Statement<'d>]) -> Option<Deciding<'s, '
         return None;
     }
     let condition = conditional.conditions().first()?.expr();
-    Some((condition, conditional.then_branch()?, conditional.else_branch(), &statements[..at]))
+    Some((
+        condition,
+        conditional.then_branch()?,
+        conditional.else_branch(),
+        &statements[..at],
+    ))
 }
 
 /// Whether a statement assigns constants only and without a condition; adds what it assigns to `set`.
-fn sets_constants<'d>(statement: Statement<'d>, tracer: &Tracer<'_, 'd>, set: &mut Vec<SignalId>) -> bool {
+fn sets_constants<'d>(
+    statement: Statement<'d>,
+    tracer: &Tracer<'_, 'd>,
+    set: &mut Vec<SignalId>,
+) -> bool {
     match statement.kind() {
-        StatementKind::Block | StatementKind::List | StatementKind::Timed | StatementKind::ForLoop
+        StatementKind::Block
+        | StatementKind::List
+        | StatementKind::Timed
+        | StatementKind::ForLoop
         | StatementKind::RepeatLoop => {
             let body = statement.statements();
-            body.into_iter().all(|inner| sets_constants(inner, tracer, set))
+            body.into_iter()
+                .all(|inner| sets_constants(inner, tracer, set))
         }
         StatementKind::VariableDeclaration | StatementKind::Empty => true,
         StatementKind::ExpressionStatement => {
-            let Some(assignment) = statement.expr() else { return true };
+            let Some(assignment) = statement.expr() else {
+                return true;
+            };
             match assignment.kind() {
                 ExpressionKind::Assignment => {
-                    set.extend(assignment.left().into_iter().flat_map(|left| tracer.targets(left)));
+                    set.extend(
+                        assignment
+                            .left()
+                            .into_iter()
+                            .flat_map(|left| tracer.targets(left)),
+                    );
                     assignment.right().is_some_and(expression::is_constant)
                 }
                 // Printing does not matter here.
@@ -209,7 +300,9 @@ fn sets_constants<'d>(statement: Statement<'d>, tracer: &Tracer<'_, 'd>, set: &m
 fn by_operator<'d>(statements: &[Statement<'d>]) -> Option<(Expression<'d>, Level)> {
     let mut found: Option<(Expression<'d>, Level)> = None;
     for statement in statements {
-        let assignment = statement.expr().filter(|assignment| assignment.kind() == ExpressionKind::Assignment)?;
+        let assignment = statement
+            .expr()
+            .filter(|assignment| assignment.kind() == ExpressionKind::Assignment)?;
         let value = strip(assignment.right()?);
         if value.kind() != ExpressionKind::ConditionalOp {
             return None;

@@ -29,11 +29,17 @@ pub(super) fn roles(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<Role> {
     let mut roles = vec![Role::Data; ports.len()];
     let tracer = Tracer::new(netlist, ports);
     let mut gated = Vec::new();
-    for process in netlist.processes.iter().filter(|process| process.is_clocked()) {
+    for process in netlist
+        .processes
+        .iter()
+        .filter(|process| process.is_clocked())
+    {
         let found = resets::of(process, &tracer);
         for reset in &found.asynchronous {
             if matches!(roles[reset.port], Role::Data | Role::SyncReset { .. }) {
-                roles[reset.port] = Role::AsyncReset { active: reset.active };
+                roles[reset.port] = Role::AsyncReset {
+                    active: reset.active,
+                };
             }
         }
         for event in &found.clocks {
@@ -41,7 +47,9 @@ pub(super) fn roles(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<Role> {
         }
         for reset in &found.synchronous {
             if roles[reset.port] == Role::Data {
-                roles[reset.port] = Role::SyncReset { active: reset.active };
+                roles[reset.port] = Role::SyncReset {
+                    active: reset.active,
+                };
             }
         }
     }
@@ -52,10 +60,17 @@ pub(super) fn roles(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<Role> {
     roles
 }
 
-fn clock<'d>(tracer: &Tracer<'_, 'd>, event: Event<'d>, roles: &mut [Role], gated: &mut Vec<(Event<'d>, Vec<Origin>)>) {
+fn clock<'d>(
+    tracer: &Tracer<'_, 'd>,
+    event: Event<'d>,
+    roles: &mut [Role],
+    gated: &mut Vec<(Event<'d>, Vec<Origin>)>,
+) {
     let origins = tracer.origins(event.expression);
     match origins.as_slice() {
-        [only] if only.through.is_none() => mark_clock(&mut roles[only.port], event.edge, only.inverted),
+        [only] if only.through.is_none() => {
+            mark_clock(&mut roles[only.port], event.edge, only.inverted)
+        }
         [] => {}
         _ => gated.push((event, origins)),
     }
@@ -65,16 +80,25 @@ fn mark_clock(role: &mut Role, edge: EdgeKind, inverted: bool) {
     let rises = edge == EdgeKind::BothEdges || (edge == EdgeKind::PosEdge) != inverted;
     let falls = edge == EdgeKind::BothEdges || (edge == EdgeKind::NegEdge) != inverted;
     *role = match *role {
-        Role::Clock { rising, falling } => Role::Clock { rising: rising || rises, falling: falling || falls },
-        _ => Role::Clock { rising: rises, falling: falls },
+        Role::Clock { rising, falling } => Role::Clock {
+            rising: rising || rises,
+            falling: falling || falls,
+        },
+        _ => Role::Clock {
+            rising: rises,
+            falling: falls,
+        },
     };
 }
 
 /// Of several inputs behind an internal clock, those that are clocks elsewhere are the clocks, else the
 /// first is; the others open and close its gate.
 fn gates(event: Event<'_>, origins: &[Origin], roles: &mut [Role]) {
-    let clocks: Vec<usize> =
-        origins.iter().map(|origin| origin.port).filter(|&port| matches!(roles[port], Role::Clock { .. })).collect();
+    let clocks: Vec<usize> = origins
+        .iter()
+        .map(|origin| origin.port)
+        .filter(|&port| matches!(roles[port], Role::Clock { .. }))
+        .collect();
     let clock = clocks.first().copied().unwrap_or(origins[0].port);
     for origin in origins {
         if origin.port == clock {
@@ -82,7 +106,9 @@ fn gates(event: Event<'_>, origins: &[Origin], roles: &mut [Role]) {
         } else if roles[origin.port] == Role::Data {
             // The level is that of the clock beside it, so it is read at the clock.
             let of_clock = origins.iter().find(|other| other.port == clock);
-            let closed = of_clock.and_then(|other| other.through).unwrap_or(Level::Low);
+            let closed = of_clock
+                .and_then(|other| other.through)
+                .unwrap_or(Level::Low);
             roles[origin.port] = Role::Gate { closed };
         }
     }
@@ -114,7 +140,11 @@ impl<'n, 'd> Tracer<'n, 'd> {
             }
         }
         let mut written = vec![false; count];
-        for process in netlist.processes.iter().filter(|process| !process.is_initial()) {
+        for process in netlist
+            .processes
+            .iter()
+            .filter(|process| !process.is_initial())
+        {
             for write in &process.writes {
                 for &target in &write.targets {
                     written[target] = true;
@@ -129,9 +159,22 @@ impl<'n, 'd> Tracer<'n, 'd> {
             _ => None,
         };
         let driver = (0..count).map(single).collect();
-        let is_input = |port: &usize| ports.get(*port).is_some_and(|port| port.direction == Direction::Input);
-        let input = netlist.signals.iter().map(|signal| signal.port.filter(is_input)).collect();
-        Tracer { netlist, driver, input, feeds }
+        let is_input = |port: &usize| {
+            ports
+                .get(*port)
+                .is_some_and(|port| port.direction == Direction::Input)
+        };
+        let input = netlist
+            .signals
+            .iter()
+            .map(|signal| signal.port.filter(is_input))
+            .collect();
+        Tracer {
+            netlist,
+            driver,
+            input,
+            feeds,
+        }
     }
 
     /// The input that a signal is.
@@ -156,10 +199,10 @@ impl<'n, 'd> Tracer<'n, 'd> {
     pub(super) fn signal(&self, expression: Expression<'d>) -> Option<SignalId> {
         let mut signal = self.netlist.named(strip(expression))?;
         for _ in 0..MAX_STEPS {
-            let next = match self.link(signal)?.source {
-                Source::Signal(next) => Some(next),
-                Source::Expression(source) => self.netlist.named(strip(source)),
-                Source::Gate => None,
+            let next = match self.link(signal).map(|link| link.source) {
+                Some(Source::Signal(next)) => Some(next),
+                Some(Source::Expression(source)) => self.netlist.named(strip(source)),
+                Some(Source::Gate) | None => None,
             };
             match next {
                 Some(next) => signal = next,
@@ -173,7 +216,11 @@ impl<'n, 'd> Tracer<'n, 'd> {
     pub(super) fn targets(&self, left: Expression<'d>) -> Vec<SignalId> {
         match expression::root(left) {
             Some(symbol) => self.netlist.find(symbol).into_iter().collect(),
-            None => left.operands().into_iter().flat_map(|left| self.targets(left)).collect(),
+            None => left
+                .operands()
+                .into_iter()
+                .flat_map(|left| self.targets(left))
+                .collect(),
         }
     }
 
@@ -184,7 +231,14 @@ impl<'n, 'd> Tracer<'n, 'd> {
         found
     }
 
-    fn expression(&self, at: Expression<'d>, inverted: bool, through: Option<Level>, left: usize, found: &mut Vec<Origin>) {
+    fn expression(
+        &self,
+        at: Expression<'d>,
+        inverted: bool,
+        through: Option<Level>,
+        left: usize,
+        found: &mut Vec<Origin>,
+    ) {
         let at = strip(at);
         if left == 0 || expression::is_constant(at) {
             return;
@@ -214,26 +268,52 @@ impl<'n, 'd> Tracer<'n, 'd> {
     }
 
     /// An operand of a gate: its own level at which the gate is closed turns with the inverters before it.
-    fn operand(&self, operand: Expression<'d>, inverted: bool, closed: Level, left: usize, found: &mut Vec<Origin>) {
+    fn operand(
+        &self,
+        operand: Expression<'d>,
+        inverted: bool,
+        closed: Level,
+        left: usize,
+        found: &mut Vec<Origin>,
+    ) {
         let first = found.len();
         self.expression(operand, false, None, left, found);
         for origin in &mut found[first..] {
-            let level = if origin.inverted { opposite(closed) } else { closed };
+            let level = if origin.inverted {
+                opposite(closed)
+            } else {
+                closed
+            };
             origin.through = origin.through.or(Some(level));
             origin.inverted ^= inverted;
         }
     }
 
-    fn signal_origins(&self, at: SignalId, inverted: bool, through: Option<Level>, left: usize, found: &mut Vec<Origin>) {
+    fn signal_origins(
+        &self,
+        at: SignalId,
+        inverted: bool,
+        through: Option<Level>,
+        left: usize,
+        found: &mut Vec<Origin>,
+    ) {
         if let Some(port) = self.input[at] {
             if !found.iter().any(|origin| origin.port == port) {
-                found.push(Origin { port, inverted, through });
+                found.push(Origin {
+                    port,
+                    inverted,
+                    through,
+                });
             }
             return;
         }
         match self.link(at).map(|link| link.source) {
-            Some(Source::Expression(source)) if left > 0 => self.expression(source, inverted, through, left - 1, found),
-            Some(Source::Signal(source)) if left > 0 => self.signal_origins(source, inverted, through, left - 1, found),
+            Some(Source::Expression(source)) if left > 0 => {
+                self.expression(source, inverted, through, left - 1, found)
+            }
+            Some(Source::Signal(source)) if left > 0 => {
+                self.signal_origins(source, inverted, through, left - 1, found)
+            }
             _ => self.all_inputs_before(vec![at], found),
         }
     }
@@ -242,7 +322,10 @@ impl<'n, 'd> Tracer<'n, 'd> {
     fn all_feeds(&self, at: Expression<'d>, _left: usize, found: &mut Vec<Origin>) {
         let mut names = Vec::new();
         expression::walk(at.as_sem_node(), &mut |node| {
-            names.extend(node.as_expression().and_then(|name| self.netlist.named(name)));
+            names.extend(
+                node.as_expression()
+                    .and_then(|name| self.netlist.named(name)),
+            );
             true
         });
         self.all_inputs_before(names, found);
@@ -264,7 +347,11 @@ impl<'n, 'd> Tracer<'n, 'd> {
         sort(&mut ports);
         for port in ports {
             if !found.iter().any(|origin| origin.port == port) {
-                found.push(Origin { port, inverted: false, through: Some(Level::Low) });
+                found.push(Origin {
+                    port,
+                    inverted: false,
+                    through: Some(Level::Low),
+                });
             }
         }
     }
@@ -291,12 +378,20 @@ fn has_latch(netlist: &mut Netlist<'_>) -> bool {
             continue;
         }
         let body = process.body;
-        let mut written: Vec<SignalId> =
-            process.writes.iter().flat_map(|write| write.targets.iter().copied()).collect();
+        let mut written: Vec<SignalId> = process
+            .writes
+            .iter()
+            .flat_map(|write| write.targets.iter().copied())
+            .collect();
         sort(&mut written);
         let always = statement::always_written(netlist, body);
         // A variable of the process alone is a name for a value on the way.
-        let is_own = |id: &SignalId| netlist.signals[*id].symbol.parent().is_some_and(|scope| !scope.is_scope() || is_block(scope));
+        let is_own = |id: &SignalId| {
+            netlist.signals[*id]
+                .symbol
+                .parent()
+                .is_some_and(|scope| !scope.is_scope() || is_block(scope))
+        };
         if written.iter().any(|id| !always.contains(id) && !is_own(id)) {
             return true;
         }
@@ -321,8 +416,9 @@ fn has_loop(netlist: &Netlist<'_>) -> bool {
     // Repeatedly drop what reads nothing that is left; a loop stays.
     let mut alive: Vec<bool> = next.iter().map(|reads| !reads.is_empty()).collect();
     loop {
-        let dead: Vec<SignalId> =
-            (0..count).filter(|&id| alive[id] && !next[id].iter().any(|&read| alive[read])).collect();
+        let dead: Vec<SignalId> = (0..count)
+            .filter(|&id| alive[id] && !next[id].iter().any(|&read| alive[read]))
+            .collect();
         if dead.is_empty() {
             break;
         }

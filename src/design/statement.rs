@@ -23,7 +23,11 @@ pub(super) struct Write<'d> {
 /// The assignments of a process, in order of the text.
 pub(super) fn writes<'d>(netlist: &mut Netlist<'d>, process: usize) -> Vec<Write<'d>> {
     let body = netlist.processes[process].body;
-    let mut collector = Collector { netlist, conditions: Vec::new(), writes: Vec::new() };
+    let mut collector = Collector {
+        netlist,
+        conditions: Vec::new(),
+        writes: Vec::new(),
+    };
     collector.node(body.as_sem_node());
     collector.writes
 }
@@ -48,11 +52,21 @@ impl<'d> Collector<'_, 'd> {
         let mut conditions: Vec<Expression<'d>> = Vec::new();
         match statement.kind() {
             StatementKind::Conditional => {
-                conditions.extend(statement.conditions().iter().map(|condition| condition.expr()));
+                conditions.extend(
+                    statement
+                        .conditions()
+                        .iter()
+                        .map(|condition| condition.expr()),
+                );
             }
             StatementKind::Case => {
                 conditions.extend(statement.expr());
-                conditions.extend(statement.case_items().iter().flat_map(|item| item.expressions()));
+                conditions.extend(
+                    statement
+                        .case_items()
+                        .iter()
+                        .flat_map(|item| item.expressions()),
+                );
             }
             StatementKind::ForLoop | StatementKind::WhileLoop | StatementKind::RepeatLoop => {
                 conditions.extend(statement.condition());
@@ -71,7 +85,9 @@ impl<'d> Collector<'_, 'd> {
 
     fn expression(&mut self, expression: Expression<'d>) {
         expression::walk(expression.as_sem_node(), &mut |node| {
-            let Some(expression) = node.as_expression() else { return true };
+            let Some(expression) = node.as_expression() else {
+                return true;
+            };
             match expression.kind() {
                 ExpressionKind::Assignment => self.assignment(expression),
                 ExpressionKind::UnaryOp if expression.unary_op().is_some_and(changes) => {
@@ -86,8 +102,14 @@ impl<'d> Collector<'_, 'd> {
     }
 
     fn assignment(&mut self, assignment: Expression<'d>) {
-        let Some(left) = assignment.left() else { return };
-        self.push(left, assignment.right(), assignment.is_nonblocking() != Some(true));
+        let Some(left) = assignment.left() else {
+            return;
+        };
+        self.push(
+            left,
+            assignment.right(),
+            assignment.is_nonblocking() != Some(true),
+        );
     }
 
     fn push(&mut self, left: Expression<'d>, value: Option<Expression<'d>>, blocking: bool) {
@@ -104,41 +126,67 @@ impl<'d> Collector<'_, 'd> {
             reads.extend(indices);
         }
         sort(&mut reads);
-        self.writes.push(Write { targets, value, whole, blocking, reads });
+        self.writes.push(Write {
+            targets,
+            value,
+            whole,
+            blocking,
+            reads,
+        });
     }
 }
 
-fn changes(operator: sv_lang::UnaryOp) -> bool {
+/// Whether the operator changes its operand.
+pub(super) fn changes(operator: sv_lang::UnaryOp) -> bool {
     use sv_lang::UnaryOp::{Postdecrement, Postincrement, Predecrement, Preincrement};
-    matches!(operator, Postdecrement | Postincrement | Predecrement | Preincrement)
+    matches!(
+        operator,
+        Postdecrement | Postincrement | Predecrement | Preincrement
+    )
 }
 
 /// The signals that every path through a statement assigns as a whole or in part, sorted.
-pub(super) fn always_written<'d>(netlist: &mut Netlist<'d>, statement: Statement<'d>) -> Vec<SignalId> {
+pub(super) fn always_written<'d>(
+    netlist: &mut Netlist<'d>,
+    statement: Statement<'d>,
+) -> Vec<SignalId> {
     let mut found = match statement.kind() {
         StatementKind::Conditional => match statement.else_branch() {
             Some(otherwise) => {
-                let then = statement.then_branch().map(|then| always_written(netlist, then)).unwrap_or_default();
+                let then = statement
+                    .then_branch()
+                    .map(|then| always_written(netlist, then))
+                    .unwrap_or_default();
                 let otherwise = always_written(netlist, otherwise);
-                then.into_iter().filter(|id| otherwise.contains(id)).collect()
+                then.into_iter()
+                    .filter(|id| otherwise.contains(id))
+                    .collect()
             }
             None => Vec::new(),
         },
         StatementKind::Case => always_written_by_case(netlist, statement),
         // A loop is taken to run at least once.
         StatementKind::ExpressionStatement => match statement.expr() {
-            Some(assignment) if assignment.kind() == ExpressionKind::Assignment => {
-                assignment.left().map(|left| netlist.targets(left)).unwrap_or_default()
-            }
+            Some(assignment) if assignment.kind() == ExpressionKind::Assignment => assignment
+                .left()
+                .map(|left| netlist.targets(left))
+                .unwrap_or_default(),
             _ => Vec::new(),
         },
-        _ => statement.statements().into_iter().flat_map(|inner| always_written(netlist, inner)).collect(),
+        _ => statement
+            .statements()
+            .into_iter()
+            .flat_map(|inner| always_written(netlist, inner))
+            .collect(),
     };
     sort(&mut found);
     found
 }
 
-fn always_written_by_case<'d>(netlist: &mut Netlist<'d>, statement: Statement<'d>) -> Vec<SignalId> {
+fn always_written_by_case<'d>(
+    netlist: &mut Netlist<'d>,
+    statement: Statement<'d>,
+) -> Vec<SignalId> {
     let items = statement.case_items();
     let mut branches: Vec<Statement<'d>> = items.iter().map(|item| item.stmt()).collect();
     match statement.default_case() {
@@ -161,7 +209,10 @@ fn always_written_by_case<'d>(netlist: &mut Netlist<'d>, statement: Statement<'d
     for branch in branches {
         let written = always_written(netlist, branch);
         common = Some(match common {
-            Some(common) => common.into_iter().filter(|id| written.contains(id)).collect(),
+            Some(common) => common
+                .into_iter()
+                .filter(|id| written.contains(id))
+                .collect(),
             None => written,
         });
     }

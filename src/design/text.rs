@@ -65,12 +65,27 @@ pub(super) struct Text<'s> {
 /// Scans `source` and refuses what no tool may be given.
 pub(super) fn scan(source: &str) -> Result<Text<'_>, Refusal> {
     if source.len() > MAX_BYTES {
-        return Err(Refusal::new(Reason::Unsupported, format!("source of {} bytes, more than {MAX_BYTES}", source.len())));
+        return Err(Refusal::new(
+            Reason::Unsupported,
+            format!("source of {} bytes, more than {MAX_BYTES}", source.len()),
+        ));
     }
-    let mut scanner = Scanner { source, bytes: source.as_bytes(), at: 0, tokens: Vec::new(), directives: Vec::new() };
+    let mut scanner = Scanner {
+        source,
+        bytes: source.as_bytes(),
+        at: 0,
+        tokens: Vec::new(),
+        directives: Vec::new(),
+    };
     scanner.run();
     let (tokens, directives) = (scanner.tokens, scanner.directives);
-    let mut text = Text { source, tokens, units: Vec::new(), directives, whole: true };
+    let mut text = Text {
+        source,
+        tokens,
+        units: Vec::new(),
+        directives,
+        whole: true,
+    };
     text.refuse_includes()?;
     text.refuse_depth()?;
     text.find_units();
@@ -97,7 +112,9 @@ impl Scanner<'_> {
     /// Takes one token or one stretch of white space; false at the end of the text.
     fn step(&mut self, in_macro: bool) -> bool {
         let start = self.at;
-        let Some(&byte) = self.bytes.get(start) else { return false };
+        let Some(&byte) = self.bytes.get(start) else {
+            return false;
+        };
         let next = self.bytes.get(start + 1).copied().unwrap_or(0);
         let kind = match byte {
             b'/' if next == b'/' => {
@@ -106,7 +123,9 @@ impl Scanner<'_> {
             }
             b'/' if next == b'*' => {
                 let rest = &self.source[start + 2..];
-                self.at = rest.find("*/").map_or(self.bytes.len(), |at| start + 2 + at + 2);
+                self.at = rest
+                    .find("*/")
+                    .map_or(self.bytes.len(), |at| start + 2 + at + 2);
                 return true;
             }
             b'"' => {
@@ -140,14 +159,22 @@ impl Scanner<'_> {
                 Kind::Word
             }
             _ => {
-                self.at += self.source[start..].chars().next().map_or(1, char::len_utf8);
+                self.at += self.source[start..]
+                    .chars()
+                    .next()
+                    .map_or(1, char::len_utf8);
                 if byte <= b' ' {
                     return true;
                 }
                 Kind::Symbol
             }
         };
-        self.tokens.push(Token { kind, start, end: self.at, in_macro });
+        self.tokens.push(Token {
+            kind,
+            start,
+            end: self.at,
+            in_macro,
+        });
         if kind == Kind::Directive && !in_macro {
             self.directive(start);
         }
@@ -161,7 +188,9 @@ impl Scanner<'_> {
     }
 
     fn line_end(&self, from: usize) -> usize {
-        self.source[from..].find('\n').map_or(self.bytes.len(), |at| from + at)
+        self.source[from..]
+            .find('\n')
+            .map_or(self.bytes.len(), |at| from + at)
     }
 
     fn string(&mut self) {
@@ -170,7 +199,10 @@ impl Scanner<'_> {
             self.at += 1;
             match byte {
                 b'\\' if self.at < self.bytes.len() => {
-                    self.at += self.source[self.at..].chars().next().map_or(1, char::len_utf8);
+                    self.at += self.source[self.at..]
+                        .chars()
+                        .next()
+                        .map_or(1, char::len_utf8);
                 }
                 b'"' | b'\n' => return,
                 _ => {}
@@ -185,7 +217,11 @@ impl Scanner<'_> {
             "timescale" | "line" | "pragma" | "begin_keywords" => self.line_end(self.at),
             "undef" | "ifdef" | "ifndef" | "elsif" | "default_nettype" | "unconnected_drive" => {
                 let mut end = self.at;
-                while self.bytes.get(end).is_some_and(|&byte| byte == b' ' || byte == b'\t') {
+                while self
+                    .bytes
+                    .get(end)
+                    .is_some_and(|&byte| byte == b' ' || byte == b'\t')
+                {
                     end += 1;
                 }
                 while self.bytes.get(end).is_some_and(|&byte| is_word(byte)) {
@@ -193,8 +229,14 @@ impl Scanner<'_> {
                 }
                 end
             }
-            "else" | "endif" | "resetall" | "celldefine" | "endcelldefine" | "nounconnected_drive"
-            | "end_keywords" | "undefineall" => self.at,
+            "else"
+            | "endif"
+            | "resetall"
+            | "celldefine"
+            | "endcelldefine"
+            | "nounconnected_drive"
+            | "end_keywords"
+            | "undefineall" => self.at,
             _ => return,
         };
         self.at = end;
@@ -204,7 +246,11 @@ impl Scanner<'_> {
     /// Takes the body of a `` `define ``: to the end of the line, past lines that end in a backslash.
     fn define(&mut self) -> usize {
         let mut end = self.line_end(self.at);
-        while end < self.bytes.len() && self.source[self.at..end].trim_end_matches('\r').ends_with('\\') {
+        while end < self.bytes.len()
+            && self.source[self.at..end]
+                .trim_end_matches('\r')
+                .ends_with('\\')
+        {
             end = self.line_end(end + 1);
         }
         while self.at < end && self.step(true) {}
@@ -218,23 +264,37 @@ impl<'s> Text<'s> {
     }
 
     /// The 1-based line and column (in bytes) of an offset.
-    pub(super) fn refusal_at(&self, reason: Reason, message: impl Into<String>, offset: usize) -> Refusal {
+    pub(super) fn refusal_at(
+        &self,
+        reason: Reason,
+        message: impl Into<String>,
+        offset: usize,
+    ) -> Refusal {
         Refusal::new(reason, message).at(super::place_of(self.source, offset))
     }
 
     /// A file name after the directive is enough: the tools open it even where the text is dead.
     fn refuse_includes(&self) -> Result<(), Refusal> {
-        for (index, token) in self.tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Directive) {
+        for token in self
+            .tokens
+            .iter()
+            .filter(|token| token.kind == Kind::Directive)
+        {
             let word = self.word(token);
             if word == "`include" {
-                return Err(self.refusal_at(Reason::Forbidden, "`include opens a file", token.start));
+                return Err(self.refusal_at(
+                    Reason::Forbidden,
+                    "`include opens a file",
+                    token.start,
+                ));
             }
             // `` a`inc``lude `` is one directive to the preprocessor.
-            let pasted = self.tokens.get(index + 1).is_some_and(|next| {
-                next.start == token.end && self.source.as_bytes()[next.start] == b'`'
-            });
-            if pasted {
-                return Err(self.refusal_at(Reason::Forbidden, "a directive made by pasting tokens", token.start));
+            if token.in_macro && self.source[token.end..].starts_with("``") {
+                return Err(self.refusal_at(
+                    Reason::Forbidden,
+                    "a directive made by pasting tokens",
+                    token.start,
+                ));
             }
         }
         Ok(())
@@ -268,12 +328,19 @@ impl<'s> Text<'s> {
                 ";" => run = 0,
                 _ => {}
             }
-            let follows = self.tokens.get(index + 1).map_or("", |next| self.word(next));
+            let follows = self
+                .tokens
+                .get(index + 1)
+                .map_or("", |next| self.word(next));
             if matches!(word, ";" | "end" | "endcase") && follows != "else" {
                 chain = 0;
             }
             if depth > MAX_DEPTH || run > MAX_RUN || chain > MAX_CHAIN {
-                return Err(self.refusal_at(Reason::Unsupported, "text nested too deeply", token.start));
+                return Err(self.refusal_at(
+                    Reason::Unsupported,
+                    "text nested too deeply",
+                    token.start,
+                ));
             }
         }
         Ok(())
@@ -305,7 +372,9 @@ impl<'s> Text<'s> {
     /// Takes the unit whose keyword stands at `first`; returns the index after it.
     fn take_unit(&mut self, first: usize, keyword: &'s str, end_keyword: &str) -> usize {
         let is = |index: usize, word: &str| {
-            self.tokens.get(index).is_some_and(|token| !token.in_macro && self.word(token) == word)
+            self.tokens
+                .get(index)
+                .is_some_and(|token| !token.in_macro && self.word(token) == word)
         };
         let mut name = first + 1;
         while is(name, "automatic") || is(name, "static") {
@@ -324,7 +393,14 @@ impl<'s> Text<'s> {
         }
         let start = self.attributes_before(first);
         let name = self.word(&self.tokens[name]).trim_start_matches('\\');
-        let unit = Unit { keyword, name, start, end: self.tokens[after.min(self.tokens.len() - 1)].end, first, last };
+        let unit = Unit {
+            keyword,
+            name,
+            start,
+            end: self.tokens[after.min(self.tokens.len() - 1)].end,
+            first,
+            last,
+        };
         self.units.push(unit);
         after + 1
     }
@@ -332,15 +408,28 @@ impl<'s> Text<'s> {
     /// The start of the attribute instances `(* … *)` before a token, or the token's own start.
     fn attributes_before(&self, token: usize) -> usize {
         let mut first = token;
-        while first >= 2 && self.word(&self.tokens[first - 1]) == ")" && self.word(&self.tokens[first - 2]) == "*" {
-            let Some(open) = (0..first - 2).rev().find(|&at| self.word(&self.tokens[at]) == "(") else { break };
+        while first >= 2
+            && self.word(&self.tokens[first - 1]) == ")"
+            && self.word(&self.tokens[first - 2]) == "*"
+        {
+            let Some(open) = (0..first - 2)
+                .rev()
+                .find(|&at| self.word(&self.tokens[at]) == "(")
+            else {
+                break;
+            };
             first = open;
         }
         self.tokens[first].start
     }
 
     /// Names of units that the tokens in a range instantiate, import or refer to.
-    fn mentions(&self, range: std::ops::Range<usize>, names: &BTreeSet<&'s str>, found: &mut BTreeSet<&'s str>) {
+    fn mentions(
+        &self,
+        range: std::ops::Range<usize>,
+        names: &BTreeSet<&'s str>,
+        found: &mut BTreeSet<&'s str>,
+    ) {
         for index in range {
             let token = &self.tokens[index];
             let word = self.word(token).trim_start_matches('\\');
@@ -350,9 +439,14 @@ impl<'s> Text<'s> {
             let follows = self.tokens.get(index + 1);
             let instance = token.in_macro
                 || follows.is_some_and(|next| {
-                    matches!(next.kind, Kind::Word | Kind::Directive) || matches!(self.word(next), "#" | ":" | "." | "(")
+                    matches!(next.kind, Kind::Word | Kind::Directive)
+                        || matches!(self.word(next), "#" | ":" | "." | "(")
                 });
-            let declares = index > 0 && matches!(self.word(&self.tokens[index - 1]), "module" | "macromodule" | "." | ":");
+            let declares = index > 0
+                && matches!(
+                    self.word(&self.tokens[index - 1]),
+                    "module" | "macromodule" | "." | ":"
+                );
             if instance && !declares {
                 found.insert(word);
             }
@@ -373,18 +467,43 @@ impl<'s> Text<'s> {
             found.remove(unit.name);
             used.extend(found);
         }
-        let modules = self.units.iter().filter(|unit| matches!(unit.keyword, "module" | "macromodule"));
-        modules.map(|unit| unit.name).filter(|name| !used.contains(name)).collect()
+        let modules = self
+            .units
+            .iter()
+            .filter(|unit| matches!(unit.keyword, "module" | "macromodule"));
+        modules
+            .map(|unit| unit.name)
+            .filter(|name| !used.contains(name))
+            .collect()
     }
 
     pub(super) fn has_module(&self, name: &str) -> bool {
-        self.units.iter().any(|unit| unit.name == name && matches!(unit.keyword, "module" | "macromodule"))
+        self.units
+            .iter()
+            .any(|unit| unit.name == name && matches!(unit.keyword, "module" | "macromodule"))
+    }
+
+    /// A module inside of a module is legal, and no simulator but the largest takes it.
+    pub(super) fn refuse_nested(&self) -> Result<(), Refusal> {
+        if self.whole {
+            Ok(())
+        } else {
+            Err(Refusal::new(
+                Reason::Unsupported,
+                "a module inside a module",
+            ))
+        }
     }
 
     /// A `bind` in what is kept of the text adds code to a module from elsewhere.
     pub(super) fn refuse_bind(&self, kept: &str) -> Result<(), Refusal> {
         let binds = |token: &&Token| token.kind == Kind::Word && self.word(token) == "bind";
-        match self.tokens.iter().filter(binds).find(|token| kept.as_bytes()[token.start] != b' ') {
+        match self
+            .tokens
+            .iter()
+            .filter(binds)
+            .find(|token| kept.as_bytes()[token.start] != b' ')
+        {
             Some(token) => Err(self.refusal_at(Reason::Forbidden, "bind", token.start)),
             None => Ok(()),
         }
@@ -398,7 +517,12 @@ impl<'s> Text<'s> {
         let names = self.names();
         let mut reached = BTreeSet::from([names.get(top).copied().unwrap_or_default()]);
         let outside: Vec<usize> = (0..self.tokens.len())
-            .filter(|&index| !self.units.iter().any(|unit| (unit.first..=unit.last).contains(&index)))
+            .filter(|&index| {
+                !self
+                    .units
+                    .iter()
+                    .any(|unit| (unit.first..=unit.last).contains(&index))
+            })
             .collect();
         let in_macros = (0..self.tokens.len()).filter(|&index| self.tokens[index].in_macro);
         for index in outside.into_iter().chain(in_macros) {
@@ -414,16 +538,53 @@ impl<'s> Text<'s> {
             }
         }
         let mut kept = self.source.as_bytes().to_vec();
-        for unit in self.units.iter().filter(|unit| !reached.contains(unit.name)) {
+        for unit in self
+            .units
+            .iter()
+            .filter(|unit| !reached.contains(unit.name))
+        {
             self.blank(&mut kept, unit.start, unit.end);
         }
+        self.blank_nested_generates(&mut kept);
         String::from_utf8(kept).unwrap_or_else(|_| self.source.to_owned())
+    }
+
+    /// `generate` inside `generate` means nothing, and Icarus takes it.
+    fn blank_nested_generates(&self, kept: &mut [u8]) {
+        let mut depth = 0_usize;
+        for token in self
+            .tokens
+            .iter()
+            .filter(|token| token.kind == Kind::Word && !token.in_macro)
+        {
+            let nested = match self.word(token) {
+                "generate" => {
+                    depth += 1;
+                    depth > 1
+                }
+                "endgenerate" => {
+                    depth = depth.saturating_sub(1);
+                    depth > 0
+                }
+                "endmodule" => {
+                    depth = 0;
+                    false
+                }
+                _ => false,
+            };
+            if nested {
+                kept[token.start..token.end].fill(b' ');
+            }
+        }
     }
 
     /// Blanks a range but for its line ends and the directives in it.
     fn blank(&self, kept: &mut [u8], start: usize, end: usize) {
         let inside = self.directives.partition_point(|&(from, _)| from < start);
-        let mut directives = self.directives[inside..].iter().take_while(|&&(from, _)| from < end).peekable();
+        let mut directives = self.directives[inside..]
+            .iter()
+            .take_while(|&&(from, _)| from < end)
+            .peekable();
         for at in start..end {
             while directives.next_if(|&&(_, to)| to <= at).is_some() {}
             let directive = directives.peek().is_some_and(|&&(from, _)| from <= at);

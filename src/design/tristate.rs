@@ -1,7 +1,7 @@
 //! Outputs that may be Z: a two-state simulator cannot tell, so they are named and left unjudged.
 //!
 //! In: the walked netlist. Out: the names of the outputs, sorted, that a Z literal or a three-state gate
-//! reaches by copying alone (an operator makes X of it), and those that nothing drives.
+//! reaches by copying alone (an operator makes X of it).
 
 use sv_lang::kinds::{ExpressionKind, SymbolKind};
 use sv_lang::{Bit, ConstantValue, Expression};
@@ -11,7 +11,7 @@ use super::{Direction, Port};
 
 /// The outputs that may be Z.
 pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<String> {
-    let mut may = undriven(netlist, ports);
+    let mut may = three_state(netlist);
     loop {
         let mut changed = false;
         for link in &netlist.links {
@@ -25,7 +25,10 @@ pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<String> {
             }
         }
         for write in netlist.processes.iter().flat_map(|process| &process.writes) {
-            if write.value.is_some_and(|value| may_be_z(netlist, value, &may)) {
+            if write
+                .value
+                .is_some_and(|value| may_be_z(netlist, value, &may))
+            {
                 for &target in &write.targets {
                     changed |= !std::mem::replace(&mut may[target], true);
                 }
@@ -35,7 +38,11 @@ pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<String> {
             break;
         }
     }
-    let outputs = netlist.signals.iter().enumerate().filter(|(id, _)| may[*id]);
+    let outputs = netlist
+        .signals
+        .iter()
+        .enumerate()
+        .filter(|(id, _)| may[*id]);
     let mut names: Vec<String> = outputs
         .filter_map(|(_, signal)| ports.get(signal.port?))
         .filter(|port| port.direction == Direction::Output)
@@ -46,31 +53,30 @@ pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<String> {
     names
 }
 
-/// Nets without a driver, and what a three-state gate drives; the ports of instances count as driven only
-/// where they are connected.
-fn undriven(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<bool> {
-    let mut driven = vec![false; netlist.signals.len()];
-    for link in &netlist.links {
-        for &target in &link.targets {
-            driven[target] = true;
-        }
-    }
-    for write in netlist.processes.iter().flat_map(|process| &process.writes) {
-        for &target in &write.targets {
-            driven[target] = true;
-        }
-    }
+/// What a three-state gate drives. A net that nothing drives is Z as well, but always: there a two-state
+/// simulator that starts it at random says "unknown", which is as wrong as Z where the golden bit is
+/// defined, and as little compared where the golden net is the one.
+fn three_state(netlist: &Netlist<'_>) -> Vec<bool> {
     let mut may = vec![false; netlist.signals.len()];
-    for (id, signal) in netlist.signals.iter().enumerate() {
-        let input = signal.port.and_then(|port| ports.get(port)).is_some_and(|port| port.direction == Direction::Input);
-        may[id] = !driven[id] && !input && signal.symbol.kind() == SymbolKind::Net;
-    }
-    for &gate in netlist.others.iter().filter(|other| other.kind() == SymbolKind::PrimitiveInstance) {
-        let name = gate.instance_definition().map_or("", |primitive| primitive.name());
-        let three_state = ["bufif", "notif", "nmos", "pmos", "cmos", "rnmos", "rpmos", "rcmos", "tran"];
+    for &gate in netlist
+        .others
+        .iter()
+        .filter(|other| other.kind() == SymbolKind::PrimitiveInstance)
+    {
+        let name = gate
+            .instance_definition()
+            .map_or("", |primitive| primitive.name());
+        let three_state = [
+            "bufif", "notif", "nmos", "pmos", "cmos", "rnmos", "rpmos", "rcmos", "tran",
+        ];
         if three_state.iter().any(|prefix| name.starts_with(prefix)) {
-            for left in gate.primitive_instance_port_connections().filter_map(|connection| connection.left()) {
-                if let Some(id) = super::expression::root(left).and_then(|symbol| netlist.find(symbol)) {
+            for left in gate
+                .primitive_instance_port_connections()
+                .filter_map(|connection| connection.left())
+            {
+                if let Some(id) =
+                    super::expression::root(left).and_then(|symbol| netlist.find(symbol))
+                {
                     may[id] = true;
                 }
             }
@@ -83,16 +89,22 @@ fn may_be_z(netlist: &Netlist<'_>, value: Expression<'_>, may: &[bool]) -> bool 
     if let Some(ConstantValue::Integer(value)) = value.constant_value() {
         return value.has_unknown() && value.bits().contains(&Bit::Z);
     }
-    let any = |parts: Vec<Expression<'_>>| parts.into_iter().any(|part| may_be_z(netlist, part, may));
+    let any =
+        |parts: Vec<Expression<'_>>| parts.into_iter().any(|part| may_be_z(netlist, part, may));
     match value.kind() {
         ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue => {
             netlist.named(value).is_some_and(|signal| may[signal])
         }
-        ExpressionKind::ConditionalOp => any([value.true_value(), value.false_value()].into_iter().flatten().collect()),
+        ExpressionKind::ConditionalOp => any([value.true_value(), value.false_value()]
+            .into_iter()
+            .flatten()
+            .collect()),
         ExpressionKind::Concatenation => any(value.operands()),
         ExpressionKind::Replication => any(value.replication_concat().into_iter().collect()),
         ExpressionKind::Conversion => any(value.conversion_operand().into_iter().collect()),
-        ExpressionKind::ElementSelect | ExpressionKind::RangeSelect => any(value.select_value().into_iter().collect()),
+        ExpressionKind::ElementSelect | ExpressionKind::RangeSelect => {
+            any(value.select_value().into_iter().collect())
+        }
         _ => false,
     }
 }

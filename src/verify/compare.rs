@@ -173,3 +173,89 @@ impl Layout {
         format!("{width}'b{}", (0..width).rev().map(bit).collect::<String>())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::stimulus::StepAt;
+
+    /// Two outputs, of 4 and of 70 bits, over the given steps.
+    fn outputs() -> Layout {
+        Layout::new(vec![4, 70])
+    }
+
+    fn episode(steps: u32) -> Episode {
+        let steps = (0..steps).map(|i| StepAt { cycle: i / 4, step: (i % 4) as u8 }).collect();
+        Episode { index: 7, power_up: 0, steps, rows: Vec::new() }
+    }
+
+    fn defined(value: Vec<u64>) -> Values {
+        Values { defined: vec![u64::MAX; value.len()], value }
+    }
+
+    #[test]
+    fn a_layout_starts_each_port_on_a_word() {
+        let layout = outputs();
+        assert_eq!((layout.words, layout.offsets.clone()), (3, vec![0, 1]));
+        assert_eq!(layout.mask(), [0xf, u64::MAX, 0x3f]);
+        assert_eq!(layout.literal(0, &defined(vec![0b0110, 0, 0]), 0), "4'b0110");
+    }
+
+    #[test]
+    fn equal_rows_count_every_defined_bit() {
+        let mut counts = vec![Count::default(); 2];
+        let golden = defined(vec![1, 2, 3, 4, 5, 6]);
+        assert!(!add_episode(&mut counts, &outputs(), &golden, &golden.value));
+        assert_eq!((counts[0].compared, counts[0].mismatches), (8, Some(0)));
+        assert_eq!((counts[1].compared, counts[1].mismatches), (140, Some(0)));
+    }
+
+    #[test]
+    fn bits_above_the_width_and_undefined_bits_do_not_count() {
+        let mut counts = vec![Count::default(); 2];
+        let mut golden = defined(vec![0, 0, 0]);
+        golden.defined[0] = 0b0111;
+        let candidate = [0b1111_1000, 0, 0xffff_ffff_ffff_ffc0];
+        assert!(!add_episode(&mut counts, &outputs(), &golden, &candidate));
+        assert_eq!((counts[0].compared, counts[0].mismatches), (3, Some(0)));
+    }
+
+    #[test]
+    fn a_mismatch_is_of_its_output_alone_and_counts_points_not_bits() {
+        let mut counts = vec![Count::default(); 2];
+        let golden = defined(vec![0, 0, 0, 0, 0, 0]);
+        let candidate = [0, 0, 0, 0b1111, 0, 0];
+        assert!(add_episode(&mut counts, &outputs(), &golden, &candidate));
+        assert_eq!((counts[0].mismatches, counts[1].mismatches), (Some(1), Some(0)));
+    }
+
+    #[test]
+    fn a_difference_in_undefined_bits_is_unknown_until_one_is_by_value() {
+        let golden = defined(vec![0; 9]);
+        let compared = [0, 0, 0, 1, 0, 0, 2, 0, 0];
+        let mut own = defined(compared.to_vec());
+        own.defined[3] = !1;
+        let mut counts = vec![Count::default(); 2];
+        add_kinds(&mut counts, &outputs(), &episode(2), &defined(vec![0; 6]), &compared[..6], &own);
+        assert_eq!(counts[0].kind, Some(MismatchKind::Unknown));
+        add_kinds(&mut counts, &outputs(), &episode(3), &golden, &compared, &own);
+        assert_eq!(counts[0].kind, Some(MismatchKind::Value));
+        let first = counts[0].first.clone().expect("a first mismatch");
+        assert_eq!((first.episode, first.cycle, first.step), (7, 0, 1));
+        assert_eq!((first.golden.as_str(), first.candidate.as_str()), ("4'b0000", "4'b000x"));
+        assert_eq!(counts[1].first, None);
+    }
+
+    #[test]
+    fn a_bit_toggles_when_it_was_seen_defined_at_both_levels() {
+        let mut toggles = Toggles::new(&outputs());
+        let mut golden = defined(vec![0b0001, 0, 0, 0b0010, 0, 0]);
+        golden.defined[3] = 0b0010;
+        assert!(toggles.add(&golden), "bit 1 toggles; bit 0 is not defined at 0");
+        assert_eq!(toggles.by_output(&outputs()), [1, 0]);
+        assert!(!toggles.add(&golden), "nothing new");
+        assert!(!toggles.complete());
+        toggles.add(&defined(vec![0, 0, 0, u64::MAX, u64::MAX, u64::MAX]));
+        assert!(toggles.complete());
+    }
+}

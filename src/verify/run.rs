@@ -14,13 +14,14 @@ use super::backend::{Backend, BackendError, Module, Outcome, Subject, Task, Task
 use super::stimulus::{Config, Stimulus};
 use super::verdict::{Status, Verdict, judge};
 use super::worker::{Answer, Event, Request, Worker, WorkerError, Workers};
-use crate::candidate::{Candidate, extract_code};
+use crate::candidate::{Candidate, Code, extract_code};
 use crate::design::{Bits, Design, Reason, Refusal};
 use crate::problem::Problem;
 use crate::record::content_hash;
+use crate::verilog::Place;
 
 /// How a run is spread over the machine. None of it changes a result.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Parallelism {
     /// Worker threads.
     pub threads: usize,
@@ -87,7 +88,7 @@ pub fn verify(
         let errors = verdict_in.clone();
         scope.spawn(move |_| {
             let until = || stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed);
-            if let Err(error) = read(context, candidates, parallelism.batch, &batch_in, until) {
+            if let Err(error) = read(context, candidates, *parallelism, &batch_in, until) {
                 // A closed channel means that the run has ended already.
                 let _ = errors.send(Err(error));
             }
@@ -208,6 +209,10 @@ fn elaborate_golden(
     if design.interface.outputs().next().is_none() {
         return Ok(Err("the golden module has no output".into()));
     }
+    if let Some(output) = design.uses_z.first() {
+        let what = "of the golden module may be Z, which a backend without Z cannot judge";
+        return Ok(Err(format!("output {output} {what}")));
+    }
     // Restrictions that do not fit the interface show here, before anything is built.
     let stimulus = Stimulus::new(&design.interface, &problem.inputs, key.as_bytes(), config);
     Ok(stimulus.map(|_| GoldenModule { design, key }).map_err(|error| error.to_string()))
@@ -217,13 +222,15 @@ fn elaborate_golden(
 fn read(
     context: &Context,
     candidates: impl Iterator<Item = Result<Candidate, RunError>>,
-    batch: usize,
+    Parallelism { threads, batch }: Parallelism,
     batches: &Sender<Vec<Row>>,
     until: impl Fn() -> bool,
 ) -> Result<(), RunError> {
     let mut window = Vec::new();
     let send = |window: &mut Vec<Row>| {
         window.sort_by_key(|row| (row.problem, row.index));
+        // A run shorter than a batch for each thread still keeps all threads busy.
+        let batch = batch.min(window.len().div_ceil(threads));
         while !window.is_empty() && !until() {
             let rest = window.split_off(batch.min(window.len()));
             if batches.send(std::mem::replace(window, rest)).is_err() {
@@ -331,10 +338,15 @@ fn prepare(
     let design = match elaborator.elaborate(&code.text, Some(&problem.top))? {
         Elaborated::Design(design) => design,
         Elaborated::Refused(refusal) => {
-            return Ok(Err((status(refusal.reason), describe(&refusal))));
+            let message = describe_in_completion(&refusal, &code, &candidate.completion);
+            return Ok(Err((status(refusal.reason), message)));
         }
         Elaborated::Died(how) => return Ok(Err((Status::Crash, format!("the elaborator {how}")))),
     };
+    if let Some(output) = design.uses_z.first() {
+        let message = format!("output {output} may be Z, which a backend without Z cannot judge");
+        return Ok(Err((Status::Unsupported, message)));
+    }
     match golden.design.interface.accepts(&design.interface) {
         Ok(()) => Ok(Ok(design)),
         Err(difference) => Ok(Err((Status::PortMismatch, difference))),
@@ -421,6 +433,22 @@ fn status(reason: Reason) -> Status {
 fn describe(refusal: &Refusal) -> String {
     match &refusal.place {
         Some(place) => format!("line {}: {}", place.line, refusal.message),
+        None => refusal.message.clone(),
+    }
+}
+
+/// The refusal with its line in the completion as given, where the text came from there.
+fn describe_in_completion(refusal: &Refusal, code: &Code, completion: &str) -> String {
+    let place = refusal.place.as_ref().and_then(|place| {
+        let lines = code.text.split_inclusive('\n').take(place.line - 1);
+        let offset = lines.map(str::len).sum::<usize>() + place.column - 1;
+        code.in_completion(offset.min(code.text.len().saturating_sub(1)))
+    });
+    match place {
+        Some(offset) => {
+            let line = Place::of(completion, offset).line;
+            format!("line {line}: {}", refusal.message)
+        }
         None => refusal.message.clone(),
     }
 }

@@ -166,3 +166,39 @@ impl Judgement {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(compared: u64, toggles: u32, exhaustive: bool) -> Count {
+        Count { compared, toggles, exhaustive, mismatches: Some(0), ..Count::default() }
+    }
+
+    #[test]
+    fn an_output_is_correct_only_where_it_was_seen_to_move_or_cannot() {
+        assert_eq!(judge("y", count(10, 1, false)).verdict, Judgement::Correct);
+        assert_eq!(judge("y", count(10, 0, true)).verdict, Judgement::Correct);
+        assert_eq!(judge("y", count(10, 0, false)).verdict, Judgement::Unchecked);
+        assert_eq!(judge("y", count(0, 0, true)).verdict, Judgement::Unchecked);
+    }
+
+    #[test]
+    fn a_mismatch_is_wrong_whatever_toggled() {
+        let first = FirstMismatch {
+            episode: 0,
+            cycle: 0,
+            step: 0,
+            golden: "1'b0".into(),
+            candidate: "1'b1".into(),
+        };
+        let count = Count { first: Some(first), ..count(1, 0, false) };
+        assert_eq!(judge("y", count).verdict, Judgement::Wrong);
+    }
+
+    #[test]
+    fn names_are_those_of_the_records() {
+        let name = serde_json::to_value(Status::ElaborationError).expect("a name");
+        assert_eq!(name, Status::ElaborationError.name());
+    }
+}

@@ -4,5 +4,6 @@ mod candidate;
 mod corpus;
 mod record;
 mod show;
+mod tidy;
 mod verify;
 mod verilog;
