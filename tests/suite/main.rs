@@ -5,6 +5,8 @@ mod candidate;
 mod corpus;
 mod demo;
 mod record;
+mod show;
 mod stimulus;
 mod tidy;
+mod verify;
 mod verilog;
