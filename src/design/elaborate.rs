@@ -35,7 +35,8 @@ const REJECTED: [DiagCode; 4] = [
 ];
 
 /// Limits of slang itself: the text may be legal.
-const LIMITS: [DiagCode; 7] = [
+const LIMITS: [DiagCode; 8] = [
+    diag::ParseTreeTooDeep,
     diag::MaxGenerateStepsExceeded,
     diag::MaxInstanceArrayExceeded,
     diag::MaxInstanceDepthExceeded,
