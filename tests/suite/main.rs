@@ -4,6 +4,7 @@ mod bench;
 mod candidate;
 mod corpus;
 mod demo;
+mod design;
 mod record;
 mod show;
 mod stimulus;
