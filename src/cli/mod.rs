@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod corpus;
 mod doctor;
 mod show;
@@ -33,6 +34,7 @@ enum Command {
     Verify(verify::Arguments),
     Show(show::Arguments),
     Doctor(doctor::Arguments),
+    Bench(bench::Arguments),
     #[command(hide = true)]
     Worker(worker::Arguments),
 }
@@ -44,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Verify(arguments) => verify::run(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Worker(arguments) => worker::run(arguments),
     };
     match outcome {

@@ -20,6 +20,7 @@ use crate::verify::cache::Cache;
 use crate::verify::run::{self, Parallelism, Run, RunError};
 use crate::verify::stimulus::{self, Config};
 use crate::verify::verdict::Verdict;
+use crate::verify::verilator::timing::{Seconds, Timing};
 use crate::verify::verilator::{Verilator, unit::Compiler};
 use crate::verify::worker::Workers;
 use crate::{candidate, problem, record};
@@ -92,23 +93,34 @@ const CACHE_SIZE_MAX: u64 = 4 << 30;
 impl BackendArguments {
     /// Finds the tools and prepares the backend.
     pub fn open(&self) -> anyhow::Result<(Verilator, Workers)> {
-        let (BackendName::Auto | BackendName::Verilator) = self.backend;
-        let tools = Tools::find(self.verilator.as_deref())?;
-        let cache = Cache::open(&tools.cache)?;
-        cache.prune(CACHE_SIZE_MAX)?;
-        let workers = Workers {
-            program: std::env::current_exe().context("failed to find this program's own file")?,
-            folder: tools.cache.clone(),
-        };
-        let compiler = Compiler {
-            cxx: tools.cxx,
-            cxx_version: tools.cxx_version,
-            verilator_root: tools.verilator_root,
-            verilator_version: tools.verilator_version,
-        };
-        let backend = Verilator::new(compiler, tools.verilator, cache, workers.clone())?;
-        Ok((backend, workers))
+        let tools = self.tools()?;
+        let cache = tools.cache.clone();
+        open_in(tools, &cache)
     }
+
+    /// Finds the tools.
+    pub fn tools(&self) -> anyhow::Result<Tools> {
+        let (BackendName::Auto | BackendName::Verilator) = self.backend;
+        Tools::find(self.verilator.as_deref())
+    }
+}
+
+/// Prepares the backend with its cache in a folder of the caller's choice.
+pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Workers)> {
+    let cache = Cache::open(folder)?;
+    cache.prune(CACHE_SIZE_MAX)?;
+    let workers = Workers {
+        program: std::env::current_exe().context("failed to find this program's own file")?,
+        folder: folder.to_path_buf(),
+    };
+    let compiler = Compiler {
+        cxx: tools.cxx,
+        cxx_version: tools.cxx_version,
+        verilator_root: tools.verilator_root,
+        verilator_version: tools.verilator_version,
+    };
+    let backend = Verilator::new(compiler, tools.verilator, cache, workers.clone())?;
+    Ok((backend, workers))
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -137,7 +149,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     judge_rest(&arguments, &job, writer, done, total, &mut summary)?;
     let elapsed = started.elapsed();
-    write_timings(&arguments.output, summary.candidates - done, elapsed)?;
+    let stages = backend.timing().map(Timing::seconds);
+    write_timings(&arguments.output, summary.candidates - done, elapsed, stages)?;
     eprint!("{}", summary.render(summary.candidates - done, elapsed));
     finish(&arguments, summary.candidates, total, stop.load(Ordering::Relaxed))
 }
@@ -221,12 +234,17 @@ fn meta(arguments: &Arguments, config: &Config, backend: &dyn Backend) -> anyhow
     Ok(meta)
 }
 
-/// Times go into a file of their own: they are never the same twice.
-fn write_timings(output: &Path, candidates: usize, elapsed: Duration) -> anyhow::Result<()> {
+/// Times go into a file of their own: they are never the same twice. The stages' are summed over threads.
+fn write_timings(
+    output: &Path,
+    candidates: usize,
+    elapsed: Duration,
+    stages: Option<Seconds>,
+) -> anyhow::Result<()> {
     let mut name = output.as_os_str().to_owned();
     name.push(".timings.json");
     let seconds = elapsed.as_secs_f64();
-    let timings = json!({ "candidates": candidates, "seconds": seconds });
+    let timings = json!({ "candidates": candidates, "seconds": seconds, "stage_seconds": stages });
     std::fs::write(&name, format!("{timings:#}\n"))
         .with_context(|| format!("failed to write {}", name.display()))
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stimulus::{Config, Layout, StepAt};
 use super::verdict::{FirstMismatch, MismatchKind};
+use super::verilator::timing::Timing;
 use crate::design::{Bits, Interface};
 use crate::problem::Restriction;
 
@@ -129,6 +130,11 @@ pub trait Backend: Sync {
 
     /// Names and versions of the tools that the labels depend on.
     fn tools(&self) -> BTreeMap<String, String>;
+
+    /// Clocks of its stages, if it keeps any.
+    fn timing(&self) -> Option<&Timing> {
+        None
+    }
 
     /// Judges the candidates of several tasks; the outcome of each is the same in any company.
     fn judge(&self, tasks: &[Task], config: &Config) -> Result<Vec<TaskOutcome>, BackendError>;

@@ -10,3 +10,4 @@ pub mod verilator;
 pub mod worker;
 pub mod process;
 pub mod cache;
+pub mod icarus;

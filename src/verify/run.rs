@@ -13,6 +13,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use super::backend::{Backend, BackendError, Module, Outcome, Subject, Task, TaskOutcome};
 use super::stimulus::{Config, Stimulus};
 use super::verdict::{Status, Verdict, judge};
+use super::verilator::timing::{Stage, Timing};
 use super::worker::{Answer, Event, Request, Worker, WorkerError, Workers};
 use crate::candidate::{Candidate, Code, extract_code};
 use crate::design::{Bits, Design, Reason, Refusal};
@@ -112,7 +113,7 @@ pub fn task_of(
     candidate: &Candidate,
 ) -> Result<Result<Task, (Status, String)>, RunError> {
     let context = Context::new(run);
-    let mut elaborator = Elaborator { workers: run.workers, worker: None };
+    let mut elaborator = Elaborator { workers: run.workers, worker: None, timing: run.backend.timing() };
     let problem = context.find(candidate)?;
     let golden = context.golden(problem, &mut elaborator)?;
     let golden = match &*golden {
@@ -255,7 +256,7 @@ fn read(
 }
 
 fn work(context: &Context, batches: &Receiver<Vec<Row>>, verdicts: &Sender<Judged>) {
-    let mut elaborator = Elaborator { workers: context.workers, worker: None };
+    let mut elaborator = Elaborator { workers: context.workers, worker: None, timing: context.backend.timing() };
     for batch in batches {
         let judged = judge_batch(context, batch, &mut elaborator);
         let failed = judged.is_err();
@@ -457,6 +458,7 @@ fn describe_in_completion(refusal: &Refusal, code: &Code, completion: &str) -> S
 struct Elaborator<'a> {
     workers: &'a Workers,
     worker: Option<Worker>,
+    timing: Option<&'a Timing>,
 }
 
 enum Elaborated {
@@ -468,6 +470,13 @@ enum Elaborated {
 
 impl Elaborator<'_> {
     fn elaborate(&mut self, source: &str, top: Option<&str>) -> Result<Elaborated, RunError> {
+        match self.timing {
+            Some(timing) => timing.time(Stage::Elaborate, || self.ask(source, top)),
+            None => self.ask(source, top),
+        }
+    }
+
+    fn ask(&mut self, source: &str, top: Option<&str>) -> Result<Elaborated, RunError> {
         let request =
             Request::Elaborate { source: source.to_owned(), top: top.map(str::to_owned) };
         let mut death = String::new();

@@ -1,8 +1,13 @@
 //! The one integration-test binary: a module for each stage.
 
+mod bench;
 mod candidate;
 mod corpus;
 mod demo;
+mod design;
 mod record;
+mod show;
+mod stimulus;
 mod tidy;
+mod verify;
 mod verilog;

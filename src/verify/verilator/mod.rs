@@ -18,11 +18,13 @@ use super::stimulus::{self, Config};
 use super::worker::{Answer, Event, Request, WorkerError, Workers};
 use crate::design::Interface;
 use simulate::{Job, JobTask};
+use timing::{Stage, Timing};
 use unit::{Compiler, Optimise, Runtime, UnitError};
 use verilate::Member;
 
 pub mod bridge;
 pub mod simulate;
+pub mod timing;
 pub mod unit;
 pub mod verilate;
 
@@ -39,6 +41,7 @@ pub struct Verilator {
     cache: Cache,
     workers: Workers,
     program: PathBuf,
+    timing: Timing,
 }
 
 /// What stops the backend; never a candidate's fault.
@@ -75,7 +78,7 @@ impl Verilator {
         workers: Workers,
     ) -> Result<Verilator, BackendError> {
         let runtime = compiler.runtime(&cache).map_err(Failure::from)?;
-        Ok(Verilator { compiler, runtime, cache, workers, program })
+        Ok(Verilator { compiler, runtime, cache, workers, program, timing: Timing::default() })
     }
 
     /// C++ of one module, or why there is none.
@@ -93,7 +96,7 @@ impl Verilator {
                 .map_err(|source| CacheError { path: path.display().to_string(), source })?;
             return Ok(Ok(Member { symbol: verilate::symbol(&prefix), text }));
         }
-        let member = self.verilate(module, golden, &prefix)?;
+        let member = self.timing.time(Stage::Verilate, || self.verilate(module, golden, &prefix))?;
         if let Ok(member) = &member {
             let scratch = self.cache.scratch()?;
             let path = scratch.path().join("member");
@@ -158,7 +161,8 @@ impl Verilator {
         members.sort_by(|a, b| a.symbol.cmp(&b.symbol));
         let optimise = if config.vectors < VECTORS_OF_OPTIMISED { Optimise::Build } else { Optimise::Run };
         let all: Vec<&Member> = members.iter().collect();
-        let (path, dropped) = self.compiler.unit(&self.runtime, &self.cache, &all, optimise)?;
+        let unit = || self.compiler.unit(&self.runtime, &self.cache, &all, optimise);
+        let (path, dropped) = self.timing.time(Stage::Compile, unit)?;
         let dropped: BTreeMap<&str, &String> = all
             .iter()
             .zip(&dropped)
@@ -190,9 +194,11 @@ impl Verilator {
         while let Some(jobs) = plan.next_round(tasks, &built) {
             let patience = plan.patience();
             let job = self.job(&built, config, jobs, patience);
-            let mut worker = self.workers.start()?;
-            worker.ask(&Request::Simulate(job))?;
-            plan.listen(&mut worker)?;
+            self.timing.time(Stage::Simulate, || {
+                let mut worker = self.workers.start()?;
+                worker.ask(&Request::Simulate(job))?;
+                plan.listen(&mut worker)
+            })?;
         }
         Ok(plan.finish())
     }
@@ -225,6 +231,10 @@ impl Verilator {
 impl Backend for Verilator {
     fn name(&self) -> &'static str {
         "verilator"
+    }
+
+    fn timing(&self) -> Option<&Timing> {
+        Some(&self.timing)
     }
 
     fn tools(&self) -> BTreeMap<String, String> {

@@ -1,0 +1,32 @@
+//! `salv bench`: how quick the verification is, and how often it agrees with a benchmark's own test benches.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+mod agreement;
+mod sample;
+mod select;
+mod speed;
+mod table;
+mod usage;
+
+/// Measure speed and agreement
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Verify(speed::Arguments),
+    Agreement(agreement::Arguments),
+}
+
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.what {
+        What::Verify(arguments) => speed::run(arguments),
+        What::Agreement(arguments) => agreement::run(arguments),
+    }
+}

@@ -1,0 +1,202 @@
+//! Which rows of the sample can be measured: those that both ways judge.
+//!
+//! Each row is judged once by each way with a handful of vectors, outside of any measurement. A row that
+//! one way cannot judge is set aside and counted by the reason, so that no way is quick because it gives
+//! up early.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::candidate::{Candidate, extract_code};
+use crate::cli::tools::Tools;
+use crate::cli::verify::open_in;
+use crate::problem::Problem;
+use crate::verify::cache::Cache;
+use crate::verify::icarus::{Case, Icarus, Outcome, PREFIX, rename};
+use crate::verify::run::{self, Parallelism, Run, task_of};
+use crate::verify::stimulus::Config;
+use crate::verify::verdict::{Status, Verdict};
+use crate::verify::verilator::Verilator;
+use crate::verify::worker::Workers;
+
+/// A row that both ways judge.
+pub struct Row {
+    /// The candidate, for the verilator backend.
+    pub candidate: Candidate,
+    /// The candidate and its golden module, for Icarus.
+    pub case: Case,
+}
+
+/// The verilator backend over one cache folder.
+pub struct Judge<'a> {
+    problems: &'a [Problem],
+    /// The backend.
+    pub backend: Verilator,
+    workers: Workers,
+    threads: usize,
+    stop: AtomicBool,
+}
+
+/// Icarus, and where its files go.
+pub struct Bench<'a> {
+    /// The programs.
+    pub icarus: &'a Icarus,
+    /// Scratch folders.
+    pub cache: &'a Cache,
+    /// Threads of either way.
+    pub threads: usize,
+    /// The seed of both stimuli.
+    pub seed: u64,
+}
+
+/// Candidates in one build, as in `salv verify`.
+pub const BATCH: usize = 64;
+
+/// Vectors of the trial of a row.
+const VECTORS_OF_TRIAL: u32 = 16;
+
+impl<'a> Judge<'a> {
+    /// Opens the backend with its cache in `folder`.
+    pub fn open(tools: Tools, folder: &Path, problems: &'a [Problem], threads: usize) -> anyhow::Result<Self> {
+        let (backend, workers) = open_in(tools, folder)?;
+        Ok(Judge { problems, backend, workers, threads, stop: AtomicBool::new(false) })
+    }
+
+    fn run<'b>(&'b self, config: &'b Config, batch: usize) -> Run<'b> {
+        Run {
+            problems: self.problems,
+            backend: &self.backend,
+            workers: &self.workers,
+            config,
+            parallelism: Parallelism { threads: self.threads, batch },
+            stop: &self.stop,
+        }
+    }
+
+    /// Judges candidates, in batches of the same size for all threads.
+    pub fn verify(&self, candidates: Vec<Candidate>, config: &Config) -> anyhow::Result<Vec<Verdict>> {
+        let batch = candidates.len().div_ceil(self.threads).clamp(1, BATCH);
+        let mut verdicts = Vec::with_capacity(candidates.len());
+        let rows = candidates.into_iter().map(Ok);
+        run::verify(&self.run(config, batch), rows, |verdict| {
+            verdicts.push(verdict);
+            Ok(())
+        })?;
+        Ok(verdicts)
+    }
+}
+
+/// Returns the first `rows` candidates, in the given order, that both ways judge, and how many before the
+/// last of them were set aside, by reason.
+pub fn select(
+    bench: &Bench,
+    judge: &Judge,
+    candidates: &[Candidate],
+    order: &[usize],
+    rows: usize,
+) -> anyhow::Result<(Vec<Row>, BTreeMap<String, usize>)> {
+    let config = Config { seed: bench.seed, vectors: VECTORS_OF_TRIAL, ..Config::default() };
+    let mut kept = Vec::new();
+    let mut aside = BTreeMap::new();
+    for part in order.chunks(2 * BATCH) {
+        if kept.len() == rows {
+            break;
+        }
+        let part: Vec<Candidate> = part.iter().map(|&index| candidates[index].clone()).collect();
+        let verdicts = judge.verify(part.clone(), &config)?;
+        let pairs: Vec<(Candidate, Verdict)> = part.into_iter().zip(verdicts).collect();
+        let tried = in_parallel(bench.threads, &pairs, |(candidate, verdict)| {
+            try_row(bench, judge, candidate, verdict, &config)
+        })?;
+        for row in tried {
+            if kept.len() == rows {
+                break;
+            }
+            match row {
+                Ok(row) => kept.push(row),
+                Err(reason) => *aside.entry(reason).or_default() += 1,
+            }
+        }
+    }
+    Ok((kept, aside))
+}
+
+/// A row, or why one of the ways cannot judge it.
+fn try_row(
+    bench: &Bench,
+    judge: &Judge,
+    candidate: &Candidate,
+    verdict: &Verdict,
+    config: &Config,
+) -> anyhow::Result<Result<Row, String>> {
+    if verdict.status != Status::Judged {
+        return Ok(Err(format!("not judged by verilator: {}", verdict.status.name())));
+    }
+    let task = match task_of(&judge.run(config, BATCH), candidate)? {
+        Ok(task) => task,
+        Err((status, _)) => return Ok(Err(format!("not judged by verilator: {}", status.name()))),
+    };
+    let Some(problem) = judge.problems.iter().find(|problem| problem.problem == candidate.problem) else {
+        unreachable!("a candidate of an unknown problem ends the run");
+    };
+    let case = match case(problem, candidate, task.interface) {
+        Ok(case) => case,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let scratch = bench.cache.scratch()?;
+    let ran = bench.icarus.run(&case, VECTORS_OF_TRIAL, bench.seed as u32, scratch.path())?;
+    Ok(match ran.outcome {
+        Outcome::Counted(_) => Ok(Row { candidate: candidate.clone(), case }),
+        Outcome::Refused(_) => Err("refused by iverilog".into()),
+        Outcome::Ended(_) => Err("not run to its end by vvp".into()),
+    })
+}
+
+fn case(
+    problem: &Problem,
+    candidate: &Candidate,
+    mut interface: crate::design::Interface,
+) -> Result<Case, String> {
+    let renamed = rename(&problem.golden).map_err(|error| format!("golden not renamed: {error}"))?;
+    let Some(golden_top) = renamed.names.get(&interface.top) else {
+        return Err("golden not renamed: its top module is not found by the lexer".into());
+    };
+    let code = extract_code(&candidate.completion, &problem.prompt, &problem.top)
+        .map_err(|why| why.to_string())?;
+    if code.text.contains(PREFIX) {
+        return Err(format!("the candidate uses names that begin with {PREFIX}"));
+    }
+    interface.top = golden_top.clone();
+    Ok(Case { interface, golden: renamed.text, top: problem.top.clone(), candidate: code.text })
+}
+
+/// Does `work` on all items, each thread taking the next one; results are in the order of the items.
+pub fn in_parallel<T: Sync, R: Send>(
+    threads: usize,
+    items: &[T],
+    work: impl Fn(&T) -> anyhow::Result<R> + Sync,
+) -> anyhow::Result<Vec<R>> {
+    let next = AtomicUsize::new(0);
+    let take_all = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else { return Ok(done) };
+            done.push((index, work(item)?));
+        }
+    };
+    let mut done = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(take_all)).collect();
+        let mut all = Vec::new();
+        for thread in threads {
+            let part: anyhow::Result<Vec<(usize, R)>> =
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            all.extend(part?);
+        }
+        anyhow::Ok(all)
+    })?;
+    done.sort_unstable_by_key(|&(index, _)| index);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
+}

@@ -1,0 +1,221 @@
+//! `salv bench verify`: the verilator backend beside the one-process-per-candidate way, on the same rows,
+//! in the same run, with the same number of threads.
+//!
+//! The two take turns, a chunk of rows at a time, so that noise of the machine hits both. The backend
+//! starts with an empty cache folder for each number of vectors; only what is built once for a machine
+//! (Verilator's runtime and the precompiled headers) is there. Wall times depend on what else the machine
+//! does; the CPU times, of all processes, hardly do.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::Context;
+
+use super::select::{BATCH, Bench, Judge, Row, in_parallel, select};
+use super::table::{Line, render};
+use super::{sample, usage};
+use crate::candidate::{self, Candidate};
+use crate::cli::tools::{self, Tools};
+use crate::cli::verify::BackendArguments;
+use crate::problem;
+use crate::verify::backend::Backend as _;
+use crate::verify::cache::Cache;
+use crate::verify::icarus::{Icarus, Outcome};
+use crate::verify::stimulus::Config;
+use crate::verify::verdict::{Judgement, Status, Verdict};
+use crate::verify::verilator::timing::Timing;
+
+/// Compare the speed of verification with that of one Icarus process for each candidate
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The problems, `problems.jsonl`
+    problems: PathBuf,
+    /// What models wrote, `candidates.jsonl`
+    candidates: PathBuf,
+    /// Rows to measure
+    #[arg(long, default_value_t = 300)]
+    rows: usize,
+    /// Rows to measure where there are more than 10,000 vectors
+    #[arg(long, default_value_t = 40)]
+    rows_slow: usize,
+    /// Rows of one problem; 5 is what a model is usually sampled for
+    #[arg(long, default_value_t = 5)]
+    per_problem: usize,
+    /// Numbers of vectors, separated by commas
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000])]
+    vectors: Vec<u32>,
+    /// Seed of the sample and of both stimuli
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads of either way; by default one for each core
+    #[arg(long)]
+    threads: Option<usize>,
+    #[command(flatten)]
+    backend: BackendArguments,
+}
+
+/// Vectors from which a run is slow for Icarus.
+const VECTORS_OF_SLOW: u32 = 10_000;
+
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = arguments.threads.unwrap_or_else(cores);
+    anyhow::ensure!(threads > 0, "--threads must be 1 or more");
+    anyhow::ensure!(arguments.rows > 0 && arguments.rows_slow > 0, "there must be 1 row or more to measure");
+    anyhow::ensure!(arguments.vectors.iter().all(|&vectors| vectors > 0), "--vectors must be 1 or more");
+    let tools = arguments.backend.tools()?;
+    let icarus = icarus(&tools)?;
+    let problems = problem::load(&arguments.problems)?;
+    let candidates: Vec<Candidate> =
+        candidate::read(&arguments.candidates)?.collect::<Result<_, _>>()?;
+    let cache = Cache::open(&tools.cache.join("bench"))?;
+    // Only scratch folders of killed runs are there to be removed.
+    cache.prune(0)?;
+    let bench = Bench { icarus: &icarus, cache: &cache, threads, seed: arguments.seed };
+    let judge = Judge::open(tools.clone(), &tools.cache, &problems, threads)?;
+    let order = sample::order(&candidates, arguments.per_problem, arguments.seed);
+    eprintln!("choosing rows that both ways judge ...");
+    let (rows, aside) = select(&bench, &judge, &candidates, &order, arguments.rows)?;
+    anyhow::ensure!(!rows.is_empty(), "no row can be judged by both ways: {aside:?}");
+    print_head(&arguments, &tools, &rows, threads)?;
+    for (reason, count) in aside {
+        println!("set aside: {count} {reason}");
+    }
+    let mut lines = Vec::new();
+    let mut tallies = String::new();
+    for &vectors in &arguments.vectors {
+        let slow = vectors > VECTORS_OF_SLOW;
+        let rows = &rows[..if slow { arguments.rows_slow.min(rows.len()) } else { rows.len() }];
+        let scratch = cache.scratch()?;
+        link_runtimes(&tools.cache, scratch.path())?;
+        let judge = Judge::open(tools.clone(), scratch.path(), &problems, threads)?;
+        let (ours, theirs, tally) = measure(&bench, &judge, rows, vectors)?;
+        lines.extend([ours, theirs]);
+        tallies += &tally.render(vectors);
+    }
+    println!("\n{}{tallies}", render(&lines));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn icarus(tools: &Tools) -> anyhow::Result<Icarus> {
+    let missing = "failed to find Icarus Verilog (`iverilog` and `vvp`) on the PATH, which this measurement \
+                   compares with (type: sudo apt-get install iverilog)";
+    let iverilog = tools.iverilog.clone().context(missing)?;
+    Ok(Icarus { iverilog, vvp: tools.vvp.clone().context(missing)? })
+}
+
+fn print_head(arguments: &Arguments, tools: &Tools, rows: &[Row], threads: usize) -> anyhow::Result<()> {
+    let problems: BTreeSet<&str> = rows.iter().map(|row| row.candidate.problem.as_str()).collect();
+    let icarus = tools.iverilog.as_ref().map(|path| tools::first_line(Command::new(path).arg("-V")));
+    println!(
+        "{} candidates of {} problems, at most {} of each; seed {}, {threads} threads",
+        rows.len(),
+        problems.len(),
+        arguments.per_problem,
+        arguments.seed
+    );
+    println!("verilator {}, compiler {}", tools.verilator_version, tools.cxx_version);
+    println!("{}", icarus.transpose()?.unwrap_or_default());
+    println!(
+        "verilator starts with an empty cache, but for its runtime and precompiled headers, which are \
+         built once for a machine; batches of up to {BATCH}"
+    );
+    Ok(())
+}
+
+/// Makes the runtimes of one cache folder, the only entries that are folders, visible in another.
+fn link_runtimes(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let (from, to) = (from.join("entries"), to.join("entries"));
+    let context = || format!("failed to link the runtimes of {} to {}", from.display(), to.display());
+    std::fs::create_dir_all(&to).with_context(context)?;
+    for entry in std::fs::read_dir(&from).with_context(context)? {
+        let entry = entry.with_context(context)?;
+        if entry.path().is_dir() {
+            std::os::unix::fs::symlink(entry.path(), to.join(entry.file_name())).with_context(context)?;
+        }
+    }
+    Ok(())
+}
+
+/// Measures both ways on `rows`, a chunk of one and the same chunk of the other in turn.
+fn measure(bench: &Bench, judge: &Judge, rows: &[Row], vectors: u32) -> anyhow::Result<(Line, Line, Tally)> {
+    let chunks = rows.len().div_ceil(bench.threads * BATCH);
+    let line = |way| Line { way, vectors, candidates: rows.len(), ..Line::default() };
+    let (mut ours, mut theirs) = (line("verilator"), line("icarus"));
+    let mut tally = Tally::default();
+    let (mut compile, mut simulate) = (0.0, 0.0);
+    for (number, chunk) in rows.chunks(rows.len().div_ceil(chunks)).enumerate() {
+        eprintln!("{vectors} vectors: chunk {} of {chunks}", number + 1);
+        let verdicts = clock(&mut ours, || {
+            let candidates = chunk.iter().map(|row| row.candidate.clone()).collect();
+            judge.verify(candidates, &Config { seed: bench.seed, vectors, ..Config::default() })
+        })?;
+        let ran = clock(&mut theirs, || {
+            in_parallel(bench.threads, chunk, |row| {
+                let scratch = bench.cache.scratch()?;
+                Ok(bench.icarus.run(&row.case, vectors, bench.seed as u32, scratch.path())?)
+            })
+        })?;
+        for (verdict, ran) in verdicts.iter().zip(&ran) {
+            compile += ran.compile.as_secs_f64();
+            simulate += ran.simulate.as_secs_f64();
+            ours.failed += usize::from(verdict.status != Status::Judged);
+            theirs.failed += usize::from(!matches!(ran.outcome, Outcome::Counted(_)));
+            theirs.each.push((ran.compile + ran.simulate).as_secs_f64());
+            tally.add(verdict, &ran.outcome);
+        }
+    }
+    let seconds = judge.backend.timing().map(Timing::seconds).unwrap_or_default();
+    ours.stages = vec![
+        ("elaborate", seconds.elaborate),
+        ("verilate", seconds.verilate),
+        ("compile", seconds.compile),
+        ("simulate", seconds.simulate),
+    ];
+    theirs.stages = vec![("iverilog", compile), ("vvp", simulate)];
+    Ok((ours, theirs, tally))
+}
+
+/// Does `work` and adds its times to `line`.
+fn clock<T>(line: &mut Line, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let (started, cpu) = (Instant::now(), usage::cpu_time()?);
+    let done = work()?;
+    line.seconds += started.elapsed().as_secs_f64();
+    line.cpu_seconds += usage::cpu_time()?.saturating_sub(cpu).as_secs_f64();
+    Ok(done)
+}
+
+/// How often the two ways say the same of an output.
+#[derive(Default)]
+struct Tally {
+    both_wrong: usize,
+    both_right: usize,
+    verilator_alone: usize,
+    icarus_alone: usize,
+    unchecked: usize,
+}
+
+impl Tally {
+    fn add(&mut self, verdict: &Verdict, outcome: &Outcome) {
+        let Outcome::Counted(counts) = outcome else { return };
+        for (signal, &count) in verdict.signals.iter().zip(counts) {
+            let field = match (signal.verdict, count > 0) {
+                (Judgement::Wrong, true) => &mut self.both_wrong,
+                (Judgement::Wrong, false) => &mut self.verilator_alone,
+                (_, true) => &mut self.icarus_alone,
+                (Judgement::Correct, false) => &mut self.both_right,
+                (Judgement::Unchecked, false) => &mut self.unchecked,
+            };
+            *field += 1;
+        }
+    }
+
+    fn render(&self, vectors: u32) -> String {
+        format!(
+            "outputs at {vectors} vectors: {} wrong by both, {} by verilator alone, {} by icarus alone; {} right by both, {} unchecked\n",
+            self.both_wrong, self.verilator_alone, self.icarus_alone, self.both_right, self.unchecked
+        )
+    }
+}

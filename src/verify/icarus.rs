@@ -1,0 +1,176 @@
+//! The one-process way, for comparison alone: for each candidate a compilation by `iverilog` and a run by
+//! `vvp`, golden module and candidate side by side under a generated test bench.
+//!
+//! In goes a [`Case`], out come mismatches by output and the two times. This is how verification is
+//! usually done, and `salv bench` measures the verilator backend against it; no verdict comes from here.
+//! What it does not do: several power-up states, several episodes, inputs that hold their values.
+//!
+//! What we rely on, of Icarus: `` `resetall `` undoes the directives of the text before it; `-s` makes one
+//! module the only root, so that a candidate's own test bench does not run; `vvp -n` takes `$stop` for
+//! `$finish`.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::process::{self, Limits, ProcessError};
+use crate::design::Interface;
+
+mod rename;
+mod testbench;
+
+pub use rename::{RenameError, Renamed, rename};
+pub use testbench::{PREFIX, testbench};
+
+/// The two programs.
+#[derive(Clone, Debug)]
+pub struct Icarus {
+    /// The compiler.
+    pub iverilog: PathBuf,
+    /// The simulator.
+    pub vvp: PathBuf,
+}
+
+/// A golden module and a candidate, ready to be compiled together.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Interface of the golden module, under the name that it has in `golden`.
+    pub interface: Interface,
+    /// The golden text, its modules renamed.
+    pub golden: String,
+    /// Name of the candidate's module.
+    pub top: String,
+    /// The candidate's text.
+    pub candidate: String,
+}
+
+/// What came of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Vectors at which each output differs, in the golden order of ports.
+    Counted(Vec<u64>),
+    /// `iverilog` refuses the text.
+    Refused(String),
+    /// The simulation ended before its last vector, by itself or by the limit.
+    Ended(String),
+}
+
+/// A case that ran.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Time of `iverilog`.
+    pub compile: Duration,
+    /// Time of `vvp`.
+    pub simulate: Duration,
+}
+
+/// What stops a run; never a candidate's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum IcarusError {
+    /// A program could not be run.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The text could not be written.
+    #[error("failed to write {path} (is the disk full?)")]
+    Write {
+        /// The file.
+        path: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+/// CPU time of one compilation in seconds, and memory of both programs.
+const COMPILE_LIMITS: Limits = Limits { cpu_seconds: 30, memory: 4 << 30 };
+
+/// Vectors that a simulation is given a second of CPU time for, beside [`SIMULATE_SECONDS`]; real designs
+/// take some 50,000 vectors in one.
+const VECTORS_OF_SECOND: u32 = 1_000;
+
+/// CPU time of the shortest simulation in seconds.
+const SIMULATE_SECONDS: u64 = 10;
+
+/// Bytes of a printed line that are looked at; those of the test bench are far shorter.
+const LINE_BYTES_MAX: u64 = 4096;
+
+impl Icarus {
+    /// Compiles and runs a case in `folder`, which is for this case alone.
+    pub fn run(&self, case: &Case, vectors: u32, seed: u32, folder: &Path) -> Result<Ran, IcarusError> {
+        let text = testbench(case, vectors, seed);
+        let file = folder.join("case.v");
+        std::fs::write(&file, &text.text)
+            .map_err(|source| IcarusError::Write { path: file.display().to_string(), source })?;
+        let started = Instant::now();
+        let arguments = ["-g2012", "-s", testbench::TOP, "-o", "case.vvp", "case.v"].map(str::to_owned);
+        let ended = process::run(&self.iverilog, &arguments, &[], folder, COMPILE_LIMITS)?;
+        let compile = started.elapsed();
+        if !ended.success() {
+            let outcome = Outcome::Refused(ended.describe());
+            return Ok(Ran { outcome, compile, simulate: Duration::ZERO });
+        }
+        let started = Instant::now();
+        let outcome = self.simulate(case, &text.tag, vectors, folder)?;
+        Ok(Ran { outcome, compile, simulate: started.elapsed() })
+    }
+
+    fn simulate(&self, case: &Case, tag: &str, vectors: u32, folder: &Path) -> Result<Outcome, IcarusError> {
+        let name = || self.vvp.display().to_string();
+        let mut child = Command::new(&self.vvp)
+            .args(["-n", "case.vvp"])
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|source| ProcessError::Start { program: name(), source })?;
+        let cpu_seconds = SIMULATE_SECONDS + u64::from(vectors / VECTORS_OF_SECOND);
+        process::limit(&child, Limits { cpu_seconds, ..COMPILE_LIMITS });
+        let read = |source| ProcessError::Read { program: name(), source };
+        let mut counts = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            counts = counters(BufReader::new(stdout), tag).map_err(read)?;
+        }
+        let status = child.wait().map_err(read)?;
+        let outputs = case.interface.outputs().count();
+        Ok(if status.success() && counts.len() == outputs {
+            Outcome::Counted(counts)
+        } else {
+            Outcome::Ended(format!("vvp: {status}, {} of {outputs} counters printed", counts.len()))
+        })
+    }
+}
+
+/// Reads to the end and keeps the numbers that follow `tag` at the start of a line. What a candidate prints
+/// is passed over, however long.
+fn counters(mut stdout: impl BufRead, tag: &str) -> std::io::Result<Vec<u64>> {
+    let mut counts = Vec::new();
+    let mut at_line_start = true;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if (&mut stdout).take(LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
+            return Ok(counts);
+        }
+        let text = String::from_utf8_lossy(&line);
+        let number = text.strip_prefix(tag).filter(|_| at_line_start);
+        counts.extend(number.and_then(|number| number.trim().parse::<u64>().ok()));
+        at_line_start = line.ends_with(b"\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counters;
+
+    #[test]
+    fn only_tagged_lines_count() {
+        let long = "x".repeat(4096);
+        let printed = format!("hello 3\nsalv-1 7\n salv-1 8\n{long}salv-1 9\nsalv-1 x\nsalv-1 10");
+        assert_eq!(counters(printed.as_bytes(), "salv-1 ").expect("counters"), [7, 10]);
+    }
+}
