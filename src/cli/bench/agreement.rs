@@ -38,6 +38,24 @@ struct Oracle {
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let agreement = read(&arguments)?;
+    ensure!(
+        agreement.candidates > 0,
+        "no row of {} has the field testbench_mismatches",
+        arguments.candidates.display()
+    );
+    let summary = agreement.render();
+    if arguments.list {
+        print!("{}", agreement.list);
+        eprint!("{summary}");
+    } else {
+        print!("{summary}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads candidates and verdicts side by side; a file of verdicts may end early.
+fn read(arguments: &Arguments) -> anyhow::Result<Agreement> {
     let problems: HashSet<String> =
         problem::load(&arguments.problems)?.into_iter().map(|problem| problem.problem).collect();
     let candidates = candidate::read(&arguments.candidates)?;
@@ -46,8 +64,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut agreement = Agreement::default();
     for ((candidate, oracle), verdict) in candidates.zip(oracles).zip(verdicts) {
         let (candidate, oracle, verdict) = (candidate?, oracle?.value, verdict?);
-        let line = verdict.line;
-        let verdict = verdict.value;
+        let (line, verdict) = (verdict.line, verdict.value);
         ensure!(
             (&verdict.candidate, &verdict.problem) == (&candidate.id, &candidate.problem),
             "{}:{line} judges candidate {} of {}, but that row of {} is candidate {} of {} (are these the verdicts on this file?)",
@@ -66,19 +83,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         );
         agreement.add(&oracle, &verdict);
     }
-    ensure!(
-        agreement.candidates > 0,
-        "no row of {} has the field testbench_mismatches",
-        arguments.candidates.display()
-    );
-    let summary = agreement.render();
-    if arguments.list {
-        print!("{}", agreement.list);
-        eprint!("{summary}");
-    } else {
-        print!("{summary}");
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(agreement)
 }
 
 /// All that is counted.

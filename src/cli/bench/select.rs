@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::candidate::{Candidate, extract_code};
 use crate::cli::tools::Tools;
@@ -27,6 +27,8 @@ pub struct Row {
     pub candidate: Candidate,
     /// The candidate and its golden module, for Icarus.
     pub case: Case,
+    /// Time that `vvp` took in the trial.
+    pub trial: Duration,
 }
 
 /// The verilator backend over one cache folder.
@@ -54,8 +56,8 @@ pub struct Bench<'a> {
 /// Candidates in one build, as in `salv verify`.
 pub const BATCH: usize = 64;
 
-/// Vectors of the trial of a row.
-const VECTORS_OF_TRIAL: u32 = 16;
+/// Vectors of the trial of a row: enough to tell a design that is slow from a process that is slow to start.
+const VECTORS_OF_TRIAL: u32 = 64;
 
 impl<'a> Judge<'a> {
     /// Opens the backend with its cache in `folder`.
@@ -148,7 +150,7 @@ fn try_row(
     let scratch = bench.cache.scratch()?;
     let ran = bench.icarus.run(&case, VECTORS_OF_TRIAL, bench.seed as u32, scratch.path())?;
     Ok(match ran.outcome {
-        Outcome::Counted(_) => Ok(Row { candidate: candidate.clone(), case }),
+        Outcome::Counted(_) => Ok(Row { candidate: candidate.clone(), case, trial: ran.simulate }),
         Outcome::Refused(_) => Err("refused by iverilog".into()),
         Outcome::Ended(_) => Err("not run to its end by vvp".into()),
     })
