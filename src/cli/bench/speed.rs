@@ -66,7 +66,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(arguments.rows > 0 && arguments.rows_slow > 0, "there must be 1 row or more to measure");
     anyhow::ensure!(arguments.vectors.iter().all(|&vectors| vectors > 0), "--vectors must be 1 or more");
     let tools = arguments.backend.tools()?;
-    let icarus = icarus(&tools)?;
+    let icarus = icarus()?;
     let problems = problem::load(&arguments.problems)?;
     let candidates: Vec<Candidate> =
         candidate::read(&arguments.candidates)?.collect::<Result<_, _>>()?;
@@ -99,16 +99,16 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn icarus(tools: &Tools) -> anyhow::Result<Icarus> {
+fn icarus() -> anyhow::Result<Icarus> {
     let missing = "failed to find Icarus Verilog (`iverilog` and `vvp`) on the PATH, which this measurement \
                    compares with (type: sudo apt-get install iverilog)";
-    let iverilog = tools.iverilog.clone().context(missing)?;
-    Ok(Icarus { iverilog, vvp: tools.vvp.clone().context(missing)? })
+    let iverilog = tools::on_path("iverilog").context(missing)?;
+    Ok(Icarus { iverilog, vvp: tools::on_path("vvp").context(missing)? })
 }
 
 fn print_head(arguments: &Arguments, tools: &Tools, rows: &[Row], threads: usize) -> anyhow::Result<()> {
     let problems: BTreeSet<&str> = rows.iter().map(|row| row.candidate.problem.as_str()).collect();
-    let icarus = tools.iverilog.as_ref().map(|path| tools::first_line(Command::new(path).arg("-V")));
+    let icarus = tools::on_path("iverilog").map(|path| tools::first_line(Command::new(path).arg("-V")));
     println!(
         "{} candidates of {} problems, at most {} of each; seed {}, {threads} threads",
         rows.len(),
