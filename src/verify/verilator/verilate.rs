@@ -19,6 +19,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::design::{Direction, Interface, Port};
+use crate::verilog::{Kind, Token, lex};
 
 /// A module as C++ text for a unit, with the symbol of its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub struct Member {
 pub const MEMBER_SIZE_MAX: usize = 8 << 20;
 
 /// Changes when the text that [`harvest`] makes changes for the same input.
-pub const REVISION: &str = "3";
+pub const REVISION: &str = "4";
 
 /// The symbol of the table of the module with that prefix.
 pub fn symbol(prefix: &str) -> String {
@@ -61,7 +62,31 @@ pub fn prefix(source: &str, golden: &Interface, top: &str) -> String {
 /// candidate can collide with a name of ours or of C++, and extra outputs stay open.
 pub fn text(source: &str, golden: &Interface, top: &str, prefix: &str) -> String {
     // The line break ends a comment or a directive that the source leaves open.
-    format!("{source}\n{}", wrapper(golden, top, prefix))
+    without_reserved(format!("{source}\n{}", wrapper(golden, top, prefix)))
+}
+
+/// The one name that Verilator keeps for itself: no module may have it.
+const RESERVED: &str = "TOP";
+
+/// Writes another word, which the text does not hold, for each identifier [`RESERVED`], if a module has it.
+fn without_reserved(text: String) -> String {
+    let named = |token: &Token| {
+        let word = &text[token.span.clone()];
+        token.kind == Kind::Word && word == RESERVED
+            || token.kind == Kind::EscapedIdentifier && word.strip_prefix('\\') == Some(RESERVED)
+    };
+    let tokens: Vec<Token> = lex(&text).collect();
+    let plain = || tokens.iter().filter(|token| !token.kind.is_trivia());
+    let is_head = |(head, name): (&Token, &Token)| text[head.span.clone()].ends_with("module") && named(name);
+    if !plain().zip(plain().skip(1)).any(is_head) {
+        return text;
+    }
+    let mut other = format!("{RESERVED}_");
+    while text.contains(&other) {
+        other.push('_');
+    }
+    // The blank that ends an escaped identifier is not part of it.
+    tokens.iter().map(|token| if named(token) { &other } else { &text[token.span.clone()] }).collect()
 }
 
 /// Arguments of Verilator for one module, the files last.
@@ -157,6 +182,8 @@ pub fn harvest(folder: &Path, prefix: &str, golden: &Interface) -> Result<Member
     let alone = files
         .iter()
         .all(|(name, _)| name.starts_with(&root) || name.starts_with(&constants) || is_public(name, prefix));
+    // Functions that are not inlined hand the symbol table on by its name, so it keeps its declarations.
+    let named = files.iter().any(|(_, content)| content.contains("* __restrict vlSymsp"));
     let mut text = String::new();
     if alone {
         // The symbol table has nothing but the root: four lines of ours replace two files.
@@ -166,7 +193,7 @@ pub fn harvest(folder: &Path, prefix: &str, golden: &Interface) -> Result<Member
         if name == &format!("{prefix}.cpp") || alone && is_public(name, prefix) {
             continue;
         }
-        trim(content, alone, &mut text);
+        trim(content, alone && !named, &mut text);
         if alone && name == &format!("{root}.h") {
             let _ = write!(text, "{}", symbols(prefix, &root));
         }
@@ -214,8 +241,9 @@ fn read_files(folder: &Path, prefix: &str) -> Result<Vec<(String, String)>, Harv
 }
 
 /// Copies `content` without what costs compile time and does nothing here: includes (the precompiled
-/// header has them), debug code, and the detour by `std::ref`, which instantiates templates.
-fn trim(content: &str, alone: bool, text: &mut String) {
+/// header has them), debug code, the detour by `std::ref`, which instantiates templates, and, where it is
+/// `spare`, the local name of the symbol table.
+fn trim(content: &str, spare: bool, text: &mut String) {
     let mut debug = false;
     for line in content.lines() {
         let start = line.trim_start();
@@ -227,14 +255,14 @@ fn trim(content: &str, alone: bool, text: &mut String) {
             || start.starts_with("//")
             || start.starts_with("#include")
             || start.starts_with("VL_DEBUG_IF(") && start.ends_with(");")
-            || alone && start.contains("* const __restrict vlSymsp VL_ATTR_UNUSED = ")
+            || spare && start.contains("* const __restrict vlSymsp VL_ATTR_UNUSED = ")
         {
         } else if line.contains("= std::ref(*vlSelf).get();") {
             text.push_str(&line.replace("std::ref(*vlSelf).get()", "*vlSelf"));
             text.push('\n');
         } else {
             // Without the declaration above, what it named is spelled out.
-            let line = if alone && start.contains("vlSymsp->") {
+            let line = if spare && start.contains("vlSymsp->") {
                 line.replace("vlSelf->vlSymsp->", "vlSymsp->")
                     .replace("vlSelfRef.vlSymsp->", "vlSymsp->")
                     .replace("vlSymsp->", "vlSelf->vlSymsp->")
@@ -398,6 +426,23 @@ mod tests {
                       // A comment.\nint x;\n    auto& vlSelfRef = std::ref(*vlSelf).get();\n";
         trim(source, true, &mut text);
         assert_eq!(text, "int x;\n    auto& vlSelfRef = *vlSelf;\n");
+    }
+
+    #[test]
+    fn a_module_named_as_verilator_names_its_own_is_renamed() {
+        let text = "module TOP(input a); endmodule // TOP\nmodule m(input TOP_); \\TOP \\TOP (TOP_); endmodule\n";
+        let other = "module TOP__(input a); endmodule // TOP\nmodule m(input TOP_); TOP__ TOP__ (TOP_); endmodule\n";
+        assert_eq!(without_reserved(text.into()), other);
+        let text = "module m(input TOP); endmodule\n";
+        assert_eq!(without_reserved(text.into()), text);
+    }
+
+    #[test]
+    fn a_symbol_table_that_is_handed_on_keeps_its_declaration() {
+        let source = "    S__Syms* const __restrict vlSymsp VL_ATTR_UNUSED = vlSelf->vlSymsp;\n    f(vlSymsp);\n";
+        let mut text = String::new();
+        trim(source, false, &mut text);
+        assert_eq!(text, source);
     }
 
     #[test]
