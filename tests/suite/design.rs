@@ -553,6 +553,14 @@ fn a_port_declared_twice_is_declared_once() {
     assert!(design.source.contains("initial q = 4'd3;") && design.source.contains("reg [3:0] t;"));
     assert!(design.source.contains("assign r = a;") && !design.source.contains("reg s;"));
     assert!(design.uses_z.is_empty(), "{:?}", design.uses_z);
+    // The header's range holds where the body gives none, and a range in the body alone is an error.
+    let counter = accepted("module m(input c, output [3:0] q);\nreg q;\nalways @(posedge c) q <= q + 1;\nendmodule");
+    assert_eq!(counter.interface.ports[1].width, 4);
+    check_refusal(
+        "module m(input c, output q); reg [1:0] q; always @(posedge c) q <= q + 1; endmodule",
+        Reason::ElaborationError,
+        "port q is one bit wide",
+    );
 }
 
 #[test]
