@@ -124,29 +124,22 @@ fn typed(headers: &[Header<'_>], types: &BTreeMap<&str, Again>) -> Result<Vec<Ed
     let mut edits = Vec::new();
     for header in headers {
         let again = types.get(header.name);
-        if let Some(again) = again
-            && range_of(&header.kind).is_empty()
-            && range_of(&again.rest).starts_with('[')
-        {
-            let message = format!(
-                "port {} is one bit wide in the header and a vector in the body",
-                header.name
-            );
-            return Err(Refusal::new(Reason::ElaborationError, message));
+        if let Some(again) = again {
+            agree(header, again)?;
         }
         let prefix = match again.filter(|again| !again.word.is_empty()) {
-            // A header with a type of its own keeps it.
-            Some(_) if !is_implied(&header.kind) => {
-                format!("{} {} ", header.direction, header.kind)
-            }
             Some(Again { word, rest }) => {
                 let signed = rest.starts_with("signed") && !header.kind.starts_with("signed");
-                let sign = if signed { "signed " } else { "" };
-                format!("{} {word} {sign}{} ", header.direction, header.kind)
+                spaced([
+                    &header.direction,
+                    word,
+                    if signed { "signed" } else { "" },
+                    &header.kind,
+                ])
             }
             // What it inherited may have changed.
             None if header.inherits => {
-                format!("{} {} {} ", header.direction, header.keyword, header.kind)
+                spaced([&header.direction, &header.keyword, &header.kind, ""])
             }
             None => continue,
         };
@@ -162,13 +155,34 @@ fn typed(headers: &[Header<'_>], types: &BTreeMap<&str, Again>) -> Result<Vec<Ed
     Ok(edits)
 }
 
-/// Whether a type is a sign and a range alone, as after `output`.
-fn is_implied(kind: &str) -> bool {
-    let first = kind
-        .split(|letter: char| !letter.is_alphanumeric())
-        .next()
-        .unwrap_or_default();
-    matches!(first, "" | "signed" | "unsigned")
+/// Words with a blank after each.
+fn spaced(words: [&str; 4]) -> String {
+    words
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .map(|word| format!("{word} "))
+        .collect()
+}
+
+/// Refuses what Icarus refuses: a port with a type in the header, and ranges that differ.
+fn agree(header: &Header<'_>, again: &Again) -> Result<(), Refusal> {
+    let (in_header, in_body) = (range_of(&header.kind), range_of(&again.rest));
+    let is_range = |text: &str| text.is_empty() || text.starts_with('[');
+    let is_number =
+        |text: &str| !text.contains(|letter: char| letter.is_alphabetic() || letter == '_');
+    let what = if !header.keyword.is_empty() || !is_range(&in_header) {
+        "twice"
+    } else if in_body.is_empty() || in_body == in_header {
+        return Ok(());
+    } else if in_header.is_empty() || (is_number(&in_header) && is_number(&in_body)) {
+        "with another range in the body"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::new(
+        Reason::ElaborationError,
+        format!("port {} is declared {what}", header.name),
+    ))
 }
 
 fn range_of(kind: &str) -> String {
@@ -197,12 +211,12 @@ fn header<'t>(
         PortHeaderSyntax::VariablePortHeader(header) => (
             token(header.direction()),
             token(header.var_keyword()),
-            header.data_type().syntax().text(),
+            kind_text(header.data_type().syntax(), text),
         ),
         PortHeaderSyntax::NetPortHeader(header) => (
             token(header.direction()),
             token(header.net_type()),
-            header.data_type().syntax().text(),
+            kind_text(header.data_type().syntax(), text),
         ),
         PortHeaderSyntax::InterfacePortHeader(_) => return None,
     };
