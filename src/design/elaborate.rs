@@ -21,8 +21,6 @@ pub(super) const MAX_WIDTH: u64 = 1 << 16;
 
 /// `CompilationFlags::AllowUseBeforeDeclare`: Icarus takes a net used above its declaration.
 const ALLOW_USE_BEFORE_DECLARE: u32 = 1 << 2;
-/// `CompilationFlags::AllowMergingAnsiPorts`: `output q` in the header and `reg q` in the body are one.
-const ALLOW_MERGING_ANSI_PORTS: u32 = 1 << 10;
 /// `CompilationFlags::AllowUnnamedGenerate`: `genblk1` may be referred to.
 const ALLOW_UNNAMED_GENERATE: u32 = 1 << 13;
 
@@ -50,9 +48,14 @@ const LIMITS: [DiagCode; 8] = [
 pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
     let text = text::scan(source)?;
     let top = choose_top(&text, top)?;
-    let kept = text.reachable_from(&top);
+    let mut kept = text.reachable_from(&top);
     text.refuse_bind(&kept)?;
-    let (session, tree) = parse(&kept)?;
+    let (mut session, mut tree) = parse(&kept)?;
+    let redeclared = super::ports::redeclared(&tree, &kept)?;
+    if !redeclared.is_empty() {
+        kept = rewrite::apply(&kept, redeclared);
+        (session, tree) = parse(&kept)?;
+    }
     let compiled = compile(&session, &tree)?;
     text.refuse_nested()?;
     let main = Main {
@@ -79,7 +82,7 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
     let sequential = state::is_sequential(&mut netlist);
     let races = races::races(&netlist, &ports);
     let uses_z = tristate::outputs(&netlist, &ports);
-    let source = rewrite::rewrite(&netlist, &main, super::ports::redeclared(&tree, &kept));
+    let source = rewrite::rewrite(&netlist, &main);
     let interface = Interface {
         top,
         ports,
@@ -184,8 +187,7 @@ fn parse(text: &str) -> Result<(Session, SyntaxTree), Refusal> {
 }
 
 fn compile(session: &Session, tree: &SyntaxTree) -> Result<sv_lang::Design, Refusal> {
-    let flags = ALLOW_USE_BEFORE_DECLARE | ALLOW_MERGING_ANSI_PORTS | ALLOW_UNNAMED_GENERATE;
-    let options = Options::new().with_flags(flags);
+    let options = Options::new().with_flags(ALLOW_USE_BEFORE_DECLARE | ALLOW_UNNAMED_GENERATE);
     let mut compilation = Compilation::new_with(session, options).map_err(own_failure)?;
     compilation.add(tree).map_err(own_failure)?;
     let compiled = compilation.compile().map_err(own_failure)?;

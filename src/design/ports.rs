@@ -1,7 +1,8 @@
 //! Ports that the body declares again: `output q` in the header and `reg q` below.
 //!
-//! In: the syntax of a text that slang and Icarus merge so. Out: edits that move the type into the header
-//! (`output reg q`) and take the second declaration out, since Verilator takes it for another signal.
+//! In: the syntax of a text. Out: edits that move the type into the header (`output reg q`) and take the
+//! second declaration out, or a [`Refusal`] where the two disagree. Icarus takes the two for one signal with
+//! the range of the header, slang with that of the body, and Verilator for an error; models write it often.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,6 +14,7 @@ use sv_lang::nodes::{
 use sv_lang::{AstNode, Node, SyntaxTree};
 
 use super::rewrite::{Edit, Piece};
+use super::{Reason, Refusal};
 
 /// A port of an ANSI header.
 struct Header<'t> {
@@ -26,38 +28,64 @@ struct Header<'t> {
     inherits: bool,
 }
 
-/// The edits for all modules of the text.
-pub(super) fn redeclared(tree: &SyntaxTree, text: &str) -> Vec<Edit> {
+/// The edits for all modules of the text, or the port whose two declarations disagree.
+pub(super) fn redeclared(tree: &SyntaxTree, text: &str) -> Result<Vec<Edit>, Refusal> {
     let modules: Vec<ModuleDeclarationSyntax<'_>> = tree.root().find_all().collect();
-    modules
-        .into_iter()
-        .flat_map(|module| in_module(module, text).unwrap_or_default())
-        .collect()
+    let mut edits = Vec::new();
+    for module in modules {
+        let Some(headers) = headers(module, text) else {
+            continue;
+        };
+        let Some((types, mut without)) = declarations(module, &headers, text) else {
+            continue;
+        };
+        if !types.is_empty() {
+            edits.append(&mut without);
+            edits.extend(typed(&headers, &types)?);
+        }
+    }
+    Ok(edits)
 }
 
-/// `None` if a part of it comes from a macro, so that ranges do not tell where it stands.
-fn in_module(module: ModuleDeclarationSyntax<'_>, text: &str) -> Option<Vec<Edit>> {
+/// The ports of an ANSI header; `None` if there is none, or if a part of it comes from a macro, so that
+/// ranges do not tell where it stands.
+fn headers<'t>(module: ModuleDeclarationSyntax<'t>, text: &str) -> Option<Vec<Header<'t>>> {
     let Some(PortListSyntax::AnsiPortList(list)) = module.header().ports() else {
-        return Some(Vec::new());
+        return None;
     };
-    let mut headers: Vec<Header<'_>> = Vec::new();
+    let mut headers: Vec<Header<'t>> = Vec::new();
     for port in list.ports().iter() {
         let port = ImplicitAnsiPortSyntax::cast(port.syntax())?;
         headers.push(header(port, headers.last(), text)?);
     }
-    let mut edits = Vec::new();
-    // The type that the body gives a port; nothing for a net.
-    let mut types: BTreeMap<&str, String> = BTreeMap::new();
+    Some(headers)
+}
+
+/// What the body says of a port.
+struct Again {
+    /// `reg`, `logic`, …; empty for a net.
+    word: String,
+    /// Sign and range.
+    rest: String,
+}
+
+/// What the body says of the ports, and the body without it.
+fn declarations<'t>(
+    module: ModuleDeclarationSyntax<'t>,
+    headers: &[Header<'t>],
+    text: &str,
+) -> Option<(BTreeMap<&'t str, Again>, Vec<Edit>)> {
+    let (mut types, mut edits) = (BTreeMap::new(), Vec::new());
     for member in module.members().iter() {
         let (kind, declarators, variable) = match member {
             MemberSyntax::DataDeclaration(data) => {
-                (data.r#type().syntax().text(), data.declarators(), true)
+                (data.r#type().syntax(), data.declarators(), true)
             }
-            MemberSyntax::NetDeclaration(net) => (String::new(), net.declarators(), false),
+            MemberSyntax::NetDeclaration(net) => (net.r#type().syntax(), net.declarators(), false),
             _ => continue,
         };
-        let declarators: Vec<DeclaratorSyntax<'_>> = declarators.iter().collect();
-        let is_port = |declarator: &DeclaratorSyntax<'_>| {
+        let declarators: Vec<DeclaratorSyntax<'t>> = declarators.iter().collect();
+        let is_port = |declarator: &DeclaratorSyntax<'t>| {
             declarator
                 .name()
                 .is_some_and(|name| headers.iter().any(|header| header.name == name.text()))
@@ -72,23 +100,46 @@ fn in_module(module: ModuleDeclarationSyntax<'_>, text: &str) -> Option<Vec<Edit
             variable,
             text,
         )?);
+        let kind = kind_text(kind, text);
+        let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let word = if variable {
+            kind.find(|letter| !is_word(letter)).unwrap_or(kind.len())
+        } else {
+            0
+        };
         for name in declarators
             .iter()
             .filter(|declarator| is_port(declarator))
             .filter_map(|declarator| declarator.name())
         {
-            types.insert(name.text(), kind.trim().to_owned());
+            let (word, rest) = (kind[..word].to_owned(), kind[word..].trim().to_owned());
+            types.insert(name.text(), Again { word, rest });
         }
     }
-    if types.is_empty() {
-        return Some(edits);
-    }
-    for header in &headers {
-        let prefix = match types.get(header.name).filter(|kind| !kind.is_empty()) {
-            Some(kind) => format!("{} {} ", header.direction, merged(kind, &header.kind)),
+    Some((types, edits))
+}
+
+/// The header with the types of the body.
+fn typed(headers: &[Header<'_>], types: &BTreeMap<&str, Again>) -> Result<Vec<Edit>, Refusal> {
+    let mut edits = Vec::new();
+    for header in headers {
+        let again = types.get(header.name);
+        if let Some(again) = again {
+            agree(header, again)?;
+        }
+        let prefix = match again.filter(|again| !again.word.is_empty()) {
+            Some(Again { word, rest }) => {
+                let signed = rest.starts_with("signed") && !header.kind.starts_with("signed");
+                spaced([
+                    &header.direction,
+                    word,
+                    if signed { "signed" } else { "" },
+                    &header.kind,
+                ])
+            }
             // What it inherited may have changed.
             None if header.inherits => {
-                format!("{} {} {} ", header.direction, header.keyword, header.kind)
+                spaced([&header.direction, &header.keyword, &header.kind, ""])
             }
             None => continue,
         };
@@ -101,7 +152,49 @@ fn in_module(module: ModuleDeclarationSyntax<'_>, text: &str) -> Option<Vec<Edit
             pieces,
         });
     }
-    Some(edits)
+    Ok(edits)
+}
+
+/// Words with a blank after each.
+fn spaced(words: [&str; 4]) -> String {
+    words
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .map(|word| format!("{word} "))
+        .collect()
+}
+
+/// Refuses what Icarus refuses: a port with a type in the header, and ranges that differ.
+fn agree(header: &Header<'_>, again: &Again) -> Result<(), Refusal> {
+    let (in_header, in_body) = (range_of(&header.kind), range_of(&again.rest));
+    let is_range = |text: &str| text.is_empty() || text.starts_with('[');
+    let is_number =
+        |text: &str| !text.contains(|letter: char| letter.is_alphabetic() || letter == '_');
+    let what = if !header.keyword.is_empty() || !is_range(&in_header) {
+        "twice"
+    } else if in_body.is_empty() || in_body == in_header {
+        return Ok(());
+    } else if in_header.is_empty() || (is_number(&in_header) && is_number(&in_body)) {
+        "with another range in the body"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::new(
+        Reason::ElaborationError,
+        format!("port {} is declared {what}", header.name),
+    ))
+}
+
+fn range_of(kind: &str) -> String {
+    kind.replace("unsigned", "")
+        .replace("signed", "")
+        .split_whitespace()
+        .collect()
+}
+
+/// The text of a type on one line, without what stands before it.
+fn kind_text(kind: Node<'_>, text: &str) -> String {
+    place(kind, text).map_or_else(String::new, |range| text[range].trim().replace('\n', " "))
 }
 
 fn header<'t>(
@@ -118,16 +211,15 @@ fn header<'t>(
         PortHeaderSyntax::VariablePortHeader(header) => (
             token(header.direction()),
             token(header.var_keyword()),
-            header.data_type().syntax().text(),
+            kind_text(header.data_type().syntax(), text),
         ),
         PortHeaderSyntax::NetPortHeader(header) => (
             token(header.direction()),
             token(header.net_type()),
-            header.data_type().syntax().text(),
+            kind_text(header.data_type().syntax(), text),
         ),
         PortHeaderSyntax::InterfacePortHeader(_) => return None,
     };
-    let kind = kind.trim().to_owned();
     let inherits = direction.is_empty() && keyword.is_empty() && kind.is_empty();
     let (direction, keyword, kind) = match before {
         Some(before) if inherits => (
@@ -150,24 +242,11 @@ fn header<'t>(
     })
 }
 
-/// The body's type with the header's range, if the body gives none: `reg` and `[3:0]`.
-fn merged(body: &str, header: &str) -> String {
-    let word = body
-        .find(|letter: char| !letter.is_alphanumeric() && letter != '_')
-        .unwrap_or(body.len());
-    let implied = header.is_empty() || header.starts_with(['[', 's', 'u']);
-    match body[word..].trim() {
-        "" if implied => format!("{body} {header}"),
-        "" => header.to_owned(),
-        _ => body.to_owned(),
-    }
-}
-
 /// A declaration without the ports in it; an initial value becomes an assignment.
-fn without(
-    declaration: Node<'_>,
-    declarators: &[DeclaratorSyntax<'_>],
-    is_port: &impl Fn(&DeclaratorSyntax<'_>) -> bool,
+fn without<'t>(
+    declaration: Node<'t>,
+    declarators: &[DeclaratorSyntax<'t>],
+    is_port: &impl Fn(&DeclaratorSyntax<'t>) -> bool,
     variable: bool,
     text: &str,
 ) -> Option<Edit> {

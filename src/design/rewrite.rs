@@ -42,7 +42,7 @@ pub(super) struct Edit {
 const MAX_GROWTH: usize = 1 << 20;
 
 /// The text for a two-state simulator.
-pub(super) fn rewrite(netlist: &Netlist<'_>, main: &Main<'_>, more: Vec<Edit>) -> String {
+pub(super) fn rewrite(netlist: &Netlist<'_>, main: &Main<'_>) -> String {
     let mut collector = Collector {
         main,
         edits: BTreeMap::new(),
@@ -51,7 +51,6 @@ pub(super) fn rewrite(netlist: &Netlist<'_>, main: &Main<'_>, more: Vec<Edit>) -
     for &(_, node) in &netlist.code {
         collector.node(node);
     }
-    more.into_iter().for_each(|edit| collector.add(edit));
     let edits: Vec<Edit> = collector.edits.into_values().flatten().collect();
     let whole = 0..main.text.len();
     let edited = Renderer {
@@ -75,6 +74,19 @@ pub(super) fn rewrite(netlist: &Netlist<'_>, main: &Main<'_>, more: Vec<Edit>) -
             .render(whole, 0)
             .unwrap_or_else(|| main.text.to_owned())
     })
+}
+
+/// A text with some edits, none of which lies across another.
+pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
+    edits.sort_by_key(|edit| (edit.range.start, std::cmp::Reverse(edit.range.end)));
+    let renderer = Renderer {
+        text,
+        edits: &edits,
+        room: MAX_GROWTH.into(),
+    };
+    renderer
+        .render(0..text.len(), 0)
+        .unwrap_or_else(|| text.to_owned())
 }
 
 struct Renderer<'t> {

@@ -131,8 +131,11 @@ fn guard<'d>(
     Some(())
 }
 
-/// `v[i +: w]`, bit by bit, since it may be in range in part.
-fn part_select<'d>(at: Expression<'d>, loops: &Loops<'d>, main: &Main<'_>) -> Option<Edit> {
+/// The comparisons that some bit of a variable part-select needs: operator and limit.
+type Limits = Vec<(&'static str, i128)>;
+
+/// How many bits a variable part-select has, and the limits that it may leave; `None` if it leaves none.
+fn part_limits<'d>(at: Expression<'d>, loops: &Loops<'d>) -> Option<(i128, Limits)> {
     let (base, index) = (at.select_value()?, at.range_left()?);
     let count = i128::from(constant(at.range_right()?)?.as_i64()?);
     let ty = base.expr_type()?.canonical();
@@ -147,28 +150,36 @@ fn part_select<'d>(at: Expression<'d>, loops: &Loops<'d>, main: &Main<'_>) -> Op
     {
         return None;
     }
-    let up = at.range_selection_kind() == Some(1);
     let (low, high) = interval(index, loops)?;
+    let up = at.range_selection_kind() == Some(1);
     let (low, high) = if up {
         (low, high + count - 1)
     } else {
         (low - count + 1, high)
     };
-    let limits = [
-        (low < lowest, ">=", lowest),
-        (high > highest, "<=", highest),
-    ];
-    let limits: Vec<_> = limits.into_iter().filter(|(needed, ..)| *needed).collect();
-    if limits.is_empty() {
-        return None;
+    let mut limits = Limits::new();
+    if low < lowest {
+        limits.push((">=", lowest));
     }
+    if high > highest {
+        limits.push(("<=", highest));
+    }
+    (!limits.is_empty()).then_some((count, limits))
+}
+
+/// `v[i +: w]`, bit by bit, since it may be in range in part.
+fn part_select<'d>(at: Expression<'d>, loops: &Loops<'d>, main: &Main<'_>) -> Option<Edit> {
+    let (count, limits) = part_limits(at, loops)?;
+    let (base, index) = (at.select_value()?, at.range_left()?);
+    let up = at.range_selection_kind() == Some(1);
     let index_type = index.expr_type()?;
     // Wide enough that neither the sum nor the limits wrap.
     let bits = (index_type.bit_width() + 2).max(34);
     // The size cast keeps the index at its own width inside, and its sign.
     let open = format!("($signed({bits}'(");
     let (base_text, index_text) = (repeatable(base, main)?, repeatable(index, main)?);
-    let unknown = if ty.is_four_state() { "1'bx" } else { "1'b0" };
+    let four_state = base.expr_type()?.is_four_state();
+    let unknown = if four_state { "1'bx" } else { "1'b0" };
     let position = |offset: i128| {
         let shift = format!(")) + {})", literal(offset, bits, true));
         [
@@ -180,7 +191,7 @@ fn part_select<'d>(at: Expression<'d>, loops: &Loops<'d>, main: &Main<'_>) -> Op
     let mut pieces = vec![Piece::text("{")];
     for bit in (0..count).rev() {
         let offset = if up { bit } else { bit - count + 1 };
-        for (at, (_, operator, limit)) in limits.iter().enumerate() {
+        for (at, (operator, limit)) in limits.iter().enumerate() {
             pieces.push(Piece::text(if at == 0 { "(" } else { " && " }));
             pieces.extend(position(offset));
             pieces.push(Piece::text(format!(

@@ -548,11 +548,33 @@ fn a_port_declared_twice_is_declared_once() {
                   always @(posedge c) begin q <= a; t <= q; s <= t[0]; end\nendmodule\n";
     let design = accepted(source);
     assert!(design.source.starts_with(
-        "module m(input c, input [3:0] a, output reg [3:0] q, output  [3:0] r, output reg  s);"
+        "module m(input c, input [3:0] a, output reg [3:0] q, output [3:0] r, output reg s);"
     ));
     assert!(design.source.contains("initial q = 4'd3;") && design.source.contains("reg [3:0] t;"));
     assert!(design.source.contains("assign r = a;") && !design.source.contains("reg s;"));
     assert!(design.uses_z.is_empty(), "{:?}", design.uses_z);
+    // The header's range holds where the body gives none, and a range in the body alone is an error.
+    let counter = accepted(
+        "module m(input c, output [3:0] q);\nreg q;\nalways @(posedge c) q <= q + 1;\nendmodule",
+    );
+    assert_eq!(counter.interface.ports[1].width, 4);
+    for (header, body, part) in [
+        (
+            "output q",
+            "reg [1:0] q;",
+            "port q is declared with another range",
+        ),
+        (
+            "output [2:0] q",
+            "reg [1:0] q;",
+            "port q is declared with another range",
+        ),
+        ("output reg q", "reg q;", "port q is declared twice"),
+        ("output wire q", "wire q;", "port q is declared twice"),
+    ] {
+        let source = format!("module m(input c, {header}); {body} endmodule");
+        check_refusal(&source, Reason::ElaborationError, part);
+    }
 }
 
 #[test]
