@@ -14,7 +14,7 @@ use sv_lang::{SyntaxTree, kinds::SymbolKind};
 use super::netlist::Netlist;
 use super::text::{self, Text};
 use super::{Design, Direction, Interface, Place, Port, Reason, Refusal};
-use super::{constants, races, refuse, rewrite, roles, state, tristate};
+use super::{constants, literal, races, refuse, rewrite, roles, state, tristate};
 
 /// Widest vector: Verilator's own limit for a port is of this order, and no benchmark comes near.
 pub(super) const MAX_WIDTH: u64 = 1 << 16;
@@ -81,8 +81,8 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
     let constants::Constants { by_port, pool } = constants::constants(&netlist, &ports);
     let sequential = state::is_sequential(&mut netlist);
     let races = races::races(&netlist, &ports);
-    let uses_z = tristate::outputs(&netlist, &ports);
-    let source = rewrite::rewrite(&netlist, &main);
+    let uses_z = tristate::outputs(&netlist, &ports, &tree);
+    let source = literal::shorten(&rewrite::rewrite(&netlist, &main));
     let interface = Interface {
         top,
         ports,

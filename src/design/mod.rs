@@ -17,6 +17,7 @@ mod constants;
 mod elaborate;
 mod expression;
 mod limits;
+mod literal;
 mod netlist;
 mod ports;
 mod races;

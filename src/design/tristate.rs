@@ -4,14 +4,14 @@
 //! reaches by copying alone (an operator makes X of it).
 
 use sv_lang::kinds::{ExpressionKind, SymbolKind};
-use sv_lang::{Bit, ConstantValue, Expression};
+use sv_lang::{Bit, ConstantValue, Expression, SyntaxTree};
 
 use super::netlist::{Netlist, Source};
 use super::{Direction, Port};
 
 /// The outputs that may be Z.
-pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<String> {
-    let mut may = three_state(netlist);
+pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port], tree: &SyntaxTree) -> Vec<String> {
+    let mut may = three_state(netlist, tree);
     loop {
         let mut changed = false;
         for link in &netlist.links {
@@ -56,16 +56,17 @@ pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<String> {
 /// What a three-state gate drives. A net that nothing drives is Z as well, but always: there a two-state
 /// simulator that starts it at random says "unknown", which is as wrong as Z where the golden bit is
 /// defined, and as little compared where the golden net is the one.
-fn three_state(netlist: &Netlist<'_>) -> Vec<bool> {
+fn three_state(netlist: &Netlist<'_>, tree: &SyntaxTree) -> Vec<bool> {
     let mut may = vec![false; netlist.signals.len()];
     for &gate in netlist
         .others
         .iter()
         .filter(|other| other.kind() == SymbolKind::PrimitiveInstance)
     {
-        let name = gate
-            .instance_definition()
-            .map_or("", |primitive| primitive.name());
+        // The kind of a built-in gate is in the syntax alone: the first word of its declaration.
+        let declaration = gate.syntax(tree).and_then(|instance| instance.parent());
+        let first = declaration.and_then(|declaration| declaration.first_token());
+        let name = first.map_or("", |token| token.text());
         let three_state = [
             "bufif", "notif", "nmos", "pmos", "cmos", "rnmos", "rpmos", "rcmos", "tran",
         ];
