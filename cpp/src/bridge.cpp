@@ -49,6 +49,12 @@ std::size_t bytes_of(std::uint32_t width) {
     return 4 * ((width + 31) / 32);
 }
 
+/// Lets generated code that is no evaluation loop as it likes.
+void uncounted() {
+    *runtime.ticks = 0;
+    *runtime.ticks_max = ~std::uint64_t{0};
+}
+
 /// One living model.
 class Instance {
 public:
@@ -58,6 +64,7 @@ public:
         if (!memory_) throw std::bad_alloc{};
         std::memset(memory_, 0, size);
         runtime.set_power_up(static_cast<PowerUp>(start.kind), start.seed);
+        uncounted();
         root_ = table.create(memory_);
     }
     Instance(Instance&& other) noexcept
@@ -68,6 +75,8 @@ public:
     Instance& operator=(const Instance&) = delete;
     ~Instance() {
         if (!memory_) return;
+        // A destructor runs while a run that looped is being left: it must not be stopped too.
+        uncounted();
         table_.destroy(memory_);
         std::free(memory_);
     }

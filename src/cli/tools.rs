@@ -1,5 +1,5 @@
-//! Finds the programs that salv runs, before the first slow step: Verilator, a C++ compiler, and Icarus
-//! for cross-checks. Nothing else in the crate looks at the environment for a tool.
+//! Finds the programs that salv runs, before the first slow step: Verilator and a C++ compiler. Nothing
+//! else in the crate looks at the environment for a tool.
 //!
 //! Verilator is looked for in this order: the `--verilator` flag, `SALV_VERILATOR`, the Python environment
 //! that `scripts/setup` made in the cache folder, the `PATH`. The pinned one comes before the `PATH`
@@ -38,10 +38,6 @@ pub struct Tools {
     pub cxx: PathBuf,
     /// The first line of the compiler's `--version`.
     pub cxx_version: String,
-    /// Icarus Verilog's compiler; only cross-checks use it.
-    pub iverilog: Option<PathBuf>,
-    /// Icarus Verilog's simulator.
-    pub vvp: Option<PathBuf>,
     /// The cache folder; it may not exist yet.
     pub cache: PathBuf,
 }
@@ -58,8 +54,6 @@ impl Tools {
             verilator_version: verilator.version,
             cxx,
             cxx_version,
-            iverilog: on_path("iverilog"),
-            vvp: on_path("vvp"),
             cache,
         })
     }

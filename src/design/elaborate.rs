@@ -14,7 +14,7 @@ use sv_lang::{SyntaxTree, kinds::SymbolKind};
 use super::netlist::Netlist;
 use super::text::{self, Text};
 use super::{Design, Direction, Interface, Place, Port, Reason, Refusal};
-use super::{constants, races, refuse, rewrite, roles, tristate};
+use super::{constants, races, refuse, rewrite, roles, state, tristate};
 
 /// Widest vector: Verilator's own limit for a port is of this order, and no benchmark comes near.
 pub(super) const MAX_WIDTH: u64 = 1 << 16;
@@ -35,7 +35,8 @@ const REJECTED: [DiagCode; 4] = [
 ];
 
 /// Limits of slang itself: the text may be legal.
-const LIMITS: [DiagCode; 7] = [
+const LIMITS: [DiagCode; 8] = [
+    diag::ParseTreeTooDeep,
     diag::MaxGenerateStepsExceeded,
     diag::MaxInstanceArrayExceeded,
     diag::MaxInstanceDepthExceeded,
@@ -75,7 +76,7 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
     refuse::check(&netlist, &main)?;
     let roles = roles::roles(&netlist, &ports);
     let constants::Constants { by_port, pool } = constants::constants(&netlist, &ports);
-    let sequential = roles::is_sequential(&mut netlist);
+    let sequential = state::is_sequential(&mut netlist);
     let races = races::races(&netlist, &ports);
     let uses_z = tristate::outputs(&netlist, &ports);
     let source = rewrite::rewrite(&netlist, &main, super::ports::redeclared(&tree, &kept));

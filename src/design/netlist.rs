@@ -87,6 +87,8 @@ pub(super) struct Netlist<'d> {
     /// Symbols that are no signal, process or plain instance, for [`super::refuse`] to judge.
     pub(super) others: Vec<Symbol<'d>>,
     pub(super) instances: usize,
+    /// Variables that a `for` starts: each process that uses one sets it first.
+    pub(super) loop_variables: Vec<SignalId>,
     subroutines: Vec<Symbol<'d>>,
     /// What each subroutine reads from outside of it, parallel to `subroutines`.
     subroutine_reads: Vec<Vec<SignalId>>,

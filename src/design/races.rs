@@ -15,6 +15,10 @@ pub(super) fn races(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<String> {
     let mut raced = vec![false; count];
     written_twice(netlist, &mut raced);
     read_while_written(netlist, &Tracer::new(netlist, ports), &mut raced);
+    // Two processes may share one, since each sets it before it reads it.
+    for &variable in &netlist.loop_variables {
+        raced[variable] = false;
+    }
     if !raced.contains(&true) {
         return Vec::new();
     }

@@ -171,8 +171,8 @@ fn synchronous<'d>(
     let mut registers: Vec<SignalId> = process
         .writes
         .iter()
-        .filter(|write| !is_loop_step(write.value, write.blocking))
         .flat_map(|write| write.targets.iter().copied())
+        .filter(|&target| !tracer.is_loop_variable(target))
         .collect();
     sort(&mut registers);
     if registers.is_empty() {
@@ -219,11 +219,6 @@ fn synchronous<'d>(
         .and_then(inputs)
         .into_iter()
         .collect()
-}
-
-/// A loop's own variable is no register.
-fn is_loop_step(value: Option<Expression<'_>>, blocking: bool) -> bool {
-    value.is_none() && blocking
 }
 
 type Deciding<'s, 'd> = (

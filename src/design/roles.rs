@@ -9,8 +9,7 @@ use sv_lang::kinds::ExpressionKind;
 use sv_lang::{BinaryOp, EdgeKind, Expression, UnaryOp};
 
 use super::expression::{self, strip};
-use super::netlist::{Event, Link, Netlist, Process, SignalId, Source, sort};
-use super::statement;
+use super::netlist::{Event, Link, Netlist, SignalId, Source, sort};
 use super::{Direction, Level, Port, Role, resets};
 
 /// An input on the way to an expression.
@@ -180,6 +179,10 @@ impl<'n, 'd> Tracer<'n, 'd> {
     /// The input that a signal is.
     pub(super) fn input(&self, signal: SignalId) -> Option<usize> {
         self.input[signal]
+    }
+
+    pub(super) fn is_loop_variable(&self, signal: SignalId) -> bool {
+        self.netlist.loop_variables.contains(&signal)
     }
 
     /// The one link that drives the signal.
@@ -362,69 +365,4 @@ pub(super) fn opposite(level: Level) -> Level {
         Level::Low => Level::High,
         Level::High => Level::Low,
     }
-}
-
-/// Whether anything keeps state: a clocked process, a process that leaves a signal unassigned on some path,
-/// or links that feed each other.
-pub(super) fn is_sequential(netlist: &mut Netlist<'_>) -> bool {
-    let clocked = |process: &Process<'_>| process.is_clocked() && !process.writes.is_empty();
-    netlist.processes.iter().any(clocked) || has_latch(netlist) || has_loop(netlist)
-}
-
-fn has_latch(netlist: &mut Netlist<'_>) -> bool {
-    for index in 0..netlist.processes.len() {
-        let process = &netlist.processes[index];
-        if process.is_clocked() || process.is_initial() {
-            continue;
-        }
-        let body = process.body;
-        let mut written: Vec<SignalId> = process
-            .writes
-            .iter()
-            .flat_map(|write| write.targets.iter().copied())
-            .collect();
-        sort(&mut written);
-        let always = statement::always_written(netlist, body);
-        // A variable of the process alone is a name for a value on the way.
-        let is_own = |id: &SignalId| {
-            netlist.signals[*id]
-                .symbol
-                .parent()
-                .is_some_and(|scope| !scope.is_scope() || is_block(scope))
-        };
-        if written.iter().any(|id| !always.contains(id) && !is_own(id)) {
-            return true;
-        }
-    }
-    false
-}
-
-fn is_block(scope: sv_lang::Symbol<'_>) -> bool {
-    use sv_lang::kinds::SymbolKind::{StatementBlock, Subroutine};
-    matches!(scope.kind(), StatementBlock | Subroutine)
-}
-
-/// Whether links that each drive and read whole signals go round, as two NOR gates do.
-fn has_loop(netlist: &Netlist<'_>) -> bool {
-    let count = netlist.signals.len();
-    let mut next: Vec<Vec<SignalId>> = vec![Vec::new(); count];
-    for link in netlist.links.iter().filter(|link| link.whole) {
-        for &target in &link.targets {
-            next[target].extend(&link.reads);
-        }
-    }
-    // Repeatedly drop what reads nothing that is left; a loop stays.
-    let mut alive: Vec<bool> = next.iter().map(|reads| !reads.is_empty()).collect();
-    loop {
-        let dead: Vec<SignalId> = (0..count)
-            .filter(|&id| alive[id] && !next[id].iter().any(|&read| alive[read]))
-            .collect();
-        if dead.is_empty() {
-            break;
-        }
-        for id in dead {
-            alive[id] = false;
-        }
-    }
-    alive.iter().any(|&alive| alive)
 }

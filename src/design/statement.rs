@@ -70,6 +70,12 @@ impl<'d> Collector<'_, 'd> {
             }
             StatementKind::ForLoop | StatementKind::WhileLoop | StatementKind::RepeatLoop => {
                 conditions.extend(statement.condition());
+                for start in statement.for_loop_initializers() {
+                    let variables = start.left().map(|left| self.netlist.targets(left));
+                    self.netlist
+                        .loop_variables
+                        .extend(variables.unwrap_or_default());
+                }
             }
             _ => {}
         }

@@ -1,23 +1,12 @@
-//! The raw text before slang sees it: tokens, design units, and the limits that protect a recursive parser.
+//! The raw text before slang sees it, as tokens.
 //!
-//! In: a source text. Out: its tokens and the top-level modules, packages and interfaces with their byte
-//! ranges, or a [`Refusal`] for a text that is too large, too deeply nested, or that would make a tool open
-//! a file. slang cannot tell us any of this in time: an include is opened, and a deep expression recurses,
-//! while it parses. A parse error in a test bench that nobody asked about must not count either, so what
-//! is out of reach is blanked here, before the parse.
+//! In: a source text. Out: its tokens, its directives and its design units, or a [`Refusal`] for a text
+//! that no tool may be given (see [`super::limits`]). slang cannot tell us any of this in time: an include
+//! is opened, and a deep expression recurses, while it parses.
 
-use std::collections::BTreeSet;
-
+use super::limits::MAX_BYTES;
+use super::units::Unit;
 use super::{Reason, Refusal};
-
-/// Largest source. The largest golden of the public benchmarks has 12 KiB.
-const MAX_BYTES: usize = 1 << 20;
-/// Deepest nesting of brackets, `begin` and `case`. slang and Verilator recurse over it.
-const MAX_DEPTH: usize = 256;
-/// Longest chain of `else if`, and of heads without a block.
-const MAX_CHAIN: usize = 1024;
-/// Most tokens in one expression or declaration: a chain of operators is a tree as deep as it is long.
-const MAX_RUN: usize = 20_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -37,19 +26,6 @@ pub(super) struct Token {
     pub(super) in_macro: bool,
 }
 
-/// A top-level module, package, interface, program or primitive.
-#[derive(Debug)]
-pub(super) struct Unit<'s> {
-    pub(super) keyword: &'s str,
-    pub(super) name: &'s str,
-    /// Byte range, from its attributes to its end keyword and label.
-    pub(super) start: usize,
-    pub(super) end: usize,
-    /// Range in the list of tokens.
-    first: usize,
-    last: usize,
-}
-
 /// The scanned text.
 #[derive(Debug)]
 pub(super) struct Text<'s> {
@@ -57,9 +33,9 @@ pub(super) struct Text<'s> {
     pub(super) tokens: Vec<Token>,
     pub(super) units: Vec<Unit<'s>>,
     /// Byte ranges of directives, which act beyond the unit they stand in.
-    directives: Vec<(usize, usize)>,
+    pub(super) directives: Vec<(usize, usize)>,
     /// Whether every unit found its end; if not, slang reports the error.
-    whole: bool,
+    pub(super) whole: bool,
 }
 
 /// Scans `source` and refuses what no tool may be given.
@@ -86,8 +62,7 @@ pub(super) fn scan(source: &str) -> Result<Text<'_>, Refusal> {
         directives,
         whole: true,
     };
-    text.refuse_includes()?;
-    text.refuse_depth()?;
+    text.refuse_limits()?;
     text.find_units();
     Ok(text)
 }
@@ -271,326 +246,5 @@ impl<'s> Text<'s> {
         offset: usize,
     ) -> Refusal {
         Refusal::new(reason, message).at(super::place_of(self.source, offset))
-    }
-
-    /// A file name after the directive is enough: the tools open it even where the text is dead.
-    fn refuse_includes(&self) -> Result<(), Refusal> {
-        for token in self
-            .tokens
-            .iter()
-            .filter(|token| token.kind == Kind::Directive)
-        {
-            let word = self.word(token);
-            if word == "`include" {
-                return Err(self.refusal_at(
-                    Reason::Forbidden,
-                    "`include opens a file",
-                    token.start,
-                ));
-            }
-            // `` a`inc``lude `` is one directive to the preprocessor.
-            if token.in_macro && self.source[token.end..].starts_with("``") {
-                return Err(self.refusal_at(
-                    Reason::Forbidden,
-                    "a directive made by pasting tokens",
-                    token.start,
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn refuse_depth(&self) -> Result<(), Refusal> {
-        let (mut depth, mut run, mut chain) = (0_usize, 0_usize, 0_usize);
-        let mut outer_chains = Vec::new();
-        for (index, token) in self.tokens.iter().enumerate() {
-            run += 1;
-            let word = self.word(token);
-            match word {
-                "(" | "[" | "{" => depth += 1,
-                ")" | "]" | "}" => depth = depth.saturating_sub(1),
-                "begin" | "case" | "casex" | "casez" | "fork" | "generate" => {
-                    depth += 1;
-                    outer_chains.push(chain);
-                    (run, chain) = (0, 0);
-                }
-                "end" | "endcase" | "join" | "join_any" | "join_none" | "endgenerate" => {
-                    depth = depth.saturating_sub(1);
-                    run = 0;
-                    chain = outer_chains.pop().unwrap_or(0);
-                }
-                "module" | "endmodule" => {
-                    (depth, run, chain) = (0, 0, 0);
-                    outer_chains.clear();
-                }
-                // Heads without a block nest as well, and an `else if` is an `if` in an `else`.
-                "if" | "for" | "while" | "repeat" | "forever" => chain += 1,
-                ";" => run = 0,
-                _ => {}
-            }
-            let follows = self
-                .tokens
-                .get(index + 1)
-                .map_or("", |next| self.word(next));
-            if matches!(word, ";" | "end" | "endcase") && follows != "else" {
-                chain = 0;
-            }
-            if depth > MAX_DEPTH || run > MAX_RUN || chain > MAX_CHAIN {
-                return Err(self.refusal_at(
-                    Reason::Unsupported,
-                    "text nested too deeply",
-                    token.start,
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn find_units(&mut self) {
-        let mut index = 0;
-        while index < self.tokens.len() {
-            let token = self.tokens[index];
-            let keyword = self.word(&token);
-            let end_keyword = match keyword {
-                _ if token.kind != Kind::Word || token.in_macro => "",
-                "module" | "macromodule" => "endmodule",
-                "interface" => "endinterface",
-                "program" => "endprogram",
-                "package" => "endpackage",
-                "primitive" => "endprimitive",
-                _ => "",
-            };
-            let external = index > 0 && self.word(&self.tokens[index - 1]) == "extern";
-            if end_keyword.is_empty() || external {
-                index += 1;
-                continue;
-            }
-            index = self.take_unit(index, keyword, end_keyword);
-        }
-    }
-
-    /// Takes the unit whose keyword stands at `first`; returns the index after it.
-    fn take_unit(&mut self, first: usize, keyword: &'s str, end_keyword: &str) -> usize {
-        let is = |index: usize, word: &str| {
-            self.tokens
-                .get(index)
-                .is_some_and(|token| !token.in_macro && self.word(token) == word)
-        };
-        let mut name = first + 1;
-        while is(name, "automatic") || is(name, "static") {
-            name += 1;
-        }
-        let mut last = name;
-        let mut whole = self.whole;
-        while last < self.tokens.len() && !is(last, end_keyword) {
-            whole &= !(is(last, "module") || is(last, "macromodule"));
-            last += 1;
-        }
-        let after = if is(last + 1, ":") { last + 2 } else { last };
-        self.whole = whole && last < self.tokens.len();
-        if last >= self.tokens.len() {
-            return last;
-        }
-        let start = self.attributes_before(first);
-        let name = self.word(&self.tokens[name]).trim_start_matches('\\');
-        let unit = Unit {
-            keyword,
-            name,
-            start,
-            end: self.tokens[after.min(self.tokens.len() - 1)].end,
-            first,
-            last,
-        };
-        self.units.push(unit);
-        after + 1
-    }
-
-    /// The start of the attribute instances `(* … *)` before a token, or the token's own start.
-    fn attributes_before(&self, token: usize) -> usize {
-        let mut first = token;
-        while first >= 2
-            && self.word(&self.tokens[first - 1]) == ")"
-            && self.word(&self.tokens[first - 2]) == "*"
-        {
-            let Some(open) = (0..first - 2)
-                .rev()
-                .find(|&at| self.word(&self.tokens[at]) == "(")
-            else {
-                break;
-            };
-            first = open;
-        }
-        self.tokens[first].start
-    }
-
-    /// Names of units that the tokens in a range instantiate, import or refer to.
-    fn mentions(
-        &self,
-        range: std::ops::Range<usize>,
-        names: &BTreeSet<&'s str>,
-        found: &mut BTreeSet<&'s str>,
-    ) {
-        for index in range {
-            let token = &self.tokens[index];
-            let word = self.word(token).trim_start_matches('\\');
-            if token.kind != Kind::Word || !names.contains(word) {
-                continue;
-            }
-            let follows = self.tokens.get(index + 1);
-            let instance = token.in_macro
-                || follows.is_some_and(|next| {
-                    matches!(next.kind, Kind::Word | Kind::Directive)
-                        || matches!(self.word(next), "#" | ":" | "." | "(")
-                });
-            let declares = index > 0
-                && matches!(
-                    self.word(&self.tokens[index - 1]),
-                    "module" | "macromodule" | "." | ":"
-                );
-            if instance && !declares {
-                found.insert(word);
-            }
-        }
-    }
-
-    fn names(&self) -> BTreeSet<&'s str> {
-        self.units.iter().map(|unit| unit.name).collect()
-    }
-
-    /// Modules that no other unit instantiates, in order of appearance.
-    pub(super) fn roots(&self) -> Vec<&'s str> {
-        let names = self.names();
-        let mut used = BTreeSet::new();
-        for unit in &self.units {
-            let mut found = BTreeSet::new();
-            self.mentions(unit.first..unit.last, &names, &mut found);
-            found.remove(unit.name);
-            used.extend(found);
-        }
-        let modules = self
-            .units
-            .iter()
-            .filter(|unit| matches!(unit.keyword, "module" | "macromodule"));
-        modules
-            .map(|unit| unit.name)
-            .filter(|name| !used.contains(name))
-            .collect()
-    }
-
-    pub(super) fn has_module(&self, name: &str) -> bool {
-        self.units
-            .iter()
-            .any(|unit| unit.name == name && matches!(unit.keyword, "module" | "macromodule"))
-    }
-
-    /// A module inside of a module is legal, and no simulator but the largest takes it.
-    pub(super) fn refuse_nested(&self) -> Result<(), Refusal> {
-        if self.whole {
-            Ok(())
-        } else {
-            Err(Refusal::new(
-                Reason::Unsupported,
-                "a module inside a module",
-            ))
-        }
-    }
-
-    /// A `bind` in what is kept of the text adds code to a module from elsewhere.
-    pub(super) fn refuse_bind(&self, kept: &str) -> Result<(), Refusal> {
-        let binds = |token: &&Token| token.kind == Kind::Word && self.word(token) == "bind";
-        match self
-            .tokens
-            .iter()
-            .filter(binds)
-            .find(|token| kept.as_bytes()[token.start] != b' ')
-        {
-            Some(token) => Err(self.refusal_at(Reason::Forbidden, "bind", token.start)),
-            None => Ok(()),
-        }
-    }
-
-    /// The text with every unit out of `top`'s reach blanked: offsets and lines stay what they are.
-    pub(super) fn reachable_from(&self, top: &str) -> String {
-        if !self.whole {
-            return self.source.to_owned();
-        }
-        let names = self.names();
-        let mut reached = BTreeSet::from([names.get(top).copied().unwrap_or_default()]);
-        let outside: Vec<usize> = (0..self.tokens.len())
-            .filter(|&index| {
-                !self
-                    .units
-                    .iter()
-                    .any(|unit| (unit.first..=unit.last).contains(&index))
-            })
-            .collect();
-        let in_macros = (0..self.tokens.len()).filter(|&index| self.tokens[index].in_macro);
-        for index in outside.into_iter().chain(in_macros) {
-            self.mentions(index..index + 1, &names, &mut reached);
-        }
-        let mut size = 0;
-        while size != reached.len() {
-            size = reached.len();
-            for unit in &self.units {
-                if reached.contains(unit.name) {
-                    self.mentions(unit.first..unit.last, &names, &mut reached);
-                }
-            }
-        }
-        let mut kept = self.source.as_bytes().to_vec();
-        for unit in self
-            .units
-            .iter()
-            .filter(|unit| !reached.contains(unit.name))
-        {
-            self.blank(&mut kept, unit.start, unit.end);
-        }
-        self.blank_nested_generates(&mut kept);
-        String::from_utf8(kept).unwrap_or_else(|_| self.source.to_owned())
-    }
-
-    /// `generate` inside `generate` means nothing, and Icarus takes it.
-    fn blank_nested_generates(&self, kept: &mut [u8]) {
-        let mut depth = 0_usize;
-        for token in self
-            .tokens
-            .iter()
-            .filter(|token| token.kind == Kind::Word && !token.in_macro)
-        {
-            let nested = match self.word(token) {
-                "generate" => {
-                    depth += 1;
-                    depth > 1
-                }
-                "endgenerate" => {
-                    depth = depth.saturating_sub(1);
-                    depth > 0
-                }
-                "endmodule" => {
-                    depth = 0;
-                    false
-                }
-                _ => false,
-            };
-            if nested {
-                kept[token.start..token.end].fill(b' ');
-            }
-        }
-    }
-
-    /// Blanks a range but for its line ends and the directives in it.
-    fn blank(&self, kept: &mut [u8], start: usize, end: usize) {
-        let inside = self.directives.partition_point(|&(from, _)| from < start);
-        let mut directives = self.directives[inside..]
-            .iter()
-            .take_while(|&&(from, _)| from < end)
-            .peekable();
-        for at in start..end {
-            while directives.next_if(|&&(_, to)| to <= at).is_some() {}
-            let directive = directives.peek().is_some_and(|&&(from, _)| from <= at);
-            if !directive && !matches!(kept[at], b'\n' | b'\r') {
-                kept[at] = b' ';
-            }
-        }
     }
 }

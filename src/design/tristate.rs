@@ -1,7 +1,7 @@
 //! Outputs that may be Z: a two-state simulator cannot tell, so they are named and left unjudged.
 //!
 //! In: the walked netlist. Out: the names of the outputs, sorted, that a Z literal or a three-state gate
-//! reaches by copying alone (an operator makes X of it), and those that nothing drives.
+//! reaches by copying alone (an operator makes X of it).
 
 use sv_lang::kinds::{ExpressionKind, SymbolKind};
 use sv_lang::{Bit, ConstantValue, Expression};
@@ -11,7 +11,7 @@ use super::{Direction, Port};
 
 /// The outputs that may be Z.
 pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<String> {
-    let mut may = undriven(netlist, ports);
+    let mut may = three_state(netlist);
     loop {
         let mut changed = false;
         for link in &netlist.links {
@@ -53,28 +53,11 @@ pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<String> {
     names
 }
 
-/// Nets without a driver, and what a three-state gate drives; the ports of instances count as driven only
-/// where they are connected.
-fn undriven(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<bool> {
-    let mut driven = vec![false; netlist.signals.len()];
-    for link in &netlist.links {
-        for &target in &link.targets {
-            driven[target] = true;
-        }
-    }
-    for write in netlist.processes.iter().flat_map(|process| &process.writes) {
-        for &target in &write.targets {
-            driven[target] = true;
-        }
-    }
+/// What a three-state gate drives. A net that nothing drives is Z as well, but always: there a two-state
+/// simulator that starts it at random says "unknown", which is as wrong as Z where the golden bit is
+/// defined, and as little compared where the golden net is the one.
+fn three_state(netlist: &Netlist<'_>) -> Vec<bool> {
     let mut may = vec![false; netlist.signals.len()];
-    for (id, signal) in netlist.signals.iter().enumerate() {
-        let input = signal
-            .port
-            .and_then(|port| ports.get(port))
-            .is_some_and(|port| port.direction == Direction::Input);
-        may[id] = !driven[id] && !input && signal.symbol.kind() == SymbolKind::Net;
-    }
     for &gate in netlist
         .others
         .iter()

@@ -165,17 +165,14 @@ fn part_select<'d>(at: Expression<'d>, loops: &Loops<'d>, main: &Main<'_>) -> Op
     let index_type = index.expr_type()?;
     // Wide enough that neither the sum nor the limits wrap.
     let bits = (index_type.bit_width() + 2).max(34);
-    let open = if index_type.is_signed() {
-        "($signed({"
-    } else {
-        "($signed({1'b0, "
-    };
+    // The size cast keeps the index at its own width inside, and its sign.
+    let open = format!("($signed({bits}'(");
     let (base_text, index_text) = (repeatable(base, main)?, repeatable(index, main)?);
     let unknown = if ty.is_four_state() { "1'bx" } else { "1'b0" };
     let position = |offset: i128| {
-        let shift = format!("}}) + {})", literal(offset, bits, true));
+        let shift = format!(")) + {})", literal(offset, bits, true));
         [
-            Piece::text(open),
+            Piece::text(open.as_str()),
             Piece::Source(index_text.clone()),
             Piece::text(shift),
         ]

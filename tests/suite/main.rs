@@ -3,6 +3,11 @@
 mod bench;
 mod candidate;
 mod corpus;
+mod demo;
+mod design;
 mod record;
+mod show;
+mod stimulus;
 mod tidy;
+mod verify;
 mod verilog;

@@ -26,7 +26,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("record", &[]),
     ("problem", &["verilog", "record"]),
     ("candidate", &["verilog", "record"]),
-    ("corpus", &["problem", "candidate", "record"]),
+    ("corpus", &["verilog", "problem", "candidate", "record"]),
     ("design", &["verilog"]),
     (
         "verify",

@@ -84,7 +84,7 @@ impl Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let threads = arguments.check()?;
     let tools = arguments.backend.tools()?;
-    let icarus = icarus(&tools)?;
+    let icarus = icarus()?;
     let problems = problem::load(&arguments.problems)?;
     let cache = Cache::open(&tools.cache.join("bench"))?;
     // Only scratch folders of killed runs are there to be removed.
@@ -137,16 +137,16 @@ fn choose(
     Ok([(USUAL, usual), (SLOWEST, slowest)])
 }
 
-fn icarus(tools: &Tools) -> anyhow::Result<Icarus> {
+fn icarus() -> anyhow::Result<Icarus> {
     let missing = "failed to find Icarus Verilog (`iverilog` and `vvp`) on the PATH, which this measurement \
                    compares with (type: sudo apt-get install iverilog)";
-    let iverilog = tools.iverilog.clone().context(missing)?;
-    Ok(Icarus { iverilog, vvp: tools.vvp.clone().context(missing)? })
+    let iverilog = tools::on_path("iverilog").context(missing)?;
+    Ok(Icarus { iverilog, vvp: tools::on_path("vvp").context(missing)? })
 }
 
 fn print_head(arguments: &Arguments, tools: &Tools, rows: &[Row], threads: usize) -> anyhow::Result<()> {
     let problems: BTreeSet<&str> = rows.iter().map(|row| row.candidate.problem.as_str()).collect();
-    let icarus = tools.iverilog.as_ref().map(|path| tools::first_line(Command::new(path).arg("-V")));
+    let icarus = tools::on_path("iverilog").map(|path| tools::first_line(Command::new(path).arg("-V")));
     println!(
         "{} candidates of {} problems, at most {} of each; seed {}, {threads} threads",
         rows.len(),

@@ -41,13 +41,15 @@ pub(super) struct Streams {
     root: u64,
 }
 
-/// Lanes of an input beside its slices, which have the lanes from 0.
+/// Lanes of an input or of the episode, beside the input's slices, which have the lanes from 0. Settings and
+/// menus of later segments lie 8 lanes on for each segment.
 pub(super) mod lane {
     pub(in super::super) const CONTROL: u32 = 0x8000_0000;
     pub(in super::super) const SETTINGS: u32 = 0x8000_0001;
     pub(in super::super) const MENU: u32 = 0x8000_0002;
     pub(in super::super) const MENU_SECOND: u32 = 0x8000_0003;
     pub(in super::super) const POWER_UP: u32 = 0x8000_0004;
+    pub(in super::super) const WALK: u32 = 0x8000_0005;
 }
 
 /// The number that stands for the episode itself where others have the number of an input.

@@ -17,7 +17,7 @@ use super::{INPUT_BITS_MAX, Layout, StimulusError, literal};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Clock,
-    Reset { active: bool },
+    Reset { active: bool, synchronous: bool },
     Gate { closed: bool },
     Data,
 }
@@ -53,23 +53,18 @@ pub(super) fn inputs(
     interface: &Interface,
     restrictions: &BTreeMap<String, Restriction>,
 ) -> Result<Inputs, StimulusError> {
-    let is_input = |port: &&Port| port.direction == Direction::Input;
-    let bits: u64 = interface
+    let ports: Vec<(usize, &Port)> = interface
         .ports
         .iter()
-        .filter(is_input)
-        .map(|port| u64::from(port.width))
-        .sum();
+        .enumerate()
+        .filter(|(_, port)| port.direction == Direction::Input)
+        .collect();
+    let bits = ports.iter().map(|(_, port)| u64::from(port.width)).sum();
     if bits > u64::from(INPUT_BITS_MAX) {
         return Err(StimulusError::InputBits(bits));
     }
-    if let Some(name) = restrictions.keys().find(|name| {
-        !interface
-            .ports
-            .iter()
-            .filter(is_input)
-            .any(|port| port.name == **name)
-    }) {
+    let known = |name: &String| ports.iter().any(|(_, port)| port.name == *name);
+    if let Some(name) = restrictions.keys().find(|name| !known(name)) {
         return Err(StimulusError::NoInput(name.clone()));
     }
     let mut layout = Layout {
@@ -79,12 +74,7 @@ pub(super) fn inputs(
     };
     let (mut inputs, mut tables) = (Vec::new(), Vec::new());
     let mut slices = 0;
-    for (number, port) in interface
-        .ports
-        .iter()
-        .enumerate()
-        .filter(|(_, port)| port.direction == Direction::Input)
-    {
+    for (number, port) in ports {
         let legal = restrictions
             .get(&port.name)
             .map(|restriction| legal(port, restriction))
@@ -118,11 +108,14 @@ pub(super) fn inputs(
 fn kind(port: &Port, role: Role) -> Kind {
     match role {
         Role::Clock { .. } if port.width == 1 => Kind::Clock,
-        Role::AsyncReset { active } | Role::SyncReset { active } if port.width == 1 => {
-            Kind::Reset {
-                active: active == Level::High,
-            }
-        }
+        Role::AsyncReset { active } if port.width == 1 => Kind::Reset {
+            active: active == Level::High,
+            synchronous: false,
+        },
+        Role::SyncReset { active } if port.width == 1 => Kind::Reset {
+            active: active == Level::High,
+            synchronous: true,
+        },
         Role::Gate { closed } => Kind::Gate {
             closed: closed == Level::High,
         },

@@ -5,7 +5,8 @@
 //! may change, so that no value depends on what another input was allowed to do.
 
 use super::generator::{Draw, Streams, WHOLE, field, lane, scaled, step};
-use super::plan::{self, PULSE_LENGTH, Resets, Settings, Slot};
+use super::plan::{Flavour, SEGMENT, Slot};
+use super::settings::{self, GLITCHES, Hold, PULSE_LENGTH, Resets, Settings};
 use super::table::Tables;
 use super::walk::Walk;
 use super::{Episode, Input, Kind, StepAt, Stimulus};
@@ -25,6 +26,12 @@ pub(super) fn episode(stimulus: &Stimulus, slot: &Slot, tables: &[Tables]) -> Ep
     run.power_up();
     rows.extend_from_slice(&run.row);
     for cycle in 0..slot.cycles {
+        if cycle % SEGMENT == 0 && slot.flavour == Flavour::Base {
+            let segment = cycle / SEGMENT;
+            let inputs = &stimulus.inputs;
+            run.settings.inputs =
+                settings::segment_settings(segment, slot, &stimulus.shape, &streams, inputs);
+        }
         for &step in order {
             if step % 2 == 0 {
                 run.change(step);
@@ -58,6 +65,8 @@ struct Run<'a> {
     asserted: Vec<u32>,
     /// Opportunities that resets have had.
     reset_opportunities: u32,
+    /// Opportunities for which each timed input stays.
+    stays: Vec<u32>,
     /// Position in the exhaustive walk of the next opportunity.
     position: Option<u64>,
     /// Generator of the edges of several clocks.
@@ -75,7 +84,7 @@ impl<'a> Run<'a> {
         tables: &'a [Tables],
     ) -> Run<'a> {
         let inputs = &stimulus.inputs;
-        let settings = plan::settings(slot, &stimulus.shape, streams, inputs);
+        let settings = settings::settings(slot, &stimulus.shape, streams, inputs);
         let numbers = 0..inputs.len() as u32;
         let noise = numbers.clone().zip(inputs).flat_map(|(number, input)| {
             (0..input.width.div_ceil(32)).map(move |slice| streams.state(number, slice))
@@ -102,6 +111,7 @@ impl<'a> Run<'a> {
             noise: noise.collect(),
             asserted: vec![0; inputs.len()],
             reset_opportunities: 0,
+            stays: vec![0; inputs.len()],
             position: (slot.sequence == 0 && stimulus.walk.is_some())
                 .then_some(2 * u64::from(slot.before)),
             edges: streams.state(WHOLE, lane::CONTROL),
@@ -117,7 +127,7 @@ impl<'a> Run<'a> {
             self.advance(at, input);
             match input.kind {
                 Kind::Clock => {}
-                Kind::Reset { active } => self.set_reset(input, !active),
+                Kind::Reset { active, .. } => self.set_reset(input, !active),
                 Kind::Gate { .. } | Kind::Data => self.draw(at, input),
             }
         }
@@ -132,9 +142,13 @@ impl<'a> Run<'a> {
             self.advance(at, input);
             let may_change = match input.kind {
                 Kind::Clock => continue,
-                Kind::Reset { active } if self.settings.resets != Resets::AsData => {
+                Kind::Reset {
+                    active,
+                    synchronous,
+                } if self.settings.resets != Resets::AsData => {
                     if resets {
-                        self.reset(at, input, active);
+                        let glitch = self.settings.glitches && synchronous;
+                        self.reset(at, input, active, glitch.then_some(step));
                     }
                     continue;
                 }
@@ -144,7 +158,7 @@ impl<'a> Run<'a> {
             if let Some(code) = &mut code {
                 let value = Walk::take(input, code);
                 self.row[input.offset..input.offset + input.words()].copy_from_slice(&value);
-            } else if may_change && field(self.control[at], 5, 0) < self.settings.inputs[at].hold {
+            } else if may_change && self.is_due(at, input) {
                 self.draw(at, input);
             }
         }
@@ -188,8 +202,37 @@ impl<'a> Run<'a> {
         code
     }
 
-    /// A reset's change: its start, the end of a pulse, or a new pulse.
-    fn reset(&mut self, at: usize, input: &Input, active: bool) {
+    /// Whether an input draws a value at this opportunity. A timed one inverts here when its time is over.
+    fn is_due(&mut self, at: usize, input: &Input) -> bool {
+        let control = self.control[at];
+        if let Hold::Drawn(hold) = self.settings.inputs[at].hold {
+            return field(control, 5, 0) < hold;
+        }
+        self.stays[at] = self.stays[at].saturating_sub(1);
+        if self.stays[at] == 0 {
+            self.row[input.offset] ^= 1;
+            let durations = &self.stimulus.durations;
+            let cycles = match field(control, 12, 12) {
+                0 => 1 + field(control, 14, 13) as u32,
+                _ => {
+                    durations[scaled(control, 16, durations.len())] + field(control, 33, 32) as u32
+                        - 1
+                }
+            };
+            let gate = matches!(input.kind, Kind::Gate { .. });
+            let sides = if gate {
+                1
+            } else {
+                sides(self.settings.data_at)
+            };
+            self.stays[at] = cycles * sides;
+        }
+        false
+    }
+
+    /// A reset's change: its start, the end of a pulse, or a new pulse. `glitch` is the step where pulses
+    /// must not reach an active edge.
+    fn reset(&mut self, at: usize, input: &Input, active: bool, glitch: Option<u8>) {
         let Resets::Pulsed { delay, rate } = self.settings.resets else {
             return;
         };
@@ -202,6 +245,11 @@ impl<'a> Run<'a> {
             self.asserted[at] -= 1;
             if self.asserted[at] == 0 {
                 self.set_reset(input, !active);
+            }
+        } else if let Some(step) = glitch {
+            if step == self.stimulus.shape.after_edge && field(control, 8, 0) < GLITCHES {
+                self.asserted[at] = 1;
+                self.set_reset(input, active);
             }
         } else if field(control, 8, 0) < rate {
             self.asserted[at] = PULSE_LENGTH[field(control, 33, 32) as usize];
@@ -256,4 +304,9 @@ impl<'a> Run<'a> {
         );
         self.row[range].copy_from_slice(&self.next);
     }
+}
+
+/// In how many of the steps 0 and 2 something may change.
+fn sides(at: [bool; 2]) -> u32 {
+    at.iter().map(|&side| u32::from(side)).sum()
 }

@@ -12,6 +12,11 @@ use super::mask_to;
 /// Entries of a table at most; of more, as many are kept at even distances.
 const ENTRIES_MAX: usize = 128;
 
+/// Longest wait for a constant: longer ones are for the deep episodes.
+const DURATION_MAX: u64 = 255;
+/// Durations at most, the shortest first.
+const DURATIONS_MAX: usize = 16;
+
 /// A value, and the bits of the input that it sets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
@@ -36,6 +41,20 @@ impl Tables {
             pool: entries(pool.iter().flat_map(|bits| placed(bits, width, true))),
         }
     }
+}
+
+/// The constants that are worth waiting for: from 2 to `DURATION_MAX` cycles.
+pub(super) fn durations(pool: &[Bits]) -> Vec<u32> {
+    let short = |bits: &Bits| {
+        let value = *bits.words.first()?;
+        let rest = bits.words.iter().skip(1).all(|&word| word == 0);
+        (rest && (2..=DURATION_MAX).contains(&value)).then_some(value as u32)
+    };
+    let mut all: Vec<u32> = pool.iter().filter_map(short).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.truncate(DURATIONS_MAX);
+    all
 }
 
 fn entries(all: impl Iterator<Item = Entry>) -> Vec<Entry> {

@@ -6,10 +6,7 @@
 //! needs one register, an adder and XORs.
 
 use super::Input;
-use super::generator::{Streams, WHOLE};
-
-/// Lane of the walk's first state and increment.
-const WALK: u32 = 0x8000_0005;
+use super::generator::{Streams, WHOLE, lane};
 
 /// The walk over `2^bits` codes.
 #[derive(Clone, Debug)]
@@ -28,7 +25,7 @@ impl Walk {
         if bits > changes.checked_ilog2()? {
             return None;
         }
-        let word = streams.word(WHOLE, WALK);
+        let word = streams.word(WHOLE, lane::WALK);
         Some(Walk {
             bits,
             start: word,

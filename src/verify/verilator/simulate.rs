@@ -23,7 +23,8 @@ pub const POWER_UPS: usize = 16;
 pub const POWER_UPS_TO_CONFIRM: usize = 256;
 
 /// Deep episodes in a row that may make no further bit toggle: all flavours of one length. A bit that a
-/// constant drives would otherwise cost the longest ones in every problem that has one.
+/// constant drives would otherwise cost the longest ones in every problem that has one. While a whole
+/// output has not moved there is no such limit, since it would be left unchecked.
 const DEEP_IDLE_MAX: u32 = 3;
 
 /// Loop iterations that one evaluation may take: the longest of 32,000 real candidates takes 70,000.
@@ -174,7 +175,8 @@ impl<'a> Runner<'a> {
     fn run_deep(&mut self) -> Result<Result<(), String>, WorkerError> {
         let mut idle = 0;
         for k in 0.. {
-            if self.toggles.complete() || idle == DEEP_IDLE_MAX {
+            let still = self.toggles.by_output(&self.outputs).contains(&0);
+            if self.toggles.complete() || idle >= DEEP_IDLE_MAX && !still {
                 break;
             }
             let Some(episode) = self.stimulus.deep_episode(k) else { break };

@@ -1,0 +1,98 @@
+//! The demo's candidates, judged by the program as a user runs it, against what was written down by hand
+//! for each (`expected.jsonl`, checked once with Icarus Verilog): status, and which outputs are wrong.
+//!
+//! These are the canaries: for each problem a right candidate that is written otherwise, and near misses,
+//! each wrong in the outputs that its mistake reaches and in no other.
+
+#![expect(clippy::print_stderr, reason = "a test that skips says so")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use salv::verify::verdict::{Judgement, Verdict};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Expected {
+    candidate: String,
+    status: String,
+    wrong: Vec<String>,
+}
+
+/// Runs `salv verify` on the fixtures; `None` where the machine lacks what it needs.
+fn verify(folder: &Path, arguments: &[&str]) -> Option<PathBuf> {
+    let doctor = Command::new(env!("CARGO_BIN_EXE_salv")).arg("doctor").output().expect("the program runs");
+    if !doctor.status.success() {
+        let table = String::from_utf8_lossy(&doctor.stdout);
+        assert!(std::env::var_os("CI").is_none(), "something is missing:\n{table}");
+        eprintln!("skipped, for something is missing (run scripts/setup):\n{table}");
+        return None;
+    }
+    let output = folder.join("verdicts.jsonl");
+    let run = Command::new(env!("CARGO_BIN_EXE_salv"))
+        .arg("verify")
+        .args([fixture("problems.jsonl"), fixture("candidates.jsonl")])
+        .arg("-o")
+        .arg(&output)
+        .args(arguments)
+        .output()
+        .expect("the program runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    Some(output)
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/demo").join(name)
+}
+
+fn lines<T: for<'a> Deserialize<'a>>(path: &Path) -> Vec<T> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+}
+
+/// One line a candidate, so that a difference reads as a difference.
+fn summary(status: &str, mut wrong: Vec<String>) -> String {
+    wrong.sort();
+    format!("{status} wrong: {}", wrong.join(" "))
+}
+
+fn found(verdict: &Verdict) -> String {
+    let status = serde_json::to_value(verdict.status).expect("a word");
+    let named = |judgement: Judgement| {
+        let signals = verdict.signals.iter().filter(move |signal| signal.verdict == judgement);
+        signals.map(|signal| signal.name.clone()).collect::<Vec<_>>()
+    };
+    let unchecked = named(Judgement::Unchecked);
+    assert!(unchecked.is_empty(), "{}: unchecked {unchecked:?}", verdict.candidate);
+    summary(status.as_str().expect("a word"), named(Judgement::Wrong))
+}
+
+#[test]
+fn each_candidate_is_wrong_where_its_mistake_reaches_and_nowhere_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(output) = verify(folder.path(), &[]) else { return };
+    let verdicts: BTreeMap<String, String> =
+        lines::<Verdict>(&output).iter().map(|verdict| (verdict.candidate.clone(), found(verdict))).collect();
+    let expected: BTreeMap<String, String> = lines::<Expected>(&fixture("expected.jsonl"))
+        .into_iter()
+        .map(|expected| (expected.candidate, summary(&expected.status, expected.wrong)))
+        .collect();
+    let candidates: Vec<&String> = expected.keys().collect();
+    assert_eq!(verdicts.keys().collect::<Vec<_>>(), candidates);
+    let differences: Vec<String> = candidates
+        .into_iter()
+        .filter(|name| verdicts[*name] != expected[*name])
+        .map(|name| format!("{name}\n  expected {}\n  found    {}", expected[name], verdicts[name]))
+        .collect();
+    assert!(differences.is_empty(), "\n{}\n", differences.join("\n"));
+}
+
+#[test]
+fn the_bytes_do_not_depend_on_the_number_of_threads() {
+    let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
+    let Some(one) = verify(folders[0].path(), &["--threads", "1"]) else { return };
+    let Some(three) = verify(folders[1].path(), &["--threads", "3"]) else { return };
+    let bytes = |path: &Path| std::fs::read(path).expect("verdicts");
+    assert_eq!(bytes(&one), bytes(&three));
+}
