@@ -1,5 +1,7 @@
 //! The one-process way that the backend is measured against, and the count of agreements.
 
+#![expect(clippy::print_stderr, reason = "a test that skips says so")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
