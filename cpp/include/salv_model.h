@@ -12,13 +12,17 @@
 
 namespace salv {
 
-constexpr std::uint32_t MODEL_ABI = 1;
+constexpr std::uint32_t MODEL_ABI = 2;
 
 /// Where a port lies in the root object.
 struct Port {
     std::uint32_t offset;
     std::uint32_t width;
 };
+
+/// A function of generated code that takes a root object. It is declared with the type of its own root
+/// class; a pointer to a class is passed as any pointer is on the machines that Verilator supports.
+using Step = void (*)(void* root);
 
 /// One compiled module.
 struct ModelTable {
@@ -30,14 +34,16 @@ struct ModelTable {
     std::uint32_t align;
     /// Leading bytes of the root object that hold state; 0 if state lies elsewhere too.
     std::uint32_t state_size;
-    const Port* input_ports;
-    const Port* output_ports;
-    /// Builds the model in `memory` and returns its root object.
+    /// The inputs, then the outputs.
+    const Port* ports;
+    /// Builds the model in `memory`, with its values at power-up, and returns its root object.
     void* (*create)(void* memory);
     void (*destroy)(void* memory);
-    /// Runs static initialisers, `initial` blocks and the first settling.
-    void (*start)(void* root);
-    void (*eval)(void* root);
+    /// Static initialisers, `initial` blocks, the first settling; then evaluation after each change.
+    Step eval_static;
+    Step eval_initial;
+    Step eval_settle;
+    Step eval;
 };
 
 /// Why a run ended.

@@ -83,16 +83,20 @@ public:
 
     void drive(const std::uint64_t* row) {
         for (std::uint32_t i = 0; i < table_.inputs; ++i) {
-            const Port& port = table_.input_ports[i];
+            const Port& port = table_.ports[i];
             std::memcpy(static_cast<char*>(root_) + port.offset, row, bytes_of(port.width));
             row += words_of(port.width);
         }
     }
-    void start() { table_.start(root_); }
+    void start() {
+        table_.eval_static(root_);
+        table_.eval_initial(root_);
+        table_.eval_settle(root_);
+    }
     void eval() { table_.eval(root_); }
     void sample(std::uint64_t* row) const {
         for (std::uint32_t i = 0; i < table_.outputs; ++i) {
-            const Port& port = table_.output_ports[i];
+            const Port& port = table_.ports[table_.inputs + i];
             const std::uint32_t words = words_of(port.width);
             row[words - 1] = 0;
             std::memcpy(row, static_cast<const char*>(root_) + port.offset, bytes_of(port.width));
@@ -214,15 +218,15 @@ rust::Vec<std::uint32_t> widths(const Port* ports, std::uint32_t count) {
 
 Model::Model(const ModelTable* table)
     : table_{table},
-      input_words_{sum_words(table->input_ports, table->inputs)},
-      output_words_{sum_words(table->output_ports, table->outputs)} {}
+      input_words_{sum_words(table->ports, table->inputs)},
+      output_words_{sum_words(table->ports + table->inputs, table->outputs)} {}
 
 rust::Vec<std::uint32_t> Model::input_widths() const {
-    return widths(table_->input_ports, table_->inputs);
+    return widths(table_->ports, table_->inputs);
 }
 
 rust::Vec<std::uint32_t> Model::output_widths() const {
-    return widths(table_->output_ports, table_->outputs);
+    return widths(table_->ports + table_->inputs, table_->outputs);
 }
 
 std::uint8_t Model::run(Start start, rust::Slice<const std::uint64_t> rows,

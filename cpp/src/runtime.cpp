@@ -12,7 +12,10 @@
 #include "verilated.cpp"
 #include "verilated_threads.cpp"
 
-#include "salv_model.h"
+#include "salv_unit.h"
+
+// Loops are counted in generated code alone.
+#undef while
 
 #include <cstring>
 
@@ -46,6 +49,8 @@ std::uint64_t draw(std::uint64_t salt) {
 std::uint64_t mask(int bits) { return bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1; }
 
 }  // namespace
+
+salv_symbols salv_symbol_table{Verilated::threadContextp()};
 
 extern "C" {
 

@@ -113,7 +113,7 @@ pub fn find_cxx() -> anyhow::Result<(PathBuf, String)> {
     let named = env::var("CXX").ok().filter(|name| !name.is_empty());
     let names = named
         .as_deref()
-        .map_or(vec!["g++", "c++", "clang++"], |name| vec![name]);
+        .map_or(vec!["clang++", "g++", "c++"], |name| vec![name]);
     let cxx = names
         .iter()
         .find_map(|name| on_path(name))

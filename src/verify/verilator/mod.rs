@@ -20,9 +20,10 @@ use crate::design::Interface;
 use simulate::{Job, JobTask};
 use timing::{Stage, Timing};
 use unit::{Compiler, Optimise, Runtime, UnitError};
-use verilate::Member;
+use harvest::Member;
 
 pub mod bridge;
+pub mod harvest;
 pub mod simulate;
 pub mod timing;
 pub mod unit;
@@ -58,7 +59,7 @@ enum Failure {
     #[error("failed to write {path} (is the disk full?)")]
     Write { path: String, source: std::io::Error },
     #[error(transparent)]
-    Harvest(#[from] verilate::HarvestError),
+    Harvest(#[from] harvest::HarvestError),
 }
 
 impl From<Failure> for BackendError {
@@ -90,11 +91,11 @@ impl Verilator {
         let prefix = verilate::prefix(&module.source, golden, &module.top);
         let arguments = verilate::ARGUMENTS.join(" ");
         let version = &self.compiler.verilator_version;
-        let key = self.cache.key(&["member", version, &arguments, verilate::REVISION, &prefix]);
+        let key = self.cache.key(&["member", version, &arguments, harvest::REVISION, &prefix]);
         if let Some(path) = self.cache.find(&key) {
             let text = std::fs::read_to_string(&path)
                 .map_err(|source| CacheError { path: path.display().to_string(), source })?;
-            return Ok(Ok(Member { symbol: verilate::symbol(&prefix), text }));
+            return Ok(Ok(Member { symbol: harvest::symbol(&prefix), text }));
         }
         let member = self.timing.time(Stage::Verilate, || self.verilate(module, golden, &prefix))?;
         if let Ok(member) = &member {
@@ -132,9 +133,9 @@ impl Verilator {
         if !ended.success() {
             return Ok(Err(verilate::refusal(&ended.stderr, &file.display().to_string())));
         }
-        match verilate::harvest(&folder, prefix, golden) {
+        match harvest::harvest(&folder, prefix, golden) {
             Ok(member) => Ok(Ok(member)),
-            Err(error @ verilate::HarvestError::TooLarge(_)) => Ok(Err(error.to_string())),
+            Err(error @ harvest::HarvestError::TooLarge(_)) => Ok(Err(error.to_string())),
             Err(error) => Err(error.into()),
         }
     }

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::verilate::Member;
+use super::harvest::Member;
 use crate::verify::cache::{Cache, CacheError};
 use crate::verify::process::{self, Ended, Limits, ProcessError};
 
@@ -122,7 +122,7 @@ impl Compiler {
         write(&folder.join("salv_model.h"), MODEL_H)?;
         write(&folder.join("salv_unit.h"), UNIT_H)?;
         write(&folder.join("runtime.cpp"), RUNTIME_CPP)?;
-        let library = ["-O2", "-shared", "-o", "libsalv_runtime.so", "runtime.cpp", "-pthread"];
+        let library = ["-O2", "-shared", "-o", "libsalv_runtime.so", "runtime.cpp", "-pthread", "-Wl,--as-needed", "-latomic"];
         self.compile_own("verilator's runtime", folder, &library)?;
         for optimise in [Optimise::Build, Optimise::Run] {
             let place = folder.join(optimise.flag());
