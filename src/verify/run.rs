@@ -486,7 +486,7 @@ impl Elaborator<'_> {
                 None => self.workers.start()?,
             };
             worker.ask(&request)?;
-            match worker.next()? {
+            match worker.hear()? {
                 Answer::Event(Event::Design(design)) => {
                     self.worker = Some(worker);
                     return Ok(match design {

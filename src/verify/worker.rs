@@ -2,7 +2,7 @@
 //!
 //! A worker is this program again (`salv worker`). It reads one request at a time from its standard input,
 //! a socket, and answers on the same socket, so that nothing a candidate prints can be taken for an answer.
-//! Standard output and standard error go nowhere. If it dies, the parent knows from the last event whose
+//! Standard output and standard error go nowhere. If it dies, the parent knows from a mark in a file whose
 //! code was running, goes on without that candidate, and tries it once more alone.
 //!
 //! Covered today: address space, CPU time, core files, a fresh process for each batch of native code, and
@@ -44,13 +44,6 @@ pub enum Request {
 pub enum Event {
     /// The module, or why it is none.
     Design(Result<Box<Design>, Refusal>),
-    /// The code of this candidate, or of the golden module, is about to run.
-    Running {
-        /// The parent's index of the task.
-        index: usize,
-        /// The candidate; `None` for the golden module.
-        candidate: Option<usize>,
-    },
     /// A task is done.
     Task {
         /// The parent's index of the task.
@@ -224,7 +217,7 @@ fn start(program: &Path, folder: &Path) -> Result<Worker, WorkerError> {
 }
 
 impl Worker {
-    /// Sends a request. A worker that is gone shows at the next [`Worker::next`].
+    /// Sends a request. A worker that is gone shows at the next [`Worker::hear`].
     pub fn ask(&mut self, request: &Request) -> Result<(), WorkerError> {
         match self.link.send(request) {
             Err(WorkerError::Link(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -233,7 +226,7 @@ impl Worker {
     }
 
     /// The next event, or how the worker died.
-    pub fn next(&mut self) -> Result<Answer, WorkerError> {
+    pub fn hear(&mut self) -> Result<Answer, WorkerError> {
         match self.link.receive::<Event>()? {
             Some(Event::Failed(message)) => Err(WorkerError::Failed(message)),
             Some(event) => Ok(Answer::Event(event)),

@@ -16,13 +16,15 @@ mod ffi {
         seed: u64,
     }
 
-    /// How many loop iterations a model may take.
+    /// How far a model may go.
     #[derive(Clone, Copy, Debug)]
     struct Bounds {
         /// In one evaluation.
         ticks_of_step: u64,
         /// In one call of `run`.
         ticks_of_run: u64,
+        /// Of several power-up states, how many go on after the first 64 steps; 0 for all.
+        starts_kept: u32,
     }
 
     unsafe extern "C++" {

@@ -2,7 +2,7 @@
 //! it and runs it.
 //!
 //! A member that Verilator or the compiler refuses is dropped from its batch with the reason. If a worker
-//! dies, the last event says whose code was running: the batch goes on in a new worker without that
+//! dies, a mark in a file says whose code was running: the batch goes on in a new worker without that
 //! candidate, and the candidate is tried once more, alone and with twice the time, before it is labelled.
 //!
 //! The `verilated` crate is not used: it binds one model chosen when the host is compiled, and keeps global
@@ -17,6 +17,8 @@ use super::process::{self, Limits, ProcessError};
 use super::stimulus::{self, Config};
 use super::worker::{Answer, Event, Request, WorkerError, Workers};
 use crate::design::Interface;
+use marker::Marker;
+use plan::{Built, Plan, Symbol, bare};
 use simulate::{Job, JobTask};
 use timing::{Stage, Timing};
 use unit::{Compiler, Optimise, Runtime, UnitError};
@@ -24,6 +26,8 @@ use harvest::Member;
 
 pub mod bridge;
 pub mod harvest;
+mod marker;
+mod plan;
 pub mod simulate;
 pub mod timing;
 pub mod unit;
@@ -179,26 +183,36 @@ impl Verilator {
         Ok(Built { unit: path.display().to_string(), symbols })
     }
 
-    fn job(&self, built: &Built, config: &Config, tasks: Vec<JobTask>, patience: u64) -> Job {
+    fn job(
+        &self,
+        built: &Built,
+        config: &Config,
+        tasks: Vec<JobTask>,
+        patience: u64,
+        marker: &Marker,
+    ) -> Job {
         Job {
             runtime: self.runtime.library.display().to_string(),
             unit: built.unit.clone(),
             tasks,
             config: *config,
             patience,
+            marker: marker.path().display().to_string(),
         }
     }
 
     fn judge_all(&self, tasks: &[Task], config: &Config) -> Result<Vec<TaskOutcome>, Failure> {
         let built = self.build(tasks, config)?;
         let mut plan = Plan::new(tasks, &built);
+        let scratch = self.cache.scratch()?;
+        let marker = Marker::create(&scratch.path().join("marker"))?;
         while let Some(jobs) = plan.next_round(tasks, &built) {
             let patience = plan.patience();
-            let job = self.job(&built, config, jobs, patience);
+            let job = self.job(&built, config, jobs, patience, &marker);
             self.timing.time(Stage::Simulate, || {
                 let mut worker = self.workers.start()?;
                 worker.ask(&Request::Simulate(job))?;
-                plan.listen(&mut worker)
+                plan.listen(&mut worker, &marker)
             })?;
         }
         Ok(plan.finish())
@@ -217,10 +231,13 @@ impl Verilator {
             (Err(why), _) | (_, Err(why)) => return Ok(Err(Outcome::Unsupported(why.clone()))),
         };
         let task = JobTask { index: 0, task: bare(task, &[0]), golden, candidates: vec![candidate] };
+        let scratch = self.cache.scratch()?;
+        let marker = Marker::create(&scratch.path().join("marker"))?;
+        let job = self.job(&built, config, vec![task], 2, &marker);
         let mut worker = self.workers.start()?;
-        worker.ask(&Request::Trace(self.job(&built, config, vec![task], 2), episode))?;
+        worker.ask(&Request::Trace(job, episode))?;
         loop {
-            match worker.next()? {
+            match worker.hear()? {
                 Answer::Event(Event::Trace(trace)) => return Ok(*trace),
                 Answer::Event(_) => {}
                 Answer::Died(how) => return Ok(Err(Outcome::Crash(how))),
@@ -257,192 +274,6 @@ impl Backend for Verilator {
         episode: u32,
     ) -> Result<Result<Trace, Outcome>, BackendError> {
         Ok(self.trace_one(task, config, episode)?)
-    }
-}
-
-/// The symbol of a module in the unit, or why it is not in it.
-type Symbol = Result<String, String>;
-
-/// A unit, and where each task's modules are in it.
-struct Built {
-    unit: String,
-    symbols: Vec<(Symbol, Vec<Symbol>)>,
-}
-
-/// What is still to be simulated, and what came of the rest.
-struct Plan {
-    outcomes: Vec<Slot>,
-    /// Whose code was running when a worker died: to be tried once more, alone.
-    suspects: Vec<Suspect>,
-    alone: Option<Suspect>,
-    deaths: BTreeMap<Suspect, u32>,
-}
-
-/// Deaths after which code is labelled even if it was never alone: its golden module may die beside it.
-const DEATHS_MAX: u32 = 3;
-
-/// A task on its way.
-struct Slot {
-    done: Option<TaskOutcome>,
-    /// Outcomes of the candidates that are known by themselves.
-    known: Vec<Option<Outcome>>,
-    /// Candidates in the worker's list, by their index in the task.
-    asked: Vec<usize>,
-}
-
-/// A task and its candidate, or its golden module.
-type Suspect = (usize, Option<usize>);
-
-impl Plan {
-    fn new(tasks: &[Task], built: &Built) -> Plan {
-        let slot = |(task, (golden, candidates)): (&Task, &(Symbol, Vec<Symbol>))| {
-            let known: Vec<Option<Outcome>> = candidates
-                .iter()
-                .map(|symbol| symbol.as_ref().err().map(|why| Outcome::Unsupported(why.clone())))
-                .collect();
-            let done = match golden {
-                Err(why) => Some(TaskOutcome::BadGolden(why.clone())),
-                Ok(_) if task.candidates.is_empty() => Some(TaskOutcome::Candidates(vec![])),
-                Ok(_) => None,
-            };
-            Slot { done, known, asked: Vec::new() }
-        };
-        let outcomes = tasks.iter().zip(&built.symbols).map(slot).collect();
-        Plan { outcomes, suspects: Vec::new(), alone: None, deaths: BTreeMap::new() }
-    }
-
-    /// The tasks for the next worker: all that is open, then the suspects one by one.
-    fn next_round(&mut self, tasks: &[Task], built: &Built) -> Option<Vec<JobTask>> {
-        self.alone = None;
-        let suspects = self.suspects.clone();
-        let mut jobs = Vec::new();
-        for (index, slot) in self.outcomes.iter_mut().enumerate() {
-            if slot.done.is_some() || suspects.contains(&(index, None)) {
-                continue;
-            }
-            let open = |&c: &usize| slot.known[c].is_none() && !suspects.contains(&(index, Some(c)));
-            let asked: Vec<usize> = (0..slot.known.len()).filter(open).collect();
-            if !asked.is_empty() {
-                slot.asked = asked;
-                jobs.extend(job_task(tasks, built, index, &slot.asked));
-            }
-        }
-        while jobs.is_empty() {
-            let (index, candidate) = self.suspects.pop()?;
-            let slot = &mut self.outcomes[index];
-            if slot.done.is_some() {
-                continue;
-            }
-            self.alone = Some((index, candidate));
-            // A golden module is tried again with all of its candidates that are not suspects.
-            let open = |&c: &usize| match candidate {
-                Some(only) => only == c,
-                None => slot.known[c].is_none() && !suspects.contains(&(index, Some(c))),
-            };
-            slot.asked = (0..slot.known.len()).filter(open).collect();
-            jobs.extend(job_task(tasks, built, index, &slot.asked));
-        }
-        Some(jobs)
-    }
-
-    fn patience(&self) -> u64 {
-        if self.alone.is_some() { 2 } else { 1 }
-    }
-
-    /// Takes in what a worker says until it ends or dies.
-    fn listen(&mut self, worker: &mut super::worker::Worker) -> Result<(), WorkerError> {
-        let mut running = None;
-        loop {
-            match worker.next()? {
-                Answer::Event(Event::Running { index, candidate }) => running = Some((index, candidate)),
-                Answer::Event(Event::Task { index, outcome }) => self.outcomes[index].take(outcome),
-                Answer::Event(Event::End) => break,
-                Answer::Event(other) => {
-                    return Err(WorkerError::Protocol(format!("unexpected event {other:?}")));
-                }
-                Answer::Died(how) => {
-                    let Some((index, candidate)) = running else {
-                        return Err(WorkerError::Failed(format!("it {how} before it ran anything")));
-                    };
-                    let candidate = candidate.map(|c| self.outcomes[index].asked[c]);
-                    self.blame((index, candidate), &how);
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A first death makes a suspect; one alone is an outcome.
-    fn blame(&mut self, suspect: Suspect, how: &str) {
-        let deaths = self.deaths.entry(suspect).or_default();
-        *deaths += 1;
-        let alone = self.alone == Some(suspect);
-        if let Some(other) = self.alone.filter(|_| !alone) {
-            self.suspects.push(other);
-        }
-        if !alone && *deaths < DEATHS_MAX {
-            self.suspects.push(suspect);
-            return;
-        }
-        let slot = &mut self.outcomes[suspect.0];
-        match suspect.1 {
-            None => slot.done = Some(TaskOutcome::BadGolden(format!("the golden module {how}"))),
-            Some(candidate) => slot.known[candidate] = Some(Outcome::Crash(how.into())),
-        }
-    }
-
-    fn finish(self) -> Vec<TaskOutcome> {
-        let finish = |slot: Slot| {
-            slot.done.unwrap_or_else(|| {
-                let all = slot.known.into_iter().map(|outcome| {
-                    outcome.unwrap_or_else(|| unreachable!("every candidate has an outcome by now"))
-                });
-                TaskOutcome::Candidates(all.collect())
-            })
-        };
-        self.outcomes.into_iter().map(finish).collect()
-    }
-}
-
-impl Slot {
-    fn take(&mut self, outcome: TaskOutcome) {
-        match outcome {
-            TaskOutcome::BadGolden(why) => self.done = Some(TaskOutcome::BadGolden(why)),
-            TaskOutcome::Candidates(all) => {
-                for (outcome, &candidate) in all.into_iter().zip(&self.asked) {
-                    self.known[candidate] = Some(outcome);
-                }
-            }
-        }
-    }
-}
-
-fn job_task(tasks: &[Task], built: &Built, index: usize, candidates: &[usize]) -> Option<JobTask> {
-    let (golden, all) = &built.symbols[index];
-    let symbols: Option<Vec<String>> =
-        candidates.iter().map(|&c| all[c].as_ref().ok().cloned()).collect();
-    Some(JobTask {
-        index,
-        task: bare(&tasks[index], candidates),
-        golden: golden.as_ref().ok()?.clone(),
-        candidates: symbols?,
-    })
-}
-
-/// The task without the modules' text, which a worker that has the unit does not need.
-fn bare(task: &Task, candidates: &[usize]) -> Task {
-    let module = Module { top: String::new(), source: String::new() };
-    let subject = |&c: &usize| super::backend::Subject {
-        module: module.clone(),
-        constants: task.candidates[c].constants.clone(),
-    };
-    Task {
-        interface: task.interface.clone(),
-        restrictions: task.restrictions.clone(),
-        key: task.key.clone(),
-        golden: module.clone(),
-        candidates: candidates.iter().map(subject).collect(),
     }
 }
 

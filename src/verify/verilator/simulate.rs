@@ -5,11 +5,13 @@
 //! episode is held in memory at a time. A candidate runs a second time, from all power-up states, only
 //! where it differs, to tell a wrong value from an unknown one.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use super::bridge::{Bounds, Model, Start, Stop, Unit};
+use super::marker::Marker;
 use crate::verify::backend::{Count, Outcome, Task, TaskOutcome, Trace, Values};
 use crate::verify::compare::{self, Toggles};
 use crate::verify::stimulus::{Config, Episode, Layout, Stimulus};
@@ -18,6 +20,10 @@ use crate::verify::worker::{self, Event, Link, WorkerError};
 
 /// Power-up states of the golden module: all 0, all 1, and complementary random pairs.
 pub const POWER_UPS: usize = 16;
+
+/// Those that go on after the first 64 steps: all 0, all 1 and one pair. What an episode has not defined by
+/// then it seldom will, and the rest of the runs would be most of the work at many vectors.
+const POWER_UPS_KEPT: u32 = 4;
 
 /// Power-up states that confirm a mismatch. A bit such as `state == 4'd9` before the first reset is the same
 /// in 16 states more often than not; it must not be called defined when a candidate differs there.
@@ -37,7 +43,7 @@ const TICKS_OF_EPISODE: u64 = 50_000_000;
 /// See [`TICKS_OF_EPISODE`].
 const TICKS_OF_STEP_MEAN: u64 = 20_000;
 
-/// CPU time of one run of an episode in seconds. No label depends on it: the loop limits end a run that
+/// CPU time of one run of an episode in seconds, on average over the modules that run it. No label depends on it: the loop limits end a run that
 /// loops, and what this one ends is run again with twice the time.
 const CPU_SECONDS_OF_RUN: u64 = 120;
 
@@ -54,6 +60,8 @@ pub struct Job {
     pub config: Config,
     /// Multiplies the CPU limit.
     pub patience: u64,
+    /// The file that says whose code is running.
+    pub marker: String,
 }
 
 /// A task whose modules are in the unit.
@@ -69,11 +77,15 @@ pub struct JobTask {
     pub candidates: Vec<String>,
 }
 
-/// Runs all tasks of `job` and reports each; before each run it says whose code is about to run.
+/// Runs all tasks of `job` and reports each; before each run it marks whose code is about to run.
 pub fn run(job: &Job, link: &mut Link) -> Result<(), WorkerError> {
-    let unit = load(job)?;
+    let (unit, marker) = load(job)?;
     for task in &job.tasks {
-        let outcome = run_task(&unit, task, &job.config, job.patience, link)?;
+        let mut runner = Runner::new(&unit, task, job, &marker)?;
+        let outcome = match runner.run()? {
+            Err(message) => TaskOutcome::BadGolden(message),
+            Ok(()) => TaskOutcome::Candidates(runner.outcomes()),
+        };
         link.send(&Event::Task { index: task.index, outcome })?;
     }
     link.send(&Event::End)
@@ -81,29 +93,15 @@ pub fn run(job: &Job, link: &mut Link) -> Result<(), WorkerError> {
 
 /// Runs one episode of the first candidate of the first task, in full.
 pub fn trace(job: &Job, episode: u32, link: &mut Link) -> Result<(), WorkerError> {
-    let unit = load(job)?;
-    let mut runner = Runner::new(&unit, &job.tasks[0], &job.config, job.patience, link)?;
-    let outcome = runner.trace(episode)?;
+    let (unit, marker) = load(job)?;
+    let outcome = Runner::new(&unit, &job.tasks[0], job, &marker)?.trace(episode)?;
     link.send(&Event::Trace(Box::new(outcome)))
 }
 
-fn load(job: &Job) -> Result<Unit, WorkerError> {
+fn load(job: &Job) -> Result<(Unit, Marker), WorkerError> {
     super::bridge::load_runtime(&job.runtime).map_err(WorkerError::load)?;
-    Unit::load(&job.unit).map_err(WorkerError::load)
-}
-
-fn run_task(
-    unit: &Unit,
-    task: &JobTask,
-    config: &Config,
-    patience: u64,
-    link: &mut Link,
-) -> Result<TaskOutcome, WorkerError> {
-    let mut runner = Runner::new(unit, task, config, patience, link)?;
-    match runner.run()? {
-        Err(message) => Ok(TaskOutcome::BadGolden(message)),
-        Ok(()) => Ok(TaskOutcome::Candidates(runner.outcomes())),
-    }
+    let unit = Unit::load(&job.unit).map_err(WorkerError::load)?;
+    Ok((unit, Marker::open(Path::new(&job.marker))?))
 }
 
 /// One task on its way.
@@ -119,20 +117,19 @@ struct Runner<'a> {
     /// The golden module's outputs in the episode of that index, from all power-up states that confirm.
     confirmed: Option<(u32, Rc<Values>)>,
     patience: u64,
-    link: &'a mut Link,
+    marker: &'a Marker,
 }
 
 impl<'a> Runner<'a> {
     fn new(
         unit: &Unit,
         task: &'a JobTask,
-        config: &Config,
-        patience: u64,
-        link: &'a mut Link,
+        job: &Job,
+        marker: &'a Marker,
     ) -> Result<Self, WorkerError> {
         let inner = &task.task;
         let stimulus =
-            Stimulus::new(&inner.interface, &inner.restrictions, inner.key.as_bytes(), config)
+            Stimulus::new(&inner.interface, &inner.restrictions, inner.key.as_bytes(), &job.config)
                 .map_err(WorkerError::load)?;
         let golden = unit.model(&task.golden).map_err(WorkerError::load)?;
         let candidates: Result<Vec<Model>, _> =
@@ -149,8 +146,8 @@ impl<'a> Runner<'a> {
             outputs,
             golden,
             candidates,
-            patience,
-            link,
+            patience: job.patience,
+            marker,
         })
     }
 
@@ -198,6 +195,8 @@ impl<'a> Runner<'a> {
     /// Runs each candidate's own episodes, made from its own constants.
     fn run_own(&mut self) -> Result<Result<(), String>, WorkerError> {
         for which in 0..self.candidates.len() {
+            // These episodes have the indices of another candidate's, and other rows.
+            self.confirmed = None;
             let constants = &self.task.task.candidates[which].constants;
             for episode in self.stimulus.candidate_episodes(constants) {
                 let golden = match self.run_golden(&episode)? {
@@ -308,14 +307,13 @@ impl<'a> Runner<'a> {
         }))
     }
 
-    /// Says whose code runs next, and gives it time.
+    /// Says whose code runs next. A golden module's turn begins an episode, and gives it time.
     fn announce(&mut self, candidate: Option<usize>) -> Result<(), WorkerError> {
-        worker::allow_cpu_seconds(CPU_SECONDS_OF_RUN * self.patience)?;
-        self.link.send(&self.running(candidate))
-    }
-
-    fn running(&self, candidate: Option<usize>) -> Event {
-        Event::Running { index: self.task.index, candidate }
+        if candidate.is_none() {
+            let seconds = CPU_SECONDS_OF_RUN * (1 + self.candidates.len() as u64);
+            worker::allow_cpu_seconds(seconds * self.patience)?;
+        }
+        self.marker.write(self.task.index, candidate)
     }
 
     fn outcomes(&mut self) -> Vec<Outcome> {
@@ -368,24 +366,29 @@ fn run_defined(
     let size = episode.steps.len() * outputs.words;
     let mut values = Values { value: vec![0; size], defined: vec![0; size] };
     let starts = power_ups(episode.power_up, states);
-    let bounds = bounds(episode, starts.len() as u64);
+    let mut bounds = bounds(episode, starts.len() as u64);
+    if states == POWER_UPS {
+        bounds.starts_kept = POWER_UPS_KEPT;
+    }
     model.run_defined(&starts, &episode.rows, &mut values.value, &mut values.defined, bounds)?;
     Ok(values)
 }
 
-/// So many power-up states; the first is a random one.
+/// So many power-up states: a random pair, all 0, all 1, then more random pairs.
 fn power_ups(seed: u64, states: usize) -> Vec<Start> {
-    let pairs = (1..states as u64 / 2).flat_map(|i| {
+    let pair = |i: u64| {
         let seed = seed.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         [Start { kind: 2, seed }, Start { kind: 3, seed }]
-    });
-    pairs.chain([Start { kind: 0, seed: 0 }, Start { kind: 1, seed: 0 }]).collect()
+    };
+    let constant = [Start { kind: 0, seed: 0 }, Start { kind: 1, seed: 0 }];
+    let more = (2..states as u64 / 2).flat_map(pair);
+    pair(1).into_iter().chain(constant).chain(more).collect()
 }
 
 fn bounds(episode: &Episode, runs: u64) -> Bounds {
     let steps = episode.steps.len() as u64 + 2;
     let ticks_of_run = runs * (TICKS_OF_EPISODE + steps * TICKS_OF_STEP_MEAN);
-    Bounds { ticks_of_step: TICKS_OF_STEP_MAX, ticks_of_run }
+    Bounds { ticks_of_step: TICKS_OF_STEP_MAX, ticks_of_run, starts_kept: 0 }
 }
 
 fn outcome(stop: Stop) -> Outcome {

@@ -1,0 +1,196 @@
+//! What is still to be simulated, and what came of the rest: a batch goes on when a worker dies.
+//!
+//! The first death of a worker makes the module whose code was running a suspect, and the rest goes on
+//! without it. When nothing else is open, each suspect runs once more, alone and with twice the time; if the
+//! worker dies again, that is the outcome.
+
+use std::collections::BTreeMap;
+
+use super::marker::Marker;
+use super::simulate::JobTask;
+use crate::verify::backend::{Module, Outcome, Subject, Task, TaskOutcome};
+use crate::verify::worker::{Answer, Event, Worker, WorkerError};
+
+/// The symbol of a module in the unit, or why it is not in it.
+pub(super) type Symbol = Result<String, String>;
+
+/// A unit, and where each task's modules are in it.
+pub(super) struct Built {
+    pub(super) unit: String,
+    pub(super) symbols: Vec<(Symbol, Vec<Symbol>)>,
+}
+
+/// What is still to be simulated, and what came of the rest.
+pub(super) struct Plan {
+    outcomes: Vec<Slot>,
+    /// Whose code was running when a worker died: to be tried once more, alone.
+    suspects: Vec<Suspect>,
+    alone: Option<Suspect>,
+    deaths: BTreeMap<Suspect, u32>,
+}
+
+/// Deaths after which code is labelled even if it was never alone: its golden module may die beside it.
+const DEATHS_MAX: u32 = 3;
+
+/// A task on its way.
+struct Slot {
+    done: Option<TaskOutcome>,
+    /// Outcomes of the candidates that are known by themselves.
+    known: Vec<Option<Outcome>>,
+    /// Candidates in the worker's list, by their index in the task.
+    asked: Vec<usize>,
+}
+
+/// A task and its candidate, or its golden module.
+type Suspect = (usize, Option<usize>);
+
+impl Plan {
+    pub(super) fn new(tasks: &[Task], built: &Built) -> Plan {
+        let slot = |(task, (golden, candidates)): (&Task, &(Symbol, Vec<Symbol>))| {
+            let known: Vec<Option<Outcome>> = candidates
+                .iter()
+                .map(|symbol| symbol.as_ref().err().map(|why| Outcome::Unsupported(why.clone())))
+                .collect();
+            let done = match golden {
+                Err(why) => Some(TaskOutcome::BadGolden(why.clone())),
+                Ok(_) if task.candidates.is_empty() => Some(TaskOutcome::Candidates(vec![])),
+                Ok(_) => None,
+            };
+            Slot { done, known, asked: Vec::new() }
+        };
+        let outcomes = tasks.iter().zip(&built.symbols).map(slot).collect();
+        Plan { outcomes, suspects: Vec::new(), alone: None, deaths: BTreeMap::new() }
+    }
+
+    /// The tasks for the next worker: all that is open, then the suspects one by one.
+    pub(super) fn next_round(&mut self, tasks: &[Task], built: &Built) -> Option<Vec<JobTask>> {
+        self.alone = None;
+        let suspects = self.suspects.clone();
+        let mut jobs = Vec::new();
+        for (index, slot) in self.outcomes.iter_mut().enumerate() {
+            if slot.done.is_some() || suspects.contains(&(index, None)) {
+                continue;
+            }
+            let open = |&c: &usize| slot.known[c].is_none() && !suspects.contains(&(index, Some(c)));
+            let asked: Vec<usize> = (0..slot.known.len()).filter(open).collect();
+            if !asked.is_empty() {
+                slot.asked = asked;
+                jobs.extend(job_task(tasks, built, index, &slot.asked));
+            }
+        }
+        while jobs.is_empty() {
+            let (index, candidate) = self.suspects.pop()?;
+            let slot = &mut self.outcomes[index];
+            if slot.done.is_some() {
+                continue;
+            }
+            self.alone = Some((index, candidate));
+            // A golden module is tried again with all of its candidates that are not suspects.
+            let open = |&c: &usize| match candidate {
+                Some(only) => only == c,
+                None => slot.known[c].is_none() && !suspects.contains(&(index, Some(c))),
+            };
+            slot.asked = (0..slot.known.len()).filter(open).collect();
+            jobs.extend(job_task(tasks, built, index, &slot.asked));
+        }
+        Some(jobs)
+    }
+
+    pub(super) fn patience(&self) -> u64 {
+        if self.alone.is_some() { 2 } else { 1 }
+    }
+
+    /// Takes in what a worker says until it ends or dies.
+    pub(super) fn listen(&mut self, worker: &mut Worker, marker: &Marker) -> Result<(), WorkerError> {
+        loop {
+            match worker.hear()? {
+                Answer::Event(Event::Task { index, outcome }) => self.outcomes[index].take(outcome),
+                Answer::Event(Event::End) => break,
+                Answer::Event(other) => {
+                    return Err(WorkerError::Protocol(format!("unexpected event {other:?}")));
+                }
+                Answer::Died(how) => {
+                    let Some((index, candidate)) = marker.read()? else {
+                        return Err(WorkerError::Failed(format!("it {how} before it ran anything")));
+                    };
+                    let candidate = candidate.map(|c| self.outcomes[index].asked[c]);
+                    self.blame((index, candidate), &how);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A first death makes a suspect; one alone is an outcome.
+    fn blame(&mut self, suspect: Suspect, how: &str) {
+        let deaths = self.deaths.entry(suspect).or_default();
+        *deaths += 1;
+        let alone = self.alone == Some(suspect);
+        if let Some(other) = self.alone.filter(|_| !alone) {
+            self.suspects.push(other);
+        }
+        if !alone && *deaths < DEATHS_MAX {
+            self.suspects.push(suspect);
+            return;
+        }
+        let slot = &mut self.outcomes[suspect.0];
+        match suspect.1 {
+            None => slot.done = Some(TaskOutcome::BadGolden(format!("the golden module {how}"))),
+            Some(candidate) => slot.known[candidate] = Some(Outcome::Crash(how.into())),
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<TaskOutcome> {
+        let finish = |slot: Slot| {
+            slot.done.unwrap_or_else(|| {
+                let all = slot.known.into_iter().map(|outcome| {
+                    outcome.unwrap_or_else(|| unreachable!("every candidate has an outcome by now"))
+                });
+                TaskOutcome::Candidates(all.collect())
+            })
+        };
+        self.outcomes.into_iter().map(finish).collect()
+    }
+}
+
+impl Slot {
+    fn take(&mut self, outcome: TaskOutcome) {
+        match outcome {
+            TaskOutcome::BadGolden(why) => self.done = Some(TaskOutcome::BadGolden(why)),
+            TaskOutcome::Candidates(all) => {
+                for (outcome, &candidate) in all.into_iter().zip(&self.asked) {
+                    self.known[candidate] = Some(outcome);
+                }
+            }
+        }
+    }
+}
+
+fn job_task(tasks: &[Task], built: &Built, index: usize, candidates: &[usize]) -> Option<JobTask> {
+    let (golden, all) = &built.symbols[index];
+    let symbols: Option<Vec<String>> =
+        candidates.iter().map(|&c| all[c].as_ref().ok().cloned()).collect();
+    Some(JobTask {
+        index,
+        task: bare(&tasks[index], candidates),
+        golden: golden.as_ref().ok()?.clone(),
+        candidates: symbols?,
+    })
+}
+
+/// The task without the modules' text, which a worker that has the unit does not need.
+pub(super) fn bare(task: &Task, candidates: &[usize]) -> Task {
+    let module = Module { top: String::new(), source: String::new() };
+    let subject = |&c: &usize| Subject {
+        module: module.clone(),
+        constants: task.candidates[c].constants.clone(),
+    };
+    Task {
+        interface: task.interface.clone(),
+        restrictions: task.restrictions.clone(),
+        key: task.key.clone(),
+        golden: module.clone(),
+        candidates: candidates.iter().map(subject).collect(),
+    }
+}
