@@ -79,17 +79,11 @@ pub fn load(path: &Path) -> Result<Vec<Problem>, ProblemError> {
     for row in record::read::<Problem>(path)? {
         let row = row?;
         let problem = row.value;
-        for (field, text) in [
-            ("problem", &problem.problem),
-            ("golden", &problem.golden),
-            ("top", &problem.top),
-        ] {
+        for (field, text) in
+            [("problem", &problem.problem), ("golden", &problem.golden), ("top", &problem.top)]
+        {
             if text.trim().is_empty() {
-                return Err(ProblemError::Empty {
-                    path: path.to_owned(),
-                    line: row.line,
-                    field,
-                });
+                return Err(ProblemError::Empty { path: path.to_owned(), line: row.line, field });
             }
         }
         if let Some(first) = lines.insert(problem.problem.clone(), row.line) {

@@ -71,10 +71,8 @@ pub fn content_hash(content: &[u8]) -> String {
 
 /// Returns the [`content_hash`] of a file, reading it in pieces.
 pub fn file_hash(path: &Path) -> Result<String, RecordError> {
-    let mut file = std::fs::File::open(path).map_err(|source| RecordError::Open {
-        path: path.to_owned(),
-        source,
-    })?;
+    let mut file = std::fs::File::open(path)
+        .map_err(|source| RecordError::Open { path: path.to_owned(), source })?;
     let mut hasher = blake3::Hasher::new();
     let mut piece = vec![0; 64 << 10];
     loop {
@@ -83,10 +81,7 @@ pub fn file_hash(path: &Path) -> Result<String, RecordError> {
             Ok(length) => hasher.update(&piece[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(source) => {
-                return Err(RecordError::Open {
-                    path: path.to_owned(),
-                    source,
-                });
+                return Err(RecordError::Open { path: path.to_owned(), source });
             }
         };
     }
@@ -184,10 +179,8 @@ fn sorted(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     match value {
         Value::Object(map) => {
-            let by_key: BTreeMap<String, Value> = map
-                .into_iter()
-                .map(|(key, value)| (key, sorted(value)))
-                .collect();
+            let by_key: BTreeMap<String, Value> =
+                map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
             Value::Object(by_key.into_iter().collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),

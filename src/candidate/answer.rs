@@ -2,11 +2,8 @@
 
 use std::ops::Range;
 
-const REASONING: [(&str, &str); 3] = [
-    ("<think>", "</think>"),
-    ("<thinking>", "</thinking>"),
-    ("<reasoning>", "</reasoning>"),
-];
+const REASONING: [(&str, &str); 3] =
+    [("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<reasoning>", "</reasoning>")];
 
 /// Returns the parts of a completion to look in, the likeliest first.
 ///
@@ -41,10 +38,7 @@ pub(super) fn marked(text: &str) -> Vec<Range<usize>> {
     let dones = marks(text, "[DONE]");
     let end_after = |start: usize| {
         let next = |marks: &[usize]| {
-            marks
-                .get(marks.partition_point(|&at| at < start))
-                .copied()
-                .unwrap_or(text.len())
+            marks.get(marks.partition_point(|&at| at < start)).copied().unwrap_or(text.len())
         };
         next(&dones).min(next(&begins))
     };
@@ -53,9 +47,7 @@ pub(super) fn marked(text: &str) -> Vec<Range<usize>> {
     }
     // Without `[BEGIN]`, the prompt ended with it.
     let from_start = (begins.first() > dones.first() || begins.is_empty()).then_some(0);
-    let starts = from_start
-        .into_iter()
-        .chain(begins.iter().map(|at| at + "[BEGIN]".len()));
+    let starts = from_start.into_iter().chain(begins.iter().map(|at| at + "[BEGIN]".len()));
     starts.map(|start| start..end_after(start)).collect()
 }
 
@@ -64,11 +56,7 @@ fn marks(text: &str, mark: &str) -> Vec<usize> {
     let mut line_start = 0;
     for line in text.split_inclusive('\n') {
         let code = line.find("//").unwrap_or(line.len());
-        found.extend(
-            line[..code]
-                .match_indices(mark)
-                .map(|(at, _)| line_start + at),
-        );
+        found.extend(line[..code].match_indices(mark).map(|(at, _)| line_start + at));
         line_start += line.len();
     }
     found

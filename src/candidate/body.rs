@@ -11,10 +11,7 @@ use crate::verilog::{Kind, lex::is_keyword, unit::Scan};
 /// closing fence do not.
 pub(super) fn open_head(prompt: &str) -> Option<&str> {
     let scan = Scan::new(prompt);
-    let unit = scan
-        .units
-        .last()
-        .filter(|unit| unit.is_module && !unit.closed)?;
+    let unit = scan.units.last().filter(|unit| unit.is_module && !unit.closed)?;
     let head_end = head_end(&scan, unit.first_token)?;
     let start = unit.span.start;
     let rest = head_end + 1..scan.tokens.len();
@@ -22,11 +19,7 @@ pub(super) fn open_head(prompt: &str) -> Option<&str> {
         || (is_item(&scan, rest.start)
             && !scan.is_prose(rest.clone())
             && !prompt[start..].contains("```"));
-    let end = if is_code {
-        prompt.len()
-    } else {
-        scan.tokens[head_end].span.end
-    };
+    let end = if is_code { prompt.len() } else { scan.tokens[head_end].span.end };
     Some(&prompt[start..end])
 }
 
@@ -35,21 +28,13 @@ pub(super) fn open_head(prompt: &str) -> Option<&str> {
 pub(super) fn find(scan: &Scan) -> Option<(Range<usize>, bool)> {
     let end_token = (0..scan.tokens.len()).find(|&index| scan.word(index) == "endmodule");
     let limit = end_token.unwrap_or(scan.tokens.len());
-    if scan
-        .units
-        .first()
-        .is_some_and(|unit| unit.first_token < limit)
-    {
+    if scan.units.first().is_some_and(|unit| unit.first_token < limit) {
         return None;
     }
     let start = (0..limit).find(|&index| scan.starts_line(index) && is_item(scan, index))?;
     // What stands before it and holds a `;` is an item that is not known here; prose is not.
     let is_code = (0..start).any(|index| scan.word(index) == ";") && !scan.is_prose(0..start);
-    let start = if start == 0 || is_code {
-        0
-    } else {
-        scan.tokens[start].span.start
-    };
+    let start = if start == 0 || is_code { 0 } else { scan.tokens[start].span.start };
     let end = match (end_token, scan.units.last()) {
         (Some(_), Some(helper)) => helper.span.end,
         (Some(end), None) => scan.tokens[end].span.end,
@@ -88,10 +73,7 @@ fn head_end(scan: &Scan, first: usize) -> Option<usize> {
 /// Tells whether a module item begins at a token, by its keyword and what follows it.
 fn is_item(scan: &Scan, index: usize) -> bool {
     let next = scan.word(index + 1);
-    let is_name = matches!(
-        scan.kind(index + 1),
-        Some(Kind::Word | Kind::EscapedIdentifier)
-    );
+    let is_name = matches!(scan.kind(index + 1), Some(Kind::Word | Kind::EscapedIdentifier));
     let is_prose = || scan.is_prose(index + 1..(index + 4).min(scan.tokens.len()));
     match scan.word(index) {
         "assign" => {

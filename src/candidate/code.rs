@@ -34,14 +34,9 @@ impl Code {
     /// Returns the ranges of the completion that a range of the text came from, in the order of the text;
     /// neighbours are joined.
     pub fn spans_in_completion(&self, range: Range<usize>) -> Vec<Range<usize>> {
-        let first = self
-            .pieces
-            .partition_point(|piece| piece.text.end <= range.start);
+        let first = self.pieces.partition_point(|piece| piece.text.end <= range.start);
         let mut spans: Vec<Range<usize>> = Vec::new();
-        for piece in self.pieces[first..]
-            .iter()
-            .take_while(|piece| piece.text.start < range.end)
-        {
+        for piece in self.pieces[first..].iter().take_while(|piece| piece.text.start < range.end) {
             let span = piece.cut(&range).completion;
             match spans.last_mut() {
                 Some(last) if last.end == span.start => last.end = span.end,
@@ -60,29 +55,18 @@ impl Code {
     pub(super) fn push(&mut self, character: char, completion: Range<usize>) {
         let start = self.text.len();
         self.text.push(character);
-        self.join(Piece {
-            text: start..self.text.len(),
-            completion,
-        });
+        self.join(Piece { text: start..self.text.len(), completion });
     }
 
     /// Adds a part of another text, with its way back.
     pub(super) fn append(&mut self, other: &Code, range: Range<usize>) {
         let start = self.text.len();
         self.text.push_str(&other.text[range.clone()]);
-        let first = other
-            .pieces
-            .partition_point(|piece| piece.text.end <= range.start);
-        for piece in other.pieces[first..]
-            .iter()
-            .take_while(|piece| piece.text.start < range.end)
-        {
+        let first = other.pieces.partition_point(|piece| piece.text.end <= range.start);
+        for piece in other.pieces[first..].iter().take_while(|piece| piece.text.start < range.end) {
             let piece = piece.cut(&range);
             let text = piece.text.start - range.start + start..piece.text.end - range.start + start;
-            self.join(Piece {
-                text,
-                completion: piece.completion,
-            });
+            self.join(Piece { text, completion: piece.completion });
         }
     }
 

@@ -50,9 +50,7 @@ pub enum NoCode {
 /// decides between several blocks and refuses none.
 pub fn extract_code(completion: &str, prompt: &str, top: &str) -> Result<Code, NoCode> {
     if completion.len() > COMPLETION_BYTES_MAX {
-        return Err(NoCode::TooLong {
-            bytes: completion.len(),
-        });
+        return Err(NoCode::TooLong { bytes: completion.len() });
     }
     let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
     if completion.chars().all(is_blank) {
@@ -70,10 +68,8 @@ fn from_answer(completion: &str, part: Range<usize>, prompt: &str, top: &str) ->
         .map(|decoded| clean::clean(decoded.into_iter()))
         .filter(|string| !Scan::new(&string.text).units.is_empty())
         .collect();
-    if let Some(last) = strings
-        .iter()
-        .rfind(|string| Scan::new(&string.text).declares(top))
-        .or(strings.last())
+    if let Some(last) =
+        strings.iter().rfind(|string| Scan::new(&string.text).declares(top)).or(strings.last())
     {
         return from_marked(last, prompt, top);
     }
@@ -100,10 +96,7 @@ struct Found<'a> {
 fn from_blocks(text: &Code, prompt: &str, top: &str) -> Option<Code> {
     let found: Vec<Found> = fence::split(&text.text)
         .into_iter()
-        .map(|block| Found {
-            scan: Scan::new(&text.text[block.range.clone()]),
-            block,
-        })
+        .map(|block| Found { scan: Scan::new(&text.text[block.range.clone()]), block })
         .collect();
     let fenced = |found: &&Found| found.block.label != Label::Outside;
     let module = |found: &&Found| found.scan.units.iter().any(|unit| unit.is_module);
@@ -134,19 +127,13 @@ fn from_blocks(text: &Code, prompt: &str, top: &str) -> Option<Code> {
 /// Chooses the block whose body continues the prompt's module: the last fenced one, else the last one.
 fn body_of<'a, 'b>(found: &'b [Found<'a>]) -> Option<(&'b Found<'a>, Range<usize>, bool)> {
     let bodies = || {
-        found
-            .iter()
-            .rev()
-            .filter(|found| found.block.label != Label::Other)
-            .filter_map(|found| {
-                let (range, ended) = body::find(&found.scan)?;
-                // Without `endmodule`, a text with modules in it is those modules and not a body before them.
-                (ended || found.scan.units.is_empty()).then_some((found, range, ended))
-            })
+        found.iter().rev().filter(|found| found.block.label != Label::Other).filter_map(|found| {
+            let (range, ended) = body::find(&found.scan)?;
+            // Without `endmodule`, a text with modules in it is those modules and not a body before them.
+            (ended || found.scan.units.is_empty()).then_some((found, range, ended))
+        })
     };
-    bodies()
-        .find(|(found, ..)| found.block.label != Label::Outside)
-        .or_else(|| bodies().next())
+    bodies().find(|(found, ..)| found.block.label != Label::Outside).or_else(|| bodies().next())
 }
 
 fn continue_head(text: &Code, head: &str, chosen: &Found, part: Range<usize>, ended: bool) -> Code {
@@ -190,10 +177,7 @@ fn helpers<'a, 'b>(found: &'b [Found<'a>], chosen: &Found) -> Vec<(&'b Found<'a>
     let place = chosen.block.range.start;
     // The latest definition before the chosen block counts, otherwise the first after it.
     let mut known = std::collections::BTreeMap::new();
-    for owner in found
-        .iter()
-        .filter(|owner| owner.block.range.start != place)
-    {
+    for owner in found.iter().filter(|owner| owner.block.range.start != place) {
         for unit in owner.scan.units.iter().filter(|unit| unit.closed) {
             let is_before = owner.block.range.start < place;
             if is_before || !known.contains_key(unit.name.as_str()) {
@@ -228,15 +212,9 @@ fn kept_parts(chosen: &Found, top: &str) -> Vec<Range<usize>> {
         return vec![whole];
     }
     // What was cut off after a finished `top` is a test bench or prose.
-    let has_top = scan
-        .units
-        .iter()
-        .any(|unit| unit.is_module && unit.closed && unit.name == top);
-    let kept = scan
-        .units
-        .iter()
-        .rposition(|unit| unit.closed || !has_top)
-        .map_or(0, |last| last + 1);
+    let has_top = scan.units.iter().any(|unit| unit.is_module && unit.closed && unit.name == top);
+    let kept =
+        scan.units.iter().rposition(|unit| unit.closed || !has_top).map_or(0, |last| last + 1);
     let units = &scan.units[..kept];
     let (Some(first), Some(last)) = (units.first(), units.last()) else {
         return vec![whole];
@@ -249,11 +227,7 @@ fn kept_parts(chosen: &Found, top: &str) -> Vec<Range<usize>> {
     };
     let start = start.unwrap_or(first.first_token);
     // Comments before the first token stay; they change nothing and the text is as the model wrote it.
-    let mut part_start = if start == 0 {
-        0
-    } else {
-        scan.tokens[start].span.start
-    };
+    let mut part_start = if start == 0 { 0 } else { scan.tokens[start].span.start };
     let mut parts = Vec::new();
     for pair in units.windows(2) {
         if pair[0].closed && scan.is_prose(pair[0].end_token..pair[1].first_token) {
@@ -262,13 +236,7 @@ fn kept_parts(chosen: &Found, top: &str) -> Vec<Range<usize>> {
         }
     }
     let is_all = kept == scan.units.len();
-    parts.push(
-        part_start..if is_all {
-            end_of_code(scan, last)
-        } else {
-            last.span.end
-        },
-    );
+    parts.push(part_start..if is_all { end_of_code(scan, last) } else { last.span.end });
     parts
 }
 
@@ -279,11 +247,7 @@ fn end_of_code(scan: &Scan, last: &Unit) -> usize {
     let next = last.end_token;
     let is_code = scan.starts_file_item(next)
         || is_keyword(scan.word(next)) && !scan.is_prose(next..scan.tokens.len());
-    if next == scan.tokens.len() || is_code {
-        scan.text.len()
-    } else {
-        last.span.end
-    }
+    if next == scan.tokens.len() || is_code { scan.text.len() } else { last.span.end }
 }
 
 /// Returns what may be Verilog though no module can be made out: from a `module` whose head is broken, or

@@ -44,26 +44,14 @@ pub(super) fn split(text: &str) -> Vec<Block> {
             }
         }
         let label = open.map_or(Label::Outside, |opener| opener.label);
-        blocks.push(Block {
-            range: start..fence.start,
-            label,
-            closed: true,
-        });
+        blocks.push(Block { range: start..fence.start, label, closed: true });
         let opens = open.is_none() || fence.label != Label::None;
-        start = if opens {
-            fence.end
-        } else {
-            fence.start + fence.length
-        };
+        start = if opens { fence.end } else { fence.start + fence.length };
         at = start;
         open = opens.then_some(fence);
     }
     let label = open.map_or(Label::Outside, |opener| opener.label);
-    blocks.push(Block {
-        range: start..text.len(),
-        label,
-        closed: false,
-    });
+    blocks.push(Block { range: start..text.len(), label, closed: false });
     blocks
 }
 
@@ -81,20 +69,12 @@ fn next_fence(text: &str, from: usize) -> Option<Fence> {
     let bytes = text.as_bytes();
     let mut at = from;
     loop {
-        at += bytes[at..]
-            .iter()
-            .position(|byte| matches!(byte, b'`' | b'~'))?;
+        at += bytes[at..].iter().position(|byte| matches!(byte, b'`' | b'~'))?;
         let mark = bytes[at];
         let length = bytes[at..].iter().take_while(|byte| **byte == mark).count();
         if length >= 3 && (mark == b'`' || starts_line(text, at)) {
             let (label, label_length) = label(&text[at + length..]);
-            return Some(Fence {
-                mark,
-                length,
-                label,
-                start: at,
-                end: at + length + label_length,
-            });
+            return Some(Fence { mark, length, label, start: at, end: at + length + label_length });
         }
         at += length;
     }
@@ -102,10 +82,7 @@ fn next_fence(text: &str, from: usize) -> Option<Fence> {
 
 /// Tells whether nothing but blanks stands before `at` in its line.
 fn starts_line(text: &str, at: usize) -> bool {
-    let before = text.as_bytes()[..at]
-        .iter()
-        .rev()
-        .find(|byte| !matches!(byte, b' ' | b'\t'));
+    let before = text.as_bytes()[..at].iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
     matches!(before, None | Some(b'\n'))
 }
 
@@ -129,14 +106,7 @@ fn label(rest: &str) -> (Label, usize) {
             // Attributes after the label belong to it; code does not.
             let attributes =
                 rest_of_line.starts_with(['}', '{', ':', '=']) || rest_of_line.starts_with("title");
-            (
-                Label::Verilog,
-                if attributes {
-                    line.len()
-                } else {
-                    skipped + length
-                },
-            )
+            (Label::Verilog, if attributes { line.len() } else { skipped + length })
         }
         _ if rest_of_line.is_empty() && !crate::verilog::lex::is_keyword(&word) => {
             (Label::Other, line.len())

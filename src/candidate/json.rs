@@ -24,10 +24,7 @@ pub(super) fn strings(completion: &str, part: Range<usize>) -> Vec<Decoded> {
     lex(text)
         .filter(|token| token.kind == Kind::String)
         .map(|token| {
-            decode(
-                completion,
-                part.start + token.span.start + 1..part.start + token.span.end - 1,
-            )
+            decode(completion, part.start + token.span.start + 1..part.start + token.span.end - 1)
         })
         .collect()
 }
@@ -36,10 +33,7 @@ pub(super) fn strings(completion: &str, part: Range<usize>) -> Vec<Decoded> {
 fn unfenced(completion: &str, part: Range<usize>) -> Range<usize> {
     let trimmed = trim(completion, part);
     let text = &completion[trimmed.clone()];
-    let Some(inner) = text
-        .strip_prefix("```")
-        .and_then(|rest| rest.strip_suffix("```"))
-    else {
+    let Some(inner) = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```")) else {
         return trimmed;
     };
     match inner.find('\n') {
@@ -82,14 +76,10 @@ fn escape(text: &str) -> (char, usize) {
         Some(b'u') => match (unit(text), text.get(6..).and_then(unit)) {
             (Some(high @ 0xd800..=0xdbff), Some(low @ 0xdc00..=0xdfff)) => {
                 let scalar = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-                (
-                    char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER),
-                    12,
-                )
+                (char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
             }
             (one, _) => (
-                one.and_then(char::from_u32)
-                    .unwrap_or(char::REPLACEMENT_CHARACTER),
+                one.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER),
                 6.min(text.len()),
             ),
         },

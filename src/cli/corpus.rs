@@ -84,17 +84,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.source {
         Source::VerilogEvalV2(import) => {
             let problems = verilog_eval_v2::import(&import.path)?;
-            save_problems(
-                &import,
-                json!({ "source": "verilog-eval-v2" }),
-                &[],
-                &problems,
-            )?;
+            save_problems(&import, json!({ "source": "verilog-eval-v2" }), &[], &problems)?;
         }
-        Source::VerilogEvalV1 {
-            import,
-            descriptions,
-        } => {
+        Source::VerilogEvalV1 { import, descriptions } => {
             let problems = verilog_eval_v1::import(&import.path, descriptions.as_deref())?;
             save_problems(
                 &import,
@@ -105,12 +97,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Source::Rtllm { import, family } => {
             let problems = rtllm::import(&import.path, family.as_deref())?;
-            save_problems(
-                &import,
-                json!({ "source": "rtllm", "family": family }),
-                &[],
-                &problems,
-            )?;
+            save_problems(&import, json!({ "source": "rtllm", "family": family }), &[], &problems)?;
         }
         Source::SalvSeed(import) => {
             save_problems(
@@ -120,10 +107,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 &salv_seed::import(&import.path)?,
             )?;
         }
-        Source::Folder {
-            import,
-            candidates_out,
-        } => import_folder(import, candidates_out)?,
+        Source::Folder { import, candidates_out } => import_folder(import, candidates_out)?,
         Source::Completions { import, problems } => {
             let known = problems.as_deref().map(problem::load).transpose()?;
             let candidates = completions::import(&import.path, known.as_deref())?;
@@ -132,12 +116,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Source::Rollout { import, problems } => {
             let candidates = completions::rollout(&import.path, &problem::load(&problems)?)?;
-            save_candidates(
-                &import,
-                json!({ "source": "rollout" }),
-                &[problems],
-                &candidates,
-            )?;
+            save_candidates(&import, json!({ "source": "rollout" }), &[problems], &candidates)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -148,10 +127,7 @@ fn import_folder(import: Import, candidates_out: Option<PathBuf>) -> anyhow::Res
     save_problems(&import, json!({ "source": "folder" }), &[], &problems)?;
     match candidates_out {
         Some(out) => {
-            let import = Import {
-                path: import.path,
-                out,
-            };
+            let import = Import { path: import.path, out };
             save_candidates(&import, json!({ "source": "folder" }), &[], &candidates)?;
         }
         None if candidates.is_empty() => {}
@@ -170,10 +146,7 @@ fn save_problems(
     problems: &[Problem],
 ) -> anyhow::Result<()> {
     save(import, configuration, inputs, problems)?;
-    let with_testbench = problems
-        .iter()
-        .filter(|problem| problem.testbench.is_some())
-        .count();
+    let with_testbench = problems.iter().filter(|problem| problem.testbench.is_some()).count();
     eprintln!(
         "{}: {} problem(s), {with_testbench} with a test bench",
         import.out.display(),

@@ -44,14 +44,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let colour = std::io::stdout().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     print!("{}", table(&findings, colour));
-    let failed = findings
-        .iter()
-        .any(|finding| finding.needed && finding.outcome.is_err());
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    let failed = findings.iter().any(|finding| finding.needed && finding.outcome.is_err());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn examine(verilator: Option<&Path>) -> Vec<Finding> {
@@ -68,36 +62,18 @@ fn examine(verilator: Option<&Path>) -> Vec<Finding> {
             true,
             Ok(vec![crate::design::slang_version().to_owned()]),
         ),
-        finding(
-            "Verilator",
-            "compiles models",
-            true,
-            examine_verilator(verilator),
-        ),
+        finding("Verilator", "compiles models", true, examine_verilator(verilator)),
         finding("C++ compiler", "compiles models", true, examine_cxx()),
-        finding(
-            "Icarus",
-            "cross-checks in tests and benchmarks",
-            false,
-            examine_icarus(),
-        ),
+        finding("Icarus", "cross-checks in tests and benchmarks", false, examine_icarus()),
         finding("cache", "keeps compiled models", true, examine_cache()),
         finding("cores", "one worker each", true, examine_cores()),
-        finding(
-            "memory",
-            "for compilers and workers",
-            true,
-            examine_memory(),
-        ),
+        finding("memory", "for compilers and workers", true, examine_memory()),
     ]
 }
 
 fn examine_verilator(flag: Option<&Path>) -> anyhow::Result<Vec<String>> {
     let verilator = find_verilator(flag, &cache_folder()?)?;
-    Ok(vec![
-        verilator.version,
-        verilator.program.display().to_string(),
-    ])
+    Ok(vec![verilator.version, verilator.program.display().to_string()])
 }
 
 fn examine_cxx() -> anyhow::Result<Vec<String>> {
@@ -127,25 +103,13 @@ fn compile_with_header(cxx: &Path, folder: &Path) -> anyhow::Result<()> {
     )?;
     let compiler = |arguments: &[&str]| {
         let mut command = Command::new(cxx);
-        command
-            .args(["-std=c++17", "-fPIC"])
-            .args(arguments)
-            .current_dir(folder);
+        command.args(["-std=c++17", "-fPIC"]).args(arguments).current_dir(folder);
         command
     };
-    compile(&mut compiler(&[
-        "-x",
-        "c++-header",
-        "probe.h",
-        "-o",
-        "probe.h.gch",
-    ]))?;
+    compile(&mut compiler(&["-x", "c++-header", "probe.h", "-o", "probe.h.gch"]))?;
     let is_clang = tools::first_line(Command::new(cxx).arg("--version"))?.contains("clang");
-    let include: &[&str] = if is_clang {
-        &["-include-pch", "probe.h.gch"]
-    } else {
-        &["-include", "probe.h"]
-    };
+    let include: &[&str] =
+        if is_clang { &["-include-pch", "probe.h.gch"] } else { &["-include", "probe.h"] };
     if !is_clang {
         fs::remove_file(folder.join("probe.h"))?;
     }
@@ -153,9 +117,7 @@ fn compile_with_header(cxx: &Path, folder: &Path) -> anyhow::Result<()> {
 }
 
 fn compile(command: &mut Command) -> anyhow::Result<()> {
-    let output = command
-        .output()
-        .with_context(|| format!("failed to run {command:?}"))?;
+    let output = command.output().with_context(|| format!("failed to run {command:?}"))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
@@ -170,26 +132,17 @@ fn examine_icarus() -> anyhow::Result<Vec<String>> {
         "not on the PATH (only tests and benchmarks use it; type: sudo apt-get install iverilog)";
     let iverilog = on_path("iverilog").context(cure)?;
     on_path("vvp").context(cure)?;
-    Ok(vec![
-        tools::first_line(Command::new(&iverilog).arg("-V"))?,
-        iverilog.display().to_string(),
-    ])
+    Ok(vec![tools::first_line(Command::new(&iverilog).arg("-V"))?, iverilog.display().to_string()])
 }
 
 fn examine_cache() -> anyhow::Result<Vec<String>> {
     let cache = cache_folder()?;
     fs::create_dir_all(&cache).with_context(|| {
-        format!(
-            "failed to create {} (name another by SALV_CACHE)",
-            cache.display()
-        )
+        format!("failed to create {} (name another by SALV_CACHE)", cache.display())
     })?;
     let probe = cache.join(format!("doctor-{}.probe", std::process::id()));
     fs::write(&probe, "x").with_context(|| {
-        format!(
-            "failed to write in {} (name another by SALV_CACHE)",
-            cache.display()
-        )
+        format!("failed to write in {} (name another by SALV_CACHE)", cache.display())
     })?;
     fs::remove_file(&probe)?;
     let space = rustix::fs::statvfs(&cache)
@@ -202,10 +155,7 @@ fn examine_cache() -> anyhow::Result<Vec<String>> {
         gib(free),
         gib(FREE_BYTES_MIN)
     );
-    Ok(vec![
-        format!("{} free", gib(free)),
-        cache.display().to_string(),
-    ])
+    Ok(vec![format!("{} free", gib(free)), cache.display().to_string()])
 }
 
 fn examine_cores() -> anyhow::Result<Vec<String>> {
@@ -226,9 +176,7 @@ fn examine_memory() -> anyhow::Result<Vec<String>> {
 }
 
 fn available_bytes(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }
 
@@ -239,11 +187,7 @@ fn gib(bytes: u64) -> String {
 /// One block a finding: mark, name, version; below it place and purpose.
 fn table(findings: &[Finding], colour: bool) -> String {
     let paint = |code: &str, text: &str| {
-        if colour {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };
     let mut text = String::new();
     for finding in findings {
@@ -252,9 +196,7 @@ fn table(findings: &[Finding], colour: bool) -> String {
             Err(error) if finding.needed => (paint("31", "missing"), vec![error.clone()]),
             Err(error) => (paint("33", "absent "), vec![error.clone()]),
         };
-        let mut lines = lines
-            .into_iter()
-            .chain([paint("2", &format!("({})", finding.purpose))]);
+        let mut lines = lines.into_iter().chain([paint("2", &format!("({})", finding.purpose))]);
         let first = lines.next().unwrap_or_default();
         text += &format!("{mark}  {:<13} {first}\n", finding.name);
         for line in lines {
@@ -270,21 +212,13 @@ mod tests {
 
     #[test]
     fn memory_is_read_in_kibibytes() {
-        assert_eq!(
-            available_bytes("MemTotal: 9 kB\nMemAvailable:   2048 kB\n"),
-            Some(2 << 20)
-        );
+        assert_eq!(available_bytes("MemTotal: 9 kB\nMemAvailable:   2048 kB\n"), Some(2 << 20));
         assert_eq!(available_bytes("MemTotal: 9 kB\n"), None);
     }
 
     #[test]
     fn the_table_tells_needed_from_optional_and_keeps_colour_out() {
-        let finding = |needed, outcome| Finding {
-            name: "tool",
-            purpose: "why",
-            needed,
-            outcome,
-        };
+        let finding = |needed, outcome| Finding { name: "tool", purpose: "why", needed, outcome };
         let findings = [
             finding(true, Ok(vec!["1.0".to_owned(), "/bin/tool".to_owned()])),
             finding(true, Err("gone (cure)".to_owned())),

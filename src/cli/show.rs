@@ -52,7 +52,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let verdict = find_verdict(&arguments)?;
     let sources = Sources::find(&arguments)?;
     let candidate = sources.candidate(&verdict)?;
-    let paint = Paint { colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
+    let paint =
+        Paint { colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
     print!("{}", head(&verdict, &paint));
     println!("\n{}", numbered(&candidate.completion, &paint));
     let signal = match &arguments.signal {
@@ -61,7 +62,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let first = signal.and_then(|signal| signal.first.as_ref().map(|first| (signal, first)));
     let Some((signal, first)) = first else {
-        ensure!(arguments.vcd.is_none(), "no output is wrong, so there is no mismatch to write a waveform of");
+        ensure!(
+            arguments.vcd.is_none(),
+            "no output is wrong, so there is no mismatch to write a waveform of"
+        );
         return Ok(ExitCode::SUCCESS);
     };
     let (task, trace) = sources.replay(&arguments.backend, &candidate, first)?;
@@ -130,16 +134,21 @@ struct Sources {
 impl Sources {
     fn find(arguments: &Arguments) -> anyhow::Result<Sources> {
         let path = meta_path(&arguments.verdicts);
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("failed to read {}, which says what the run was made from", path.display()))?;
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!("failed to read {}, which says what the run was made from", path.display())
+        })?;
         let meta: Meta = serde_json::from_str(&text)
             .with_context(|| format!("failed to understand {}", path.display()))?;
         let config = serde_json::from_value(meta.configuration["stimulus"].clone())
             .with_context(|| format!("failed to find the stimulus in {}", path.display()))?;
         let named = |key: &str, given: &Option<PathBuf>| -> anyhow::Result<PathBuf> {
             let hash = meta.configuration[key].as_str().unwrap_or_default();
-            let recorded = meta.inputs.iter().find(|(_, h)| *h == hash).map(|(path, _)| PathBuf::from(path));
-            let path = given.clone().or(recorded).with_context(|| format!("name the {key} with --{key}"))?;
+            let recorded =
+                meta.inputs.iter().find(|(_, h)| *h == hash).map(|(path, _)| PathBuf::from(path));
+            let path = given
+                .clone()
+                .or(recorded)
+                .with_context(|| format!("name the {key} with --{key}"))?;
             let now = record::file_hash(&path)
                 .with_context(|| format!("failed to read the {key} of the run; if they have moved, name them with --{key}"))?;
             ensure!(now == hash, "{} has changed since the run", path.display());
@@ -258,7 +267,8 @@ fn evidence(signal: &SignalVerdict) -> String {
         Some(MismatchKind::Unknown) => "by unknown bits only",
         _ => "by value",
     };
-    let points = signal.mismatches.map_or(String::new(), |n| format!("{n} points differ, {kind}; "));
+    let points =
+        signal.mismatches.map_or(String::new(), |n| format!("{n} points differ, {kind}; "));
     let FirstMismatch { episode, cycle, step, .. } = first;
     format!("{points}first at episode {episode}, cycle {cycle}, step {step}; {seen}")
 }
@@ -278,11 +288,13 @@ fn mismatch(
     paint: &Paint,
 ) -> anyhow::Result<String> {
     let at = trace.steps.iter().position(|s| (s.cycle, s.step) == (first.cycle, first.step));
-    let at = at.context("the replayed episode has no such step: was it recorded by another version?")?;
+    let at =
+        at.context("the replayed episode has no such step: was it recorded by another version?")?;
     let shown = at.saturating_sub(steps)..at + 1;
     let port = interface.outputs().position(|port| port.name == signal.name);
     let port = port.context("the golden module has no such output any more")?;
-    let inputs = Values { value: trace.input_rows.clone(), defined: vec![u64::MAX; trace.input_rows.len()] };
+    let inputs =
+        Values { value: trace.input_rows.clone(), defined: vec![u64::MAX; trace.input_rows.len()] };
     let mut table = Table::default();
     let label = |step: usize| format!("{}.{}", trace.steps[step].cycle, trace.steps[step].step);
     table.line("cycle.step", shown.clone().map(label).collect());
@@ -291,7 +303,9 @@ fn mismatch(
         let value = |step| short(&trace.inputs.literal(index, &inputs, step + 1));
         table.line(&input.name, shown.clone().map(value).collect());
     }
-    let side = |values: &Values| shown.clone().map(|step| short(&trace.outputs.literal(port, values, step))).collect();
+    let side = |values: &Values| {
+        shown.clone().map(|step| short(&trace.outputs.literal(port, values, step))).collect()
+    };
     table.line(&format!("{} golden", signal.name), side(&trace.golden));
     table.line(&format!("{} candidate", signal.name), side(&trace.candidate));
     let caption = format!(
@@ -336,7 +350,9 @@ impl Table {
         let length = |text: &String| text.chars().count();
         let names = self.lines.iter().map(|(name, _)| length(name)).max().unwrap_or(0);
         let columns = self.lines.first().map_or(0, |(_, cells)| cells.len());
-        let width = |column: usize| self.lines.iter().map(|(_, cells)| length(&cells[column])).max().unwrap_or(0);
+        let width = |column: usize| {
+            self.lines.iter().map(|(_, cells)| length(&cells[column])).max().unwrap_or(0)
+        };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut text = String::new();
         for (index, (name, cells)) in self.lines.iter().enumerate() {

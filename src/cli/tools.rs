@@ -72,11 +72,7 @@ pub struct Verilator {
 
 /// Returns the cache folder: `SALV_CACHE`, or `salv` in the user's cache folder.
 pub fn cache_folder() -> anyhow::Result<PathBuf> {
-    let set = |name| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = set("SALV_CACHE")
         .or_else(|| set("XDG_CACHE_HOME").map(|folder| folder.join("salv")))
         .or_else(|| set("HOME").map(|folder| folder.join(".cache/salv")))
@@ -111,18 +107,13 @@ pub fn find_verilator(flag: Option<&Path>, cache: &Path) -> anyhow::Result<Veril
 /// Finds the C++ compiler: `CXX`, else the first of `g++`, `c++`, `clang++` on the `PATH`.
 pub fn find_cxx() -> anyhow::Result<(PathBuf, String)> {
     let named = env::var("CXX").ok().filter(|name| !name.is_empty());
-    let names = named
-        .as_deref()
-        .map_or(vec!["clang++", "g++", "c++"], |name| vec![name]);
-    let cxx = names
-        .iter()
-        .find_map(|name| on_path(name))
-        .with_context(|| {
-            format!(
-                "failed to find a C++ compiler: no {} (type: sudo apt-get install g++)",
-                names.join(", no ")
-            )
-        })?;
+    let names = named.as_deref().map_or(vec!["clang++", "g++", "c++"], |name| vec![name]);
+    let cxx = names.iter().find_map(|name| on_path(name)).with_context(|| {
+        format!(
+            "failed to find a C++ compiler: no {} (type: sudo apt-get install g++)",
+            names.join(", no ")
+        )
+    })?;
     let version = first_line(Command::new(&cxx).arg("--version"))?;
     Ok((cxx, version))
 }
@@ -140,9 +131,7 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
 /// Returns the first line that is not blank of what a command prints to stdout.
 pub fn first_line(command: &mut Command) -> anyhow::Result<String> {
     let program = Path::new(command.get_program()).display().to_string();
-    let output = command
-        .output()
-        .with_context(|| format!("failed to run {program}"))?;
+    let output = command.output().with_context(|| format!("failed to run {program}"))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
@@ -159,43 +148,24 @@ pub fn first_line(command: &mut Command) -> anyhow::Result<String> {
 
 /// `path` may be the program, the Perl script beside it, or the `VERILATOR_ROOT` above it.
 fn verilator_at(path: &Path) -> anyhow::Result<Verilator> {
-    let found = if path.is_dir() {
-        path.join("bin/verilator_bin")
-    } else {
-        path.to_owned()
-    };
+    let found = if path.is_dir() { path.join("bin/verilator_bin") } else { path.to_owned() };
     let beside = found.with_file_name("verilator_bin");
     let program = match found.file_name() {
         Some(name) if name == OsStr::new("verilator") && is_program(&beside) => beside,
         _ => found,
     };
-    ensure!(
-        is_program(&program),
-        "{} is not a program",
-        program.display()
-    );
+    ensure!(is_program(&program), "{} is not a program", program.display());
     let program = fs::canonicalize(&program)
         .with_context(|| format!("failed to resolve {}", program.display()))?;
     let root = verilator_root(&program).with_context(|| {
-        format!(
-            "no include/verilated.h belongs to {} (set VERILATOR_ROOT)",
-            program.display()
-        )
+        format!("no include/verilated.h belongs to {} (set VERILATOR_ROOT)", program.display())
     })?;
-    let said = first_line(
-        Command::new(&program)
-            .arg("--version")
-            .env("VERILATOR_ROOT", &root),
-    )?;
+    let said = first_line(Command::new(&program).arg("--version").env("VERILATOR_ROOT", &root))?;
     let version = match said.strip_prefix("Verilator ") {
         Some(version) => version.to_owned(),
         None => format!("{} {said}", header_version(&root)?),
     };
-    Ok(Verilator {
-        program,
-        root,
-        version,
-    })
+    Ok(Verilator { program, root, version })
 }
 
 /// The runtime's sources must be those of the program, so what lies beside it comes before the environment.
@@ -203,19 +173,15 @@ fn verilator_root(program: &Path) -> Option<PathBuf> {
     let prefix = program.parent()?.parent()?;
     let beside = [prefix.to_owned(), prefix.join("share/verilator")];
     let named = env::var_os("VERILATOR_ROOT").map(PathBuf::from);
-    beside
-        .into_iter()
-        .chain(named)
-        .find(|root| root.join("include/verilated.h").is_file())
+    beside.into_iter().chain(named).find(|root| root.join("include/verilated.h").is_file())
 }
 
 fn header_version(root: &Path) -> anyhow::Result<String> {
     let header = root.join("include/verilated_config.h");
     let text = fs::read_to_string(&header)
         .with_context(|| format!("failed to read {}", header.display()))?;
-    let define = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("#define VERILATOR_VERSION "));
+    let define =
+        text.lines().find_map(|line| line.trim().strip_prefix("#define VERILATOR_VERSION "));
     let version = define
         .with_context(|| format!("failed to find VERILATOR_VERSION in {}", header.display()))?;
     Ok(version.trim().trim_matches('"').to_owned())
@@ -230,18 +196,14 @@ fn in_cache(cache: &Path) -> Option<PathBuf> {
     let roots = folders(&environment.join("lib"))
         .into_iter()
         .map(|python| python.join("site-packages/verilator"));
-    roots
-        .into_iter()
-        .find(|root| is_program(&root.join("bin/verilator_bin")))
+    roots.into_iter().find(|root| is_program(&root.join("bin/verilator_bin")))
 }
 
 /// Sorted, so that two that would do are told apart the same way each time.
 fn folders(parent: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .collect();
+    let mut folders: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     folders
 }

@@ -16,9 +16,27 @@ pub fn write(out: &mut impl Write, interface: &Interface, trace: &Trace) -> io::
     let inputs = Values { value: trace.input_rows.clone(), defined: vec![u64::MAX; rows] };
     let outputs = names(Direction::Output);
     let scopes = [
-        Scope { name: "inputs", names: names(Direction::Input), layout: &trace.inputs, values: &inputs, skip: 1 },
-        Scope { name: "golden", names: outputs.clone(), layout: &trace.outputs, values: &trace.golden, skip: 0 },
-        Scope { name: "candidate", names: outputs, layout: &trace.outputs, values: &trace.candidate, skip: 0 },
+        Scope {
+            name: "inputs",
+            names: names(Direction::Input),
+            layout: &trace.inputs,
+            values: &inputs,
+            skip: 1,
+        },
+        Scope {
+            name: "golden",
+            names: outputs.clone(),
+            layout: &trace.outputs,
+            values: &trace.golden,
+            skip: 0,
+        },
+        Scope {
+            name: "candidate",
+            names: outputs,
+            layout: &trace.outputs,
+            values: &trace.candidate,
+            skip: 0,
+        },
     ];
     header(out, &scopes)?;
     let mut last: Vec<String> = Vec::new();

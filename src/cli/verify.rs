@@ -155,7 +155,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     finish(&arguments, summary.candidates, total, stop.load(Ordering::Relaxed))
 }
 
-fn finish(arguments: &Arguments, done: usize, total: usize, stopped: bool) -> anyhow::Result<ExitCode> {
+fn finish(
+    arguments: &Arguments,
+    done: usize,
+    total: usize,
+    stopped: bool,
+) -> anyhow::Result<ExitCode> {
     let output = arguments.output.display();
     if stopped && done < total {
         eprintln!("stopped after {done} of {total} candidates; --resume continues {output}");
@@ -263,4 +268,3 @@ fn progress_bar(total: usize, done: usize) -> ProgressBar {
     );
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
-

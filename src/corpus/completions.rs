@@ -34,20 +34,14 @@ pub fn import(path: &Path, problems: Option<&[Problem]>) -> Result<Vec<Candidate
         }
     }
     if let Some(problems) = problems {
-        let known: HashSet<&str> = problems
-            .iter()
-            .map(|problem| problem.problem.as_str())
-            .collect();
-        if let Some(stray) = candidates
-            .iter()
-            .find(|candidate| !known.contains(candidate.problem.as_str()))
+        let known: HashSet<&str> =
+            problems.iter().map(|problem| problem.problem.as_str()).collect();
+        if let Some(stray) =
+            candidates.iter().find(|candidate| !known.contains(candidate.problem.as_str()))
         {
             return Err(layout(
                 path,
-                format!(
-                    "problem {:?} is not among the given problems",
-                    stray.problem
-                ),
+                format!("problem {:?} is not among the given problems", stray.problem),
             ));
         }
     }
@@ -59,10 +53,7 @@ pub fn import(path: &Path, problems: Option<&[Problem]>) -> Result<Vec<Candidate
 pub fn rollout(path: &Path, problems: &[Problem]) -> Result<Vec<Candidate>, ImportError> {
     let text = read_text(path)?;
     let lists: Vec<Vec<String>> = serde_json::from_str(&text).map_err(|error| {
-        layout(
-            path,
-            format!("{error} (expected a JSON list of lists of strings)"),
-        )
+        layout(path, format!("{error} (expected a JSON list of lists of strings)"))
     })?;
     if lists.len() != problems.len() {
         let message = format!(
@@ -72,27 +63,19 @@ pub fn rollout(path: &Path, problems: &[Problem]) -> Result<Vec<Candidate>, Impo
         );
         return Err(layout(path, message));
     }
-    let candidates = problems
-        .iter()
-        .zip(lists)
-        .flat_map(|(problem, completions)| {
-            completions
-                .into_iter()
-                .enumerate()
-                .map(|(index, completion)| Candidate {
-                    problem: problem.problem.clone(),
-                    id: index.to_string(),
-                    completion,
-                })
-        });
+    let candidates = problems.iter().zip(lists).flat_map(|(problem, completions)| {
+        completions.into_iter().enumerate().map(|(index, completion)| Candidate {
+            problem: problem.problem.clone(),
+            id: index.to_string(),
+            completion,
+        })
+    });
     Ok(candidates.collect())
 }
 
 /// Reads the files of one folder as candidates of one problem, sorted by name; a file's name is its id.
 pub(super) fn of_problem(folder: &Path, problem: &str) -> Result<Vec<Candidate>, ImportError> {
-    let files = entries(folder)?
-        .into_iter()
-        .filter(|file| file.is_file() && is_completion(file));
+    let files = entries(folder)?.into_iter().filter(|file| file.is_file() && is_completion(file));
     files
         .map(|file| {
             Ok(Candidate {
@@ -106,18 +89,10 @@ pub(super) fn of_problem(folder: &Path, problem: &str) -> Result<Vec<Candidate>,
 
 fn of_folder(path: &Path) -> Result<Vec<Candidate>, ImportError> {
     let mut candidates = Vec::new();
-    for file in files_under(path)?
-        .into_iter()
-        .filter(|file| is_completion(file))
-    {
-        let folder = file
-            .parent()
-            .and_then(|folder| folder.strip_prefix(path).ok());
-        let parts: Vec<String> = folder
-            .into_iter()
-            .flatten()
-            .map(|part| part.to_string_lossy().into_owned())
-            .collect();
+    for file in files_under(path)?.into_iter().filter(|file| is_completion(file)) {
+        let folder = file.parent().and_then(|folder| folder.strip_prefix(path).ok());
+        let parts: Vec<String> =
+            folder.into_iter().flatten().map(|part| part.to_string_lossy().into_owned()).collect();
         if parts.is_empty() {
             return Err(layout(
                 &file,
@@ -134,15 +109,12 @@ fn of_folder(path: &Path) -> Result<Vec<Candidate>, ImportError> {
 }
 
 fn is_completion(file: &Path) -> bool {
-    file.extension()
-        .is_some_and(|kind| ["v", "sv", "txt", "md"].iter().any(|known| kind == *known))
+    file.extension().is_some_and(|kind| ["v", "sv", "txt", "md"].iter().any(|known| kind == *known))
 }
 
 /// Reads a completion as it is, a byte order mark included.
 fn raw(file: &Path) -> Result<String, ImportError> {
-    let bytes = std::fs::read(file).map_err(|source| ImportError::Read {
-        path: file.to_owned(),
-        source,
-    })?;
+    let bytes = std::fs::read(file)
+        .map_err(|source| ImportError::Read { path: file.to_owned(), source })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

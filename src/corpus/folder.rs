@@ -25,11 +25,7 @@ pub fn import(path: &Path) -> Result<(Vec<Problem>, Vec<Candidate>), ImportError
         problems.push(import_problem(&folder, name)?);
     }
     Ok((
-        checked(
-            problems,
-            path,
-            "a folder for each problem, with prompt.md and golden.sv",
-        )?,
+        checked(problems, path, "a folder for each problem, with prompt.md and golden.sv")?,
         candidates,
     ))
 }
@@ -61,17 +57,11 @@ fn import_problem(folder: &Path, name: String) -> Result<Problem, ImportError> {
 }
 
 fn one_of(folder: &Path, names: &[&str]) -> Result<PathBuf, ImportError> {
-    let found: Vec<PathBuf> = names
-        .iter()
-        .map(|name| folder.join(name))
-        .filter(|path| path.is_file())
-        .collect();
+    let found: Vec<PathBuf> =
+        names.iter().map(|name| folder.join(name)).filter(|path| path.is_file()).collect();
     match &found[..] {
         [path] => Ok(path.clone()),
         [] => Err(layout(folder, format!("{} is missing", names[0]))),
-        _ => Err(layout(
-            folder,
-            format!("leave only one of {}", names.join(", ")),
-        )),
+        _ => Err(layout(folder, format!("leave only one of {}", names.join(", ")))),
     }
 }

@@ -59,37 +59,25 @@ pub fn hash(path: &Path) -> Result<String, ImportError> {
 }
 
 fn layout(path: &Path, message: impl Into<String>) -> ImportError {
-    ImportError::Layout {
-        path: path.to_owned(),
-        message: message.into(),
-    }
+    ImportError::Layout { path: path.to_owned(), message: message.into() }
 }
 
 /// Reads a text file, whatever its encoding.
 fn read_text(path: &Path) -> Result<String, ImportError> {
-    let bytes = std::fs::read(path).map_err(|source| ImportError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = std::fs::read(path)
+        .map_err(|source| ImportError::Read { path: path.to_owned(), source })?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     Ok(String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// Reads a text file if it is there.
 fn read_text_if_any(path: &Path) -> Result<Option<String>, ImportError> {
-    if path.is_file() {
-        read_text(path).map(Some)
-    } else {
-        Ok(None)
-    }
+    if path.is_file() { read_text(path).map(Some) } else { Ok(None) }
 }
 
 /// Returns what a folder holds, sorted by name; hidden entries are left out.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, ImportError> {
-    let failed = |source| ImportError::Read {
-        path: folder.to_owned(),
-        source,
-    };
+    let failed = |source| ImportError::Read { path: folder.to_owned(), source };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -120,9 +108,7 @@ fn files_under(folder: &Path) -> Result<Vec<PathBuf>, ImportError> {
 
 /// Returns the last part of a path as text.
 fn name_of(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Refuses an import of nothing and one with two problems of one name.
@@ -132,18 +118,12 @@ fn checked(
     expected: &str,
 ) -> Result<Vec<Problem>, ImportError> {
     if problems.is_empty() {
-        return Err(layout(
-            path,
-            format!("no problem found; expected {expected}"),
-        ));
+        return Err(layout(path, format!("no problem found; expected {expected}")));
     }
     let mut names = HashSet::new();
     for problem in &problems {
         if !names.insert(&problem.problem) {
-            return Err(layout(
-                path,
-                format!("two problems are called {:?}", problem.problem),
-            ));
+            return Err(layout(path, format!("two problems are called {:?}", problem.problem)));
         }
     }
     Ok(problems)

@@ -15,18 +15,13 @@ const DESCRIPTION: &str = "design_description.txt";
 
 /// Imports all designs under a folder. `family` names the version; by default it is told by the layout.
 pub fn import(path: &Path, family: Option<&str>) -> Result<Vec<Problem>, ImportError> {
-    let descriptions: Vec<PathBuf> = files_under(path)?
-        .into_iter()
-        .filter(|file| name_of(file) == DESCRIPTION)
-        .collect();
-    let is_flat = descriptions
-        .iter()
-        .all(|file| file.parent().and_then(Path::parent) == Some(path));
+    let descriptions: Vec<PathBuf> =
+        files_under(path)?.into_iter().filter(|file| name_of(file) == DESCRIPTION).collect();
+    let is_flat =
+        descriptions.iter().all(|file| file.parent().and_then(Path::parent) == Some(path));
     let family = family.unwrap_or(if is_flat { "rtllm-1.1" } else { "rtllm-2.0" });
-    let problems: Result<Vec<Problem>, ImportError> = descriptions
-        .iter()
-        .map(|description| import_design(description, family))
-        .collect();
+    let problems: Result<Vec<Problem>, ImportError> =
+        descriptions.iter().map(|description| import_design(description, family)).collect();
     checked(
         problems?,
         path,
@@ -45,10 +40,7 @@ fn import_design(description: &Path, family: &str) -> Result<Problem, ImportErro
         top: demanded_name(&prompt).unwrap_or(name),
         testbench: read_text_if_any(&folder.join("testbench.v"))?,
         inputs: Default::default(),
-        source: Some(format!(
-            "RTLLM {}",
-            family.strip_prefix("rtllm-").unwrap_or(family)
-        )),
+        source: Some(format!("RTLLM {}", family.strip_prefix("rtllm-").unwrap_or(family))),
         licence: Some("MIT".to_owned()),
         prompt,
     })
@@ -57,10 +49,8 @@ fn import_design(description: &Path, family: &str) -> Result<Problem, ImportErro
 /// Finds the file with the golden module: the one called `verified_…`, else the only one that is neither a
 /// test bench nor a model's work, which version 1.0 keeps beside it.
 fn golden(folder: &Path) -> Result<PathBuf, ImportError> {
-    let is_verilog = |file: &PathBuf| {
-        file.extension()
-            .is_some_and(|kind| kind == "v" || kind == "sv")
-    };
+    let is_verilog =
+        |file: &PathBuf| file.extension().is_some_and(|kind| kind == "v" || kind == "sv");
     let sources: Vec<PathBuf> = entries(folder)?.into_iter().filter(is_verilog).collect();
     let named = |file: &&PathBuf| name_of(file).starts_with("verified_");
     let other = |file: &&PathBuf| {
@@ -68,23 +58,13 @@ fn golden(folder: &Path) -> Result<PathBuf, ImportError> {
         !name.starts_with("testbench") && !name.starts_with("tb") && !name.contains("generate")
     };
     let verified: Vec<&PathBuf> = sources.iter().filter(named).collect();
-    let found = if verified.is_empty() {
-        sources.iter().filter(other).collect()
-    } else {
-        verified
-    };
+    let found = if verified.is_empty() { sources.iter().filter(other).collect() } else { verified };
     match found[..] {
         [file] => Ok(file.clone()),
-        [] => Err(layout(
-            folder,
-            "no golden module: expected a file verified_NAME.v",
-        )),
+        [] => Err(layout(folder, "no golden module: expected a file verified_NAME.v")),
         _ => Err(layout(
             folder,
-            format!(
-                "{} files could be the golden module; leave one verified_NAME.v",
-                found.len()
-            ),
+            format!("{} files could be the golden module; leave one verified_NAME.v", found.len()),
         )),
     }
 }
@@ -99,8 +79,6 @@ fn demanded_name(prompt: &str) -> Option<String> {
         .next()?
         .trim_matches(['`', '*', '.', ',', '"']);
     let is_identifier = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$');
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$');
     is_identifier.then(|| name.to_owned())
 }

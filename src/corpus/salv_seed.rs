@@ -33,11 +33,7 @@ pub fn import(path: &Path) -> Result<Vec<Problem>, ImportError> {
     let rows = rows(path)?;
     let problems: Result<Vec<Problem>, ImportError> =
         rows.into_iter().map(|row| problem(row, path)).collect();
-    checked(
-        problems?,
-        path,
-        "a JSON list of {problem_id, instruction, gold_code, testbench}",
-    )
+    checked(problems?, path, "a JSON list of {problem_id, instruction, gold_code, testbench}")
 }
 
 fn rows(path: &Path) -> Result<Vec<Row>, ImportError> {
@@ -62,10 +58,7 @@ fn problem(row: Row, path: &Path) -> Result<Problem, ImportError> {
         Id::Number(number) => number.to_string(),
     };
     let Some(top) = sole_top(&row.gold_code) else {
-        return Err(layout(
-            path,
-            format!("gold_code of problem {id:?} has no single top module"),
-        ));
+        return Err(layout(path, format!("gold_code of problem {id:?} has no single top module")));
     };
     Ok(Problem {
         problem: format!("salv/{id}"),

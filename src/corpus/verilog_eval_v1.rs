@@ -61,11 +61,7 @@ pub fn import(path: &Path, descriptions: Option<&Path>) -> Result<Vec<Problem>, 
             licence: Some("MIT".to_owned()),
         });
     }
-    checked(
-        problems,
-        path,
-        "one JSON object a line with task_id, prompt, canonical_solution, test",
-    )
+    checked(problems, path, "one JSON object a line with task_id, prompt, canonical_solution, test")
 }
 
 /// Returns the place of the descriptions: `descriptions/VerilogDescription_X.jsonl` beside the folder of
@@ -73,20 +69,12 @@ pub fn import(path: &Path, descriptions: Option<&Path>) -> Result<Vec<Problem>, 
 fn beside(path: &Path) -> Result<PathBuf, ImportError> {
     let name = name_of(path).replace("VerilogEval_", "VerilogDescription_");
     let folder = path.parent().unwrap_or(Path::new(""));
-    let places = [
-        folder.join("../descriptions").join(&name),
-        folder.join(&name),
-    ];
-    let found = places
-        .iter()
-        .find(|place| place.is_file() && place.as_path() != path);
+    let places = [folder.join("../descriptions").join(&name), folder.join(&name)];
+    let found = places.iter().find(|place| place.is_file() && place.as_path() != path);
     found.cloned().ok_or_else(|| {
         layout(
             path,
-            format!(
-                "the descriptions are not at {}; name their file",
-                places[0].display()
-            ),
+            format!("the descriptions are not at {}; name their file", places[0].display()),
         )
     })
 }

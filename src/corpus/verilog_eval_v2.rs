@@ -9,10 +9,8 @@ use super::{ImportError, checked, entries, layout, name_of, read_text, read_text
 use crate::problem::Problem;
 
 /// The benchmark's folders and the names of their families.
-const TASKS: [(&str, &str); 2] = [
-    ("dataset_code-complete-iccad2023", "ve2-cc"),
-    ("dataset_spec-to-rtl", "ve2-spec"),
-];
+const TASKS: [(&str, &str); 2] =
+    [("dataset_code-complete-iccad2023", "ve2-cc"), ("dataset_spec-to-rtl", "ve2-spec")];
 
 /// Imports one task's folder, or both from the folder that holds them.
 pub fn import(path: &Path) -> Result<Vec<Problem>, ImportError> {
@@ -20,10 +18,7 @@ pub fn import(path: &Path) -> Result<Vec<Problem>, ImportError> {
         "dataset_spec-to-rtl or dataset_code-complete-iccad2023 with files ProbNNN_name_prompt.txt";
     let mut problems = Vec::new();
     // The folder may be given as `.`, so that its own name shows only in the full path.
-    let own_name = path
-        .canonicalize()
-        .map(|full| name_of(&full))
-        .unwrap_or_default();
+    let own_name = path.canonicalize().map(|full| name_of(&full)).unwrap_or_default();
     for (folder, family) in TASKS {
         let inner = path.join(folder);
         if own_name == folder {
@@ -44,10 +39,7 @@ fn import_task(folder: &Path, family: &str) -> Result<Vec<Problem>, ImportError>
         };
         let golden = folder.join(format!("{name}_ref.sv"));
         if !golden.is_file() {
-            return Err(layout(
-                &prompt,
-                format!("{name}_ref.sv does not stand beside it"),
-            ));
+            return Err(layout(&prompt, format!("{name}_ref.sv does not stand beside it")));
         }
         problems.push(Problem {
             problem: format!("{family}/{name}"),

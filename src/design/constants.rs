@@ -39,11 +39,7 @@ pub(super) fn constants(netlist: &Netlist<'_>, ports: &[Port]) -> Constants {
                 && statement.kind() == StatementKind::Case
                 && let Some(selector) = statement.expr()
             {
-                for item in statement
-                    .case_items()
-                    .iter()
-                    .flat_map(|item| item.expressions())
-                {
+                for item in statement.case_items().iter().flat_map(|item| item.expressions()) {
                     collector.compare(selector, item);
                 }
             }
@@ -62,13 +58,8 @@ pub(super) fn constants(netlist: &Netlist<'_>, ports: &[Port]) -> Constants {
 type Key = (Vec<u64>, u32);
 
 fn key(value: &Bits) -> Key {
-    let mut words: Vec<u64> = value
-        .words
-        .iter()
-        .rev()
-        .skip_while(|&&word| word == 0)
-        .copied()
-        .collect();
+    let mut words: Vec<u64> =
+        value.words.iter().rev().skip_while(|&&word| word == 0).copied().collect();
     words.insert(0, words.len() as u64);
     (words, value.width)
 }
@@ -123,11 +114,7 @@ impl<'d> Collector<'_, 'd> {
         }
         let width = expression::width(left);
         // A digit that matches anything stands for both.
-        let variants = if value.has_unknown() {
-            &[false, true][..]
-        } else {
-            &[false][..]
-        };
+        let variants = if value.has_unknown() { &[false, true][..] } else { &[false][..] };
         for &unknown in variants {
             let Some(bits) = fit(&value, width, unknown) else {
                 continue;
@@ -187,11 +174,7 @@ impl<'d> Collector<'_, 'd> {
 }
 
 fn fit(value: &SVInt, width: u64, unknown: bool) -> Option<Bits> {
-    if width == 0 || width > 1 << 16 {
-        None
-    } else {
-        to_bits(value, width, unknown)
-    }
+    if width == 0 || width > 1 << 16 { None } else { to_bits(value, width, unknown) }
 }
 
 /// The position of a constant select's lowest bit in the vector that it selects from.
@@ -221,10 +204,7 @@ fn slice(value: &Bits, low: u64, width: u64) -> Bits {
         let word = value.words.get((from / 64) as usize).copied().unwrap_or(0);
         words[(bit / 64) as usize] |= (word >> (from % 64) & 1) << (bit % 64);
     }
-    Bits {
-        width: width as u32,
-        words,
-    }
+    Bits { width: width as u32, words }
 }
 
 fn shift(value: &Bits, by: u64, width: u64) -> Option<Bits> {
@@ -236,8 +216,5 @@ fn shift(value: &Bits, by: u64, width: u64) -> Option<Bits> {
         let set = value.words[(bit / 64) as usize] >> (bit % 64) & 1;
         words[((bit + by) / 64) as usize] |= set << ((bit + by) % 64);
     }
-    Some(Bits {
-        width: width as u32,
-        words,
-    })
+    Some(Bits { width: width as u32, words })
 }

@@ -58,20 +58,13 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
     }
     let compiled = compile(&session, &tree)?;
     text.refuse_nested()?;
-    let main = Main {
-        session: &session,
-        text: &kept,
-        buffer: main_buffer(&session),
-    };
+    let main = Main { session: &session, text: &kept, buffer: main_buffer(&session) };
     let body = compiled
         .top_instances()
         .find(|instance| instance.name() == top)
         .and_then(|instance| instance.instance_body())
         .ok_or_else(|| {
-            Refusal::new(
-                Reason::ElaborationError,
-                format!("module {top} instantiates itself"),
-            )
+            Refusal::new(Reason::ElaborationError, format!("module {top} instantiates itself"))
         })?;
     refuse::symbols(&compiled, &main)?;
     let ports = port_list(body, &main)?;
@@ -83,20 +76,8 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
     let races = races::races(&netlist, &ports);
     let uses_z = tristate::outputs(&netlist, &ports, &tree);
     let source = literal::shorten(&rewrite::rewrite(&netlist, &main));
-    let interface = Interface {
-        top,
-        ports,
-        roles,
-        constants: by_port,
-        pool,
-        sequential,
-    };
-    Ok(Design {
-        interface,
-        source,
-        races,
-        uses_z,
-    })
+    let interface = Interface { top, ports, roles, constants: by_port, pool, sequential };
+    Ok(Design { interface, source, races, uses_z })
 }
 
 /// The text that slang was given, and how its locations map to it.
@@ -122,10 +103,7 @@ impl Main<'_> {
     ) -> Refusal {
         let refusal = Refusal::new(reason, message);
         match self.session.resolve_location(span.start) {
-            Some(at) if at.line > 0 => refusal.at(Place {
-                line: at.line,
-                column: at.column,
-            }),
+            Some(at) if at.line > 0 => refusal.at(Place { line: at.line, column: at.column }),
             _ => refusal,
         }
     }
@@ -136,13 +114,8 @@ const MAIN: &str = "main";
 /// The buffer that holds the text: the first one of its name, before those of macros.
 fn main_buffer(session: &Session) -> u32 {
     let named = |buffer: &u32| {
-        let location = sv_lang::SourceLoc {
-            buffer: *buffer,
-            offset: 0,
-        };
-        session
-            .resolve_location(location)
-            .is_some_and(|at| at.file == MAIN)
+        let location = sv_lang::SourceLoc { buffer: *buffer, offset: 0 };
+        session.resolve_location(location).is_some_and(|at| at.file == MAIN)
     };
     (1..4).find(named).unwrap_or(1)
 }
@@ -165,22 +138,16 @@ fn choose_top(text: &Text<'_>, top: Option<&str>) -> Result<String, Refusal> {
     match text.roots().as_slice() {
         [] => Err(wrong("no module that is not instantiated".to_owned())),
         [root] => Ok((*root).to_owned()),
-        roots => Err(wrong(format!(
-            "several modules that nobody instantiates: {}",
-            roots.join(", ")
-        ))),
+        roots => {
+            Err(wrong(format!("several modules that nobody instantiates: {}", roots.join(", "))))
+        }
     }
 }
 
 fn parse(text: &str) -> Result<(Session, SyntaxTree), Refusal> {
     let session = Session::new();
     let tree = session.parse_named(text, MAIN, MAIN).map_err(own_failure)?;
-    match tree
-        .diagnostics()
-        .items()
-        .iter()
-        .find(|found| counts(found))
-    {
+    match tree.diagnostics().items().iter().find(|found| counts(found)) {
         Some(found) => Err(refusal(Reason::ParseError, found)),
         None => Ok((session, tree)),
     }
@@ -191,23 +158,11 @@ fn compile(session: &Session, tree: &SyntaxTree) -> Result<sv_lang::Design, Refu
     let mut compilation = Compilation::new_with(session, options).map_err(own_failure)?;
     compilation.add(tree).map_err(own_failure)?;
     let compiled = compilation.compile().map_err(own_failure)?;
-    if let Some(found) = compiled
-        .diagnostics()
-        .items()
-        .iter()
-        .find(|found| counts(found))
-    {
+    if let Some(found) = compiled.diagnostics().items().iter().find(|found| counts(found)) {
         return Err(refusal(Reason::ElaborationError, found));
     }
-    let analysis = compiled
-        .analyze(AnalysisFlags::NONE, 1)
-        .map_err(own_failure)?;
-    if let Some(found) = analysis
-        .diagnostics()
-        .items()
-        .iter()
-        .find(|found| counts(found))
-    {
+    let analysis = compiled.analyze(AnalysisFlags::NONE, 1).map_err(own_failure)?;
+    if let Some(found) = analysis.diagnostics().items().iter().find(|found| counts(found)) {
         return Err(refusal(Reason::ElaborationError, found));
     }
     drop(analysis);
@@ -219,28 +174,20 @@ fn counts(found: &Diagnostic) -> bool {
 }
 
 fn refusal(reason: Reason, found: &Diagnostic) -> Refusal {
-    let reason = if LIMITS.contains(&found.code) {
-        Reason::Unsupported
-    } else {
-        reason
-    };
+    let reason = if LIMITS.contains(&found.code) { Reason::Unsupported } else { reason };
     let refusal = Refusal::new(reason, lower_first(&found.message));
     if found.line == 0 {
         refusal
     } else {
-        refusal.at(Place {
-            line: found.line,
-            column: found.column,
-        })
+        refusal.at(Place { line: found.line, column: found.column })
     }
 }
 
 fn own_failure(error: Error) -> Refusal {
     match error {
-        Error::UnboundedHierarchy(_) => Refusal::new(
-            Reason::ElaborationError,
-            "modules instantiate each other without end",
-        ),
+        Error::UnboundedHierarchy(_) => {
+            Refusal::new(Reason::ElaborationError, "modules instantiate each other without end")
+        }
         Error::ParseRecursion(_) => Refusal::new(Reason::Unsupported, "text nested too deeply"),
         other => Refusal::new(Reason::Unsupported, format!("slang: {other}")),
     }
@@ -250,11 +197,9 @@ fn own_failure(error: Error) -> Refusal {
 fn lower_first(message: &str) -> String {
     let mut chars = message.chars();
     match (chars.next(), chars.next()) {
-        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => first
-            .to_lowercase()
-            .chain(std::iter::once(second))
-            .chain(chars)
-            .collect(),
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            first.to_lowercase().chain(std::iter::once(second)).chain(chars).collect()
+        }
         _ => message.to_owned(),
     }
 }
@@ -263,16 +208,10 @@ fn lower_first(message: &str) -> String {
 fn port_list(body: Symbol<'_>, main: &Main<'_>) -> Result<Vec<Port>, Refusal> {
     let mut ports = Vec::new();
     for port in body.instance_body_ports() {
-        let span = sv_lang::SourceSpan {
-            start: port.port_external_loc(),
-            end: port.port_external_loc(),
-        };
+        let span =
+            sv_lang::SourceSpan { start: port.port_external_loc(), end: port.port_external_loc() };
         let unsupported = |what: &str| {
-            Err(main.refusal(
-                Reason::Unsupported,
-                format!("port {} {what}", port.name()),
-                span,
-            ))
+            Err(main.refusal(Reason::Unsupported, format!("port {} {what}", port.name()), span))
         };
         if port.kind() != SymbolKind::Port || port.port_is_null_port() || port.name().is_empty() {
             return unsupported("is no plain port");

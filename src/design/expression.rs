@@ -36,9 +36,7 @@ pub(super) fn constant(expression: Expression<'_>) -> Option<SVInt> {
 
 /// Whether the expression's value is known before simulation.
 pub(super) fn is_constant(expression: Expression<'_>) -> bool {
-    expression
-        .constant_value()
-        .is_some_and(|value| !matches!(value, ConstantValue::Bad))
+    expression.constant_value().is_some_and(|value| !matches!(value, ConstantValue::Bad))
 }
 
 /// Calls `see` for the node and, where it says so, for all below it.
@@ -72,10 +70,7 @@ pub(super) fn root<'d>(path: Expression<'d>) -> Option<Symbol<'d>> {
 
 /// Whether the expression is a plain name.
 pub(super) fn is_name(expression: Expression<'_>) -> bool {
-    matches!(
-        expression.kind(),
-        ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue
-    )
+    matches!(expression.kind(), ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue)
 }
 
 /// Whether the operator compares its operands.
@@ -104,10 +99,7 @@ pub(super) fn index_range(ty: Type<'_>) -> Option<(i64, i64)> {
     let ty = ty.canonical();
     ty.has_fixed_range().then(|| {
         let range = ty.fixed_range();
-        (
-            i64::from(range.left.min(range.right)),
-            i64::from(range.left.max(range.right)),
-        )
+        (i64::from(range.left.min(range.right)), i64::from(range.left.max(range.right)))
     })
 }
 
@@ -134,8 +126,5 @@ pub(super) fn to_bits(value: &SVInt, width: u64, unknown: bool) -> Option<Bits> 
             words[(index / 64) as usize] |= 1 << (index % 64);
         }
     }
-    Some(Bits {
-        width: u32::try_from(width).ok()?,
-        words,
-    })
+    Some(Bits { width: u32::try_from(width).ok()?, words })
 }

@@ -52,10 +52,7 @@ impl Nesting {
             }
             "module" => self.modules += 1,
             "endmodule" => {
-                *self = Nesting {
-                    modules: self.modules.saturating_sub(1),
-                    ..Nesting::default()
-                }
+                *self = Nesting { modules: self.modules.saturating_sub(1), ..Nesting::default() }
             }
             "if" | "for" | "while" | "repeat" | "forever" => self.chain += 1,
             ";" => self.run = 0,
@@ -84,11 +81,7 @@ impl<'s> Text<'s> {
 
     /// A file name after the directive is enough: the tools open it even where the text is dead.
     fn refuse_includes(&self) -> Result<(), Refusal> {
-        for token in self
-            .tokens
-            .iter()
-            .filter(|token| token.kind == Kind::Directive)
-        {
+        for token in self.tokens.iter().filter(|token| token.kind == Kind::Directive) {
             let word = self.word(token);
             if word == "`include" {
                 return Err(self.refusal_at(
@@ -112,10 +105,7 @@ impl<'s> Text<'s> {
     fn refuse_depth(&self) -> Result<(), Refusal> {
         let mut nesting = Nesting::default();
         for (index, token) in self.tokens.iter().enumerate() {
-            let follows = self
-                .tokens
-                .get(index + 1)
-                .map_or("", |next| self.word(next));
+            let follows = self.tokens.get(index + 1).map_or("", |next| self.word(next));
             nesting.take(self.word(token), follows);
             if nesting.is_too_deep() {
                 return Err(self.refusal_at(
@@ -136,9 +126,9 @@ impl<'s> Text<'s> {
         for _ in 0..MAX_MACRO_DEPTH {
             let before = sizes.clone();
             for (name, body) in &bodies {
-                let size = body.iter().fold(0, |sum: usize, token| {
-                    sum.saturating_add(self.size_of(token, &before))
-                });
+                let size = body
+                    .iter()
+                    .fold(0, |sum: usize, token| sum.saturating_add(self.size_of(token, &before)));
                 // Of several definitions of a name the longest counts.
                 let known = sizes.entry(name).or_default();
                 *known = size.max(*known);
@@ -149,36 +139,25 @@ impl<'s> Text<'s> {
             }
         }
         let used = self.tokens.iter().filter(|token| !token.in_macro);
-        let total = used.fold(0, |sum: usize, token| {
-            sum.saturating_add(self.size_of(token, &sizes))
-        });
+        let total =
+            used.fold(0, |sum: usize, token| sum.saturating_add(self.size_of(token, &sizes)));
         if settled && total <= MAX_EXPANDED {
             return Ok(());
         }
-        Err(Refusal::new(
-            Reason::Unsupported,
-            "macros that grow without bound",
-        ))
+        Err(Refusal::new(Reason::Unsupported, "macros that grow without bound"))
     }
 
     /// The names of macros and their bodies.
     fn macros(&self) -> Vec<(&'s str, &[Token])> {
         let mut found = Vec::new();
-        for (index, token) in self
-            .tokens
-            .iter()
-            .enumerate()
-            .filter(|(_, token)| self.word(token) == "`define")
+        for (index, token) in
+            self.tokens.iter().enumerate().filter(|(_, token)| self.word(token) == "`define")
         {
-            let end = self.tokens[index + 1..]
-                .iter()
-                .take_while(|body| body.in_macro)
-                .count()
+            let end = self.tokens[index + 1..].iter().take_while(|body| body.in_macro).count()
                 + index
                 + 1;
-            if let Some((name, body)) = self.tokens[index + 1..end]
-                .split_first()
-                .filter(|_| !token.in_macro)
+            if let Some((name, body)) =
+                self.tokens[index + 1..end].split_first().filter(|_| !token.in_macro)
             {
                 found.push((self.word(name), body));
             }
@@ -188,9 +167,6 @@ impl<'s> Text<'s> {
 
     fn size_of(&self, token: &Token, sizes: &HashMap<&str, usize>) -> usize {
         let macro_use = (token.kind == Kind::Directive).then(|| &self.word(token)[1..]);
-        macro_use
-            .and_then(|name| sizes.get(name))
-            .copied()
-            .unwrap_or(1)
+        macro_use.and_then(|name| sizes.get(name)).copied().unwrap_or(1)
     }
 }

@@ -42,7 +42,9 @@ fn cut(literal: &str, size: usize) -> String {
     }
     let mut digits = digits[digits.len() - kept..].to_vec();
     let rest = size % bits;
-    if rest != 0 && let Some(value) = digits[0].to_digit(16) {
+    if rest != 0
+        && let Some(value) = digits[0].to_digit(16)
+    {
         digits[0] = char::from_digit(value & ((1 << rest) - 1), 16).unwrap_or('0');
     }
     format!("{head}{}", digits.into_iter().collect::<String>())
@@ -70,7 +72,9 @@ mod tests {
 
     #[test]
     fn what_fits_stays_as_it_is() {
-        for text in ["8'hFF", "9'h1ff", "'b1101", "4'd15", "2'd9", "a ? 1 : 'h10", "4'b1x0z", "8'b1"] {
+        for text in
+            ["8'hFF", "9'h1ff", "'b1101", "4'd15", "2'd9", "a ? 1 : 'h10", "4'b1x0z", "8'b1"]
+        {
             check(text, text);
         }
     }

@@ -179,11 +179,7 @@ pub struct Refusal {
 impl Refusal {
     fn new(reason: Reason, message: impl Into<String>) -> Self {
         let message = message.into().replace(['\n', '\r'], " ");
-        Refusal {
-            reason,
-            message,
-            place: None,
-        }
+        Refusal { reason, message, place: None }
     }
 
     fn at(mut self, place: Place) -> Self {
@@ -195,10 +191,7 @@ impl Refusal {
 /// The place of a byte offset in a text.
 fn place_of(source: &str, offset: usize) -> Place {
     let before = &source.as_bytes()[..offset.min(source.len())];
-    let line_start = before
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |at| at + 1);
+    let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
     Place {
         line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
         column: offset - line_start + 1,
@@ -240,14 +233,8 @@ impl Interface {
                 ));
             }
         }
-        let inputs = candidate
-            .ports
-            .iter()
-            .filter(|port| port.direction != Direction::Output);
-        match inputs
-            .into_iter()
-            .find(|port| self.ports.iter().all(|own| own.name != port.name))
-        {
+        let inputs = candidate.ports.iter().filter(|port| port.direction != Direction::Output);
+        match inputs.into_iter().find(|port| self.ports.iter().all(|own| own.name != port.name)) {
             Some(extra) => Err(format!(
                 "{} {} of {} is too many",
                 extra.direction,
@@ -260,11 +247,7 @@ impl Interface {
 }
 
 fn bits(width: u32) -> String {
-    if width == 1 {
-        "1 bit".to_owned()
-    } else {
-        format!("{width} bits")
-    }
+    if width == 1 { "1 bit".to_owned() } else { format!("{width} bits") }
 }
 
 impl std::fmt::Display for Direction {

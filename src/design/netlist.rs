@@ -68,10 +68,7 @@ impl Process<'_> {
     }
 
     pub(super) fn is_initial(&self) -> bool {
-        matches!(
-            self.kind,
-            ProceduralBlockKind::Initial | ProceduralBlockKind::Final
-        )
+        matches!(self.kind, ProceduralBlockKind::Initial | ProceduralBlockKind::Final)
     }
 }
 
@@ -110,10 +107,8 @@ impl<'d> Netlist<'d> {
         netlist.scope(body);
         for index in 0..netlist.processes.len() {
             let writes = statement::writes(&mut netlist, index);
-            let mut reads: Vec<SignalId> = writes
-                .iter()
-                .flat_map(|write| write.reads.iter().copied())
-                .collect();
+            let mut reads: Vec<SignalId> =
+                writes.iter().flat_map(|write| write.reads.iter().copied()).collect();
             sort(&mut reads);
             netlist.processes[index].writes = writes;
             netlist.processes[index].reads = reads;
@@ -126,34 +121,21 @@ impl<'d> Netlist<'d> {
         if let Some(id) = self.find(symbol) {
             return id;
         }
-        let bits = symbol
-            .value_type()
-            .map_or(0, |ty| ty.bitstream_width().max(ty.bit_width()));
+        let bits = symbol.value_type().map_or(0, |ty| ty.bitstream_width().max(ty.bit_width()));
         let id = self.signals.len();
-        self.signals.push(Signal {
-            symbol,
-            bits,
-            port: None,
-        });
+        self.signals.push(Signal { symbol, bits, port: None });
         self.by_name.entry(symbol.name()).or_default().push(id);
         id
     }
 
     pub(super) fn find(&self, symbol: Symbol<'d>) -> Option<SignalId> {
         let same_name = self.by_name.get(symbol.name())?;
-        same_name
-            .iter()
-            .copied()
-            .find(|&id| self.signals[id].symbol == symbol)
+        same_name.iter().copied().find(|&id| self.signals[id].symbol == symbol)
     }
 
     /// The signal that a plain name refers to.
     pub(super) fn named(&self, name: Expression<'d>) -> Option<SignalId> {
-        if expression::is_name(name) {
-            self.find(name.referenced_symbol()?)
-        } else {
-            None
-        }
+        if expression::is_name(name) { self.find(name.referenced_symbol()?) } else { None }
     }
 
     /// The signals that an expression reads, those of the functions it calls included.
@@ -195,11 +177,7 @@ impl<'d> Netlist<'d> {
         let Some(subroutine) = call.call_subroutine() else {
             return Vec::new();
         };
-        if let Some(at) = self
-            .subroutines
-            .iter()
-            .position(|&known| known == subroutine)
-        {
+        if let Some(at) = self.subroutines.iter().position(|&known| known == subroutine) {
             return self.subroutine_reads[at].clone();
         }
         let at = self.subroutines.len();
@@ -208,20 +186,15 @@ impl<'d> Netlist<'d> {
         let mut found = Vec::new();
         if let Some(body) = subroutine.body() {
             expression::walk(body.as_sem_node(), &mut |node| {
-                let named = node
-                    .as_expression()
-                    .filter(|&name| expression::is_name(name));
-                let outside = named
-                    .and_then(|name| name.referenced_symbol())
-                    .filter(|symbol| {
-                        is_signal(symbol)
-                            && symbol.kind() != SymbolKind::FormalArgument
-                            && symbol.parent() != Some(subroutine)
-                    });
+                let named = node.as_expression().filter(|&name| expression::is_name(name));
+                let outside = named.and_then(|name| name.referenced_symbol()).filter(|symbol| {
+                    is_signal(symbol)
+                        && symbol.kind() != SymbolKind::FormalArgument
+                        && symbol.parent() != Some(subroutine)
+                });
                 found.extend(outside.map(|symbol| self.intern(symbol)));
-                if let Some(call) = node
-                    .as_expression()
-                    .filter(|call| call.kind() == ExpressionKind::Call)
+                if let Some(call) =
+                    node.as_expression().filter(|call| call.kind() == ExpressionKind::Call)
                 {
                     found.extend(self.reads_of_call(call));
                 }
@@ -241,9 +214,8 @@ impl<'d> Netlist<'d> {
             while at < self.code.len() {
                 let (_, node) = self.code[at];
                 expression::walk(node, &mut |node| {
-                    if let Some(call) = node
-                        .as_expression()
-                        .filter(|call| call.kind() == ExpressionKind::Call)
+                    if let Some(call) =
+                        node.as_expression().filter(|call| call.kind() == ExpressionKind::Call)
                     {
                         self.reads_of_call(call);
                     }
@@ -255,11 +227,7 @@ impl<'d> Netlist<'d> {
                 return;
             }
             for &subroutine in &self.subroutines[seen..] {
-                self.code.extend(
-                    subroutine
-                        .body()
-                        .map(|body| (subroutine, body.as_sem_node())),
-                );
+                self.code.extend(subroutine.body().map(|body| (subroutine, body.as_sem_node())));
             }
             seen = self.subroutines.len();
         }
@@ -346,12 +314,7 @@ impl<'d> Netlist<'d> {
         let targets = self.targets(left);
         let reads = self.reads(right);
         let whole = expression::is_name(left);
-        self.links.push(Link {
-            targets,
-            whole,
-            source: Source::Expression(right),
-            reads,
-        });
+        self.links.push(Link { targets, whole, source: Source::Expression(right), reads });
     }
 
     fn process(&mut self, block: Symbol<'d>) {
@@ -363,11 +326,7 @@ impl<'d> Netlist<'d> {
             collect_events(timing, &mut events);
         }
         let guarded = timing.is_some_and(|timing| is_event(timing.kind()));
-        let body = if guarded {
-            whole.body().unwrap_or(whole)
-        } else {
-            whole
-        };
+        let body = if guarded { whole.body().unwrap_or(whole) } else { whole };
         self.processes.push(Process {
             kind: block.procedural_block_procedure_kind(),
             events,
@@ -395,12 +354,7 @@ impl<'d> Netlist<'d> {
                 ArgumentDirection::In => {
                     let reads = self.reads(actual);
                     let source = Source::Expression(actual);
-                    self.links.push(Link {
-                        targets: vec![inside],
-                        whole: true,
-                        source,
-                        reads,
-                    });
+                    self.links.push(Link { targets: vec![inside], whole: true, source, reads });
                 }
                 direction => {
                     let left = if actual.kind() == ExpressionKind::Assignment {
@@ -446,12 +400,7 @@ impl<'d> Netlist<'d> {
             }
         }
         sort(&mut reads);
-        self.links.push(Link {
-            targets,
-            whole,
-            source: Source::Gate,
-            reads,
-        });
+        self.links.push(Link { targets, whole, source: Source::Gate, reads });
     }
 }
 
@@ -467,14 +416,8 @@ pub(super) fn is_event(kind: TimingControlKind) -> bool {
 fn collect_events<'d>(timing: TimingControl<'d>, events: &mut Vec<Event<'d>>) {
     match timing.kind() {
         TimingControlKind::SignalEvent => {
-            let expression = timing
-                .children()
-                .into_iter()
-                .find_map(|child| child.as_expression());
-            events.extend(expression.map(|expression| Event {
-                edge: timing.edge(),
-                expression,
-            }));
+            let expression = timing.children().into_iter().find_map(|child| child.as_expression());
+            events.extend(expression.map(|expression| Event { edge: timing.edge(), expression }));
         }
         TimingControlKind::EventList => {
             for child in timing.children() {
@@ -488,10 +431,7 @@ fn collect_events<'d>(timing: TimingControl<'d>, events: &mut Vec<Event<'d>>) {
 }
 
 fn is_signal(symbol: &Symbol<'_>) -> bool {
-    matches!(
-        symbol.kind(),
-        SymbolKind::Net | SymbolKind::Variable | SymbolKind::FormalArgument
-    )
+    matches!(symbol.kind(), SymbolKind::Net | SymbolKind::Variable | SymbolKind::FormalArgument)
 }
 
 /// Sorts a set kept as a list.

@@ -93,20 +93,11 @@ fn declarations<'t>(
         if !declarators.iter().any(is_port) {
             continue;
         }
-        edits.push(without(
-            member.syntax(),
-            &declarators,
-            &is_port,
-            variable,
-            text,
-        )?);
+        edits.push(without(member.syntax(), &declarators, &is_port, variable, text)?);
         let kind = kind_text(kind, text);
         let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-        let word = if variable {
-            kind.find(|letter| !is_word(letter)).unwrap_or(kind.len())
-        } else {
-            0
-        };
+        let word =
+            if variable { kind.find(|letter| !is_word(letter)).unwrap_or(kind.len()) } else { 0 };
         for name in declarators
             .iter()
             .filter(|declarator| is_port(declarator))
@@ -130,12 +121,7 @@ fn typed(headers: &[Header<'_>], types: &BTreeMap<&str, Again>) -> Result<Vec<Ed
         let prefix = match again.filter(|again| !again.word.is_empty()) {
             Some(Again { word, rest }) => {
                 let signed = rest.starts_with("signed") && !header.kind.starts_with("signed");
-                spaced([
-                    &header.direction,
-                    word,
-                    if signed { "signed" } else { "" },
-                    &header.kind,
-                ])
+                spaced([&header.direction, word, if signed { "signed" } else { "" }, &header.kind])
             }
             // What it inherited may have changed.
             None if header.inherits => {
@@ -143,25 +129,15 @@ fn typed(headers: &[Header<'_>], types: &BTreeMap<&str, Again>) -> Result<Vec<Ed
             }
             None => continue,
         };
-        let pieces = vec![
-            Piece::Text(prefix),
-            Piece::Source(header.declarator.clone()),
-        ];
-        edits.push(Edit {
-            range: header.range.clone(),
-            pieces,
-        });
+        let pieces = vec![Piece::Text(prefix), Piece::Source(header.declarator.clone())];
+        edits.push(Edit { range: header.range.clone(), pieces });
     }
     Ok(edits)
 }
 
 /// Words with a blank after each.
 fn spaced(words: [&str; 4]) -> String {
-    words
-        .into_iter()
-        .filter(|word| !word.is_empty())
-        .map(|word| format!("{word} "))
-        .collect()
+    words.into_iter().filter(|word| !word.is_empty()).map(|word| format!("{word} ")).collect()
 }
 
 /// Refuses what Icarus refuses: a port with a type in the header, and ranges that differ.
@@ -179,17 +155,11 @@ fn agree(header: &Header<'_>, again: &Again) -> Result<(), Refusal> {
     } else {
         return Ok(());
     };
-    Err(Refusal::new(
-        Reason::ElaborationError,
-        format!("port {} is declared {what}", header.name),
-    ))
+    Err(Refusal::new(Reason::ElaborationError, format!("port {} is declared {what}", header.name)))
 }
 
 fn range_of(kind: &str) -> String {
-    kind.replace("unsigned", "")
-        .replace("signed", "")
-        .split_whitespace()
-        .collect()
+    kind.replace("unsigned", "").replace("signed", "").split_whitespace().collect()
 }
 
 /// The text of a type on one line, without what stands before it.
@@ -203,9 +173,7 @@ fn header<'t>(
     text: &str,
 ) -> Option<Header<'t>> {
     let token = |token: Option<sv_lang::Token<'t>>| {
-        token
-            .map(|token| token.text().to_owned())
-            .unwrap_or_default()
+        token.map(|token| token.text().to_owned()).unwrap_or_default()
     };
     let (direction, keyword, kind) = match port.header() {
         PortHeaderSyntax::VariablePortHeader(header) => (
@@ -222,11 +190,9 @@ fn header<'t>(
     };
     let inherits = direction.is_empty() && keyword.is_empty() && kind.is_empty();
     let (direction, keyword, kind) = match before {
-        Some(before) if inherits => (
-            before.direction.clone(),
-            before.keyword.clone(),
-            before.kind.clone(),
-        ),
+        Some(before) if inherits => {
+            (before.direction.clone(), before.keyword.clone(), before.kind.clone())
+        }
         Some(before) if direction.is_empty() => (before.direction.clone(), keyword, kind),
         _ => (direction, keyword, kind),
     };
@@ -274,10 +240,7 @@ fn without<'t>(
             Piece::Text(_) => 0,
         })
         .sum();
-    let lines = text[range.clone()]
-        .matches('\n')
-        .count()
-        .saturating_sub(kept);
+    let lines = text[range.clone()].matches('\n').count().saturating_sub(kept);
     pieces.push(Piece::text("\n".repeat(lines)));
     Some(Edit { range, pieces })
 }

@@ -38,11 +38,7 @@ pub(super) fn races(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<String> {
 }
 
 fn running<'n, 'd>(netlist: &'n Netlist<'d>) -> impl Iterator<Item = (usize, &'n Process<'d>)> {
-    netlist
-        .processes
-        .iter()
-        .enumerate()
-        .filter(|(_, process)| !process.is_initial())
+    netlist.processes.iter().enumerate().filter(|(_, process)| !process.is_initial())
 }
 
 /// Marks what two processes write. Two clocked processes that write different words or bits by constant
@@ -53,19 +49,12 @@ fn written_twice(netlist: &Netlist<'_>, raced: &mut [bool]) {
     for (index, process) in running(netlist) {
         for write in &process.writes {
             for &target in &write.targets {
-                let others = if write.whole {
-                    [whole[target], part[target]]
-                } else {
-                    [whole[target], None]
-                };
+                let others =
+                    if write.whole { [whole[target], part[target]] } else { [whole[target], None] };
                 if others.into_iter().flatten().any(|other| other != index) {
                     raced[target] = true;
                 }
-                let own = if write.whole {
-                    &mut whole[target]
-                } else {
-                    &mut part[target]
-                };
+                let own = if write.whole { &mut whole[target] } else { &mut part[target] };
                 own.get_or_insert(index);
             }
         }
@@ -77,13 +66,8 @@ fn read_while_written(netlist: &Netlist<'_>, tracer: &Tracer<'_, '_>, raced: &mu
         .processes
         .iter()
         .map(|process| {
-            let edges = process
-                .events
-                .iter()
-                .filter(|event| event.edge != EdgeKind::None);
-            edges
-                .map(|event| (tracer.signal(event.expression), event.edge))
-                .collect()
+            let edges = process.events.iter().filter(|event| event.edge != EdgeKind::None);
+            edges.map(|event| (tracer.signal(event.expression), event.edge)).collect()
         })
         .collect();
     let together = |one: usize, other: usize| {

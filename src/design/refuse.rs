@@ -108,10 +108,7 @@ pub(super) fn symbols(design: &sv_lang::Design, main: &Main<'_>) -> Result<(), R
     // A call through DPI needs its declaration, and an export reaches out by being there.
     if let Some(export) = design.dpi_exports().next() {
         let name = export.subroutine().name();
-        return Err(Refusal::new(
-            Reason::Forbidden,
-            format!("dpi export {name}"),
-        ));
+        return Err(Refusal::new(Reason::Forbidden, format!("dpi export {name}")));
     }
     for unit in design.compilation_units().chain(design.packages()) {
         for member in unit.members() {
@@ -147,24 +144,15 @@ pub(super) fn check(netlist: &Netlist<'_>, main: &Main<'_>) -> Result<(), Refusa
     for &(owner, node) in &netlist.code {
         code(node, owner, main)?;
     }
-    netlist
-        .processes
-        .iter()
-        .try_for_each(|process| timing(process, main))
+    netlist.processes.iter().try_for_each(|process| timing(process, main))
 }
 
 fn here(symbol: Symbol<'_>) -> SourceSpan {
-    symbol
-        .body()
-        .map(|body| body.source_range())
-        .unwrap_or_default()
+    symbol.body().map(|body| body.source_range()).unwrap_or_default()
 }
 
 fn subroutine(symbol: Symbol<'_>, main: &Main<'_>) -> Result<(), Refusal> {
-    if symbol
-        .subroutine_flags()
-        .contains(sv_lang::MethodFlags::DPI_IMPORT)
-    {
+    if symbol.subroutine_flags().contains(sv_lang::MethodFlags::DPI_IMPORT) {
         return Err(main.refusal(
             Reason::Forbidden,
             format!("dpi import {}", symbol.name()),
@@ -190,11 +178,7 @@ fn other(symbol: Symbol<'_>, main: &Main<'_>) -> Result<(), Refusal> {
         SymbolKind::Subroutine => return subroutine(symbol, main),
         _ => return Ok(()),
     };
-    Err(main.refusal(
-        Reason::Unsupported,
-        format!("{what}, {}", symbol.name()),
-        here(symbol),
-    ))
+    Err(main.refusal(Reason::Unsupported, format!("{what}, {}", symbol.name()), here(symbol)))
 }
 
 fn size(netlist: &Netlist<'_>) -> Result<(), Refusal> {
@@ -259,9 +243,7 @@ fn statement(statement: Statement<'_>, main: &Main<'_>) -> Result<(), Refusal> {
 }
 
 fn is_fork(block: Statement<'_>) -> bool {
-    block
-        .block_kind()
-        .is_some_and(|kind| kind != sv_lang::StatementBlockKind::Sequential)
+    block.block_kind().is_some_and(|kind| kind != sv_lang::StatementBlockKind::Sequential)
 }
 
 fn operation(
@@ -275,9 +257,8 @@ fn operation(
         }
         ExpressionKind::HierarchicalValue => hierarchical(expression, owner, main),
         ExpressionKind::Assignment => {
-            let event = expression
-                .assignment_timing()
-                .and_then(|timing| timing.as_timing_control());
+            let event =
+                expression.assignment_timing().and_then(|timing| timing.as_timing_control());
             match event.map(|timing| timing.kind()) {
                 None | Some(TimingControlKind::Delay | TimingControlKind::Delay3) => Ok(()),
                 Some(_) => Err(main.refusal(
@@ -288,11 +269,7 @@ fn operation(
             }
         }
         ExpressionKind::NewClass | ExpressionKind::NewCovergroup | ExpressionKind::NewArray => {
-            Err(main.refusal(
-                Reason::Unsupported,
-                "a new object",
-                expression.source_range(),
-            ))
+            Err(main.refusal(Reason::Unsupported, "a new object", expression.source_range()))
         }
         _ => Ok(()),
     }
@@ -317,15 +294,8 @@ fn system_call(call: Expression<'_>, main: &Main<'_>) -> Result<(), Refusal> {
 }
 
 /// Of assertions; not every backend keeps their history.
-const SAMPLED: [&str; 7] = [
-    "$past",
-    "$rose",
-    "$fell",
-    "$stable",
-    "$changed",
-    "$sampled",
-    "$assertoff",
-];
+const SAMPLED: [&str; 7] =
+    ["$past", "$rose", "$fell", "$stable", "$changed", "$sampled", "$assertoff"];
 
 /// Methods of enumerations and fixed arrays without side effects.
 const ARRAY_METHODS: [&str; 14] = [
@@ -343,9 +313,7 @@ fn hierarchical(value: Expression<'_>, owner: Symbol<'_>, main: &Main<'_>) -> Re
     while let Some(outer) = body.filter(|_| body != home) {
         body = outer.instance_body_parent_instance().and_then(module_body);
     }
-    let path = main
-        .range(value.source_range())
-        .map_or("", |range| &main.text[range]);
+    let path = main.range(value.source_range()).map_or("", |range| &main.text[range]);
     if body.is_some() && !path.starts_with("$root") {
         return Ok(());
     }
@@ -400,19 +368,12 @@ fn is_assertion(process: &Process<'_>) -> bool {
 fn waits_inside(body: Statement<'_>) -> Option<TimingControlKind> {
     let mut kinds = Vec::new();
     expression::walk(body.as_sem_node(), &mut |node| {
-        let timed = node
-            .as_statement()
-            .filter(|statement| statement.kind() == StatementKind::Timed);
+        let timed =
+            node.as_statement().filter(|statement| statement.kind() == StatementKind::Timed);
         kinds.extend(
-            timed
-                .and_then(|statement| statement.timing_control())
-                .map(|timing| timing.kind()),
+            timed.and_then(|statement| statement.timing_control()).map(|timing| timing.kind()),
         );
         true
     });
-    kinds
-        .iter()
-        .copied()
-        .find(|&kind| is_event(kind))
-        .or(kinds.first().copied())
+    kinds.iter().copied().find(|&kind| is_event(kind)).or(kinds.first().copied())
 }

@@ -39,9 +39,8 @@ pub(super) fn of<'d>(process: &Process<'d>, tracer: &Tracer<'_, 'd>) -> Found<'d
     let mut tested = Vec::new();
     // Every `if` of the chain that tests an event, as long as one event is left to be the clock.
     while tested.len() + 1 < edges.len() {
-        let Some(first) = statements
-            .iter()
-            .position(|statement| statement.kind() == StatementKind::Conditional)
+        let Some(first) =
+            statements.iter().position(|statement| statement.kind() == StatementKind::Conditional)
         else {
             break;
         };
@@ -51,22 +50,12 @@ pub(super) fn of<'d>(process: &Process<'d>, tracer: &Tracer<'_, 'd>) -> Found<'d
         };
         tested.push(event);
         if let Some(origin) = tracer.single(edges[event].expression) {
-            let active = if origin.inverted {
-                opposite(level)
-            } else {
-                level
-            };
-            found.asynchronous.push(Reset {
-                port: origin.port,
-                active,
-            });
+            let active = if origin.inverted { opposite(level) } else { level };
+            found.asynchronous.push(Reset { port: origin.port, active });
         }
         statements = conditional.else_branch().map(flatten).unwrap_or_default();
     }
-    let clocks = edges
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| !tested.contains(index));
+    let clocks = edges.iter().enumerate().filter(|(index, _)| !tested.contains(index));
     found.clocks = clocks.map(|(_, event)| *event).collect();
     found.synchronous = synchronous(process, &statements, tracer);
     found
@@ -98,11 +87,7 @@ fn tested_event<'d>(
             continue;
         };
         let same = |event: &Event<'d>| tracer.signal(event.expression) == Some(signal);
-        if let Some(index) = edges
-            .iter()
-            .position(same)
-            .filter(|index| !tested.contains(index))
-        {
+        if let Some(index) = edges.iter().position(same).filter(|index| !tested.contains(index)) {
             return Some((index, level));
         }
     }
@@ -125,11 +110,7 @@ fn tests(condition: Expression<'_>) -> Vec<(Expression<'_>, Level)> {
 /// The expression that is tested for one level, and that level.
 fn test(condition: Expression<'_>) -> Option<(Expression<'_>, Level)> {
     let condition = strip(condition);
-    match (
-        condition.kind(),
-        condition.unary_op(),
-        condition.binary_op(),
-    ) {
+    match (condition.kind(), condition.unary_op(), condition.binary_op()) {
         (ExpressionKind::NamedValue, ..) if expression::width(condition) == 1 => {
             Some((condition, Level::High))
         }
@@ -182,25 +163,16 @@ fn synchronous<'d>(
         let origin = tracer.single(expression)?;
         Some(Reset {
             port: origin.port,
-            active: if origin.inverted {
-                opposite(level)
-            } else {
-                level
-            },
+            active: if origin.inverted { opposite(level) } else { level },
         })
     };
     if let Some((condition, then, otherwise, rest)) = deciding_if(statements) {
         let mut before: Vec<SignalId> = Vec::new();
-        let fixed_before = rest
-            .iter()
-            .all(|&statement| sets_constants(statement, tracer, &mut before));
+        let fixed_before =
+            rest.iter().all(|&statement| sets_constants(statement, tracer, &mut before));
         let covers = |branch: Option<Statement<'d>>| {
             let Some(branch) = branch else { return false };
-            let mut set = if fixed_before {
-                before.clone()
-            } else {
-                Vec::new()
-            };
+            let mut set = if fixed_before { before.clone() } else { Vec::new() };
             sets_constants(branch, tracer, &mut set)
                 && registers.iter().all(|register| set.contains(register))
         };
@@ -215,18 +187,10 @@ fn synchronous<'d>(
             _ => Vec::new(),
         };
     }
-    by_operator(statements)
-        .and_then(inputs)
-        .into_iter()
-        .collect()
+    by_operator(statements).and_then(inputs).into_iter().collect()
 }
 
-type Deciding<'s, 'd> = (
-    Expression<'d>,
-    Statement<'d>,
-    Option<Statement<'d>>,
-    &'s [Statement<'d>],
-);
+type Deciding<'s, 'd> = (Expression<'d>, Statement<'d>, Option<Statement<'d>>, &'s [Statement<'d>]);
 
 /// The `if` that comes before any other condition: the first statement but for plain assignments, or the
 /// last one, which overrides what comes before it.
@@ -243,12 +207,7 @@ fn deciding_if<'s, 'd>(statements: &'s [Statement<'d>]) -> Option<Deciding<'s, '
         return None;
     }
     let condition = conditional.conditions().first()?.expr();
-    Some((
-        condition,
-        conditional.then_branch()?,
-        conditional.else_branch(),
-        &statements[..at],
-    ))
+    Some((condition, conditional.then_branch()?, conditional.else_branch(), &statements[..at]))
 }
 
 /// Whether a statement assigns constants only and without a condition; adds what it assigns to `set`.
@@ -264,8 +223,7 @@ fn sets_constants<'d>(
         | StatementKind::ForLoop
         | StatementKind::RepeatLoop => {
             let body = statement.statements();
-            body.into_iter()
-                .all(|inner| sets_constants(inner, tracer, set))
+            body.into_iter().all(|inner| sets_constants(inner, tracer, set))
         }
         StatementKind::VariableDeclaration | StatementKind::Empty => true,
         StatementKind::ExpressionStatement => {
@@ -274,12 +232,7 @@ fn sets_constants<'d>(
             };
             match assignment.kind() {
                 ExpressionKind::Assignment => {
-                    set.extend(
-                        assignment
-                            .left()
-                            .into_iter()
-                            .flat_map(|left| tracer.targets(left)),
-                    );
+                    set.extend(assignment.left().into_iter().flat_map(|left| tracer.targets(left)));
                     assignment.right().is_some_and(expression::is_constant)
                 }
                 // Printing does not matter here.

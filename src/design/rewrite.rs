@@ -43,50 +43,30 @@ const MAX_GROWTH: usize = 1 << 20;
 
 /// The text for a two-state simulator.
 pub(super) fn rewrite(netlist: &Netlist<'_>, main: &Main<'_>) -> String {
-    let mut collector = Collector {
-        main,
-        edits: BTreeMap::new(),
-        loops: Vec::new(),
-    };
+    let mut collector = Collector { main, edits: BTreeMap::new(), loops: Vec::new() };
     for &(_, node) in &netlist.code {
         collector.node(node);
     }
     let edits: Vec<Edit> = collector.edits.into_values().flatten().collect();
     let whole = 0..main.text.len();
-    let edited = Renderer {
-        text: main.text,
-        edits: &edits,
-        room: MAX_GROWTH.into(),
-    }
-    .render(whole.clone(), 0);
+    let edited = Renderer { text: main.text, edits: &edits, room: MAX_GROWTH.into() }
+        .render(whole.clone(), 0);
     edited.unwrap_or_else(|| {
         let is_guard = |edit: &Edit| edit.pieces.contains(&Piece::Source(edit.range.clone()));
         let printing: Vec<Edit> = edits
             .into_iter()
             .filter(|edit| !is_guard(edit) && edit.pieces[0] != Piece::text("{"))
             .collect();
-        let renderer = Renderer {
-            text: main.text,
-            edits: &printing,
-            room: MAX_GROWTH.into(),
-        };
-        renderer
-            .render(whole, 0)
-            .unwrap_or_else(|| main.text.to_owned())
+        let renderer = Renderer { text: main.text, edits: &printing, room: MAX_GROWTH.into() };
+        renderer.render(whole, 0).unwrap_or_else(|| main.text.to_owned())
     })
 }
 
 /// A text with some edits, none of which lies across another.
 pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| (edit.range.start, std::cmp::Reverse(edit.range.end)));
-    let renderer = Renderer {
-        text,
-        edits: &edits,
-        room: MAX_GROWTH.into(),
-    };
-    renderer
-        .render(0..text.len(), 0)
-        .unwrap_or_else(|| text.to_owned())
+    let renderer = Renderer { text, edits: &edits, room: MAX_GROWTH.into() };
+    renderer.render(0..text.len(), 0).unwrap_or_else(|| text.to_owned())
 }
 
 struct Renderer<'t> {
@@ -155,13 +135,10 @@ impl<'d> Collector<'_, 'd> {
     }
 
     fn statement(&mut self, statement: Statement<'d>) {
-        if let Some(call) = statement
-            .expr()
-            .filter(|_| statement.kind() == StatementKind::ExpressionStatement)
+        if let Some(call) =
+            statement.expr().filter(|_| statement.kind() == StatementKind::ExpressionStatement)
             && call.kind() == ExpressionKind::Call
-            && call
-                .call_subroutine_name()
-                .is_some_and(|name| PRINTING.contains(&name.as_str()))
+            && call.call_subroutine_name().is_some_and(|name| PRINTING.contains(&name.as_str()))
         {
             return self.remove(statement);
         }
@@ -184,10 +161,7 @@ impl<'d> Collector<'_, 'd> {
         let lines = "\n".repeat(text.matches('\n').count());
         let end = if text.ends_with(';') { ";" } else { "" };
         if !end.is_empty() {
-            self.add(Edit {
-                range,
-                pieces: vec![Piece::text(format!("{end}{lines}"))],
-            });
+            self.add(Edit { range, pieces: vec![Piece::text(format!("{end}{lines}"))] });
         }
     }
 
@@ -213,9 +187,7 @@ impl<'d> Collector<'_, 'd> {
                 if let Some(edit) = unknown::division(at, &self.loops, self.main) {
                     self.add(edit);
                 }
-                at.operands()
-                    .into_iter()
-                    .for_each(|operand| self.expression(operand));
+                at.operands().into_iter().for_each(|operand| self.expression(operand));
             }
             ExpressionKind::ElementSelect | ExpressionKind::RangeSelect => self.select(at),
             ExpressionKind::Call if at.is_system_call() == Some(true) => {
@@ -229,19 +201,12 @@ impl<'d> Collector<'_, 'd> {
                     "$clog2",
                     "$isunknown",
                 ];
-                if at
-                    .call_subroutine_name()
-                    .is_some_and(|name| evaluates.contains(&name.as_str()))
+                if at.call_subroutine_name().is_some_and(|name| evaluates.contains(&name.as_str()))
                 {
-                    at.operands()
-                        .into_iter()
-                        .for_each(|operand| self.expression(operand));
+                    at.operands().into_iter().for_each(|operand| self.expression(operand));
                 }
             }
-            _ => at
-                .operands()
-                .into_iter()
-                .for_each(|operand| self.expression(operand)),
+            _ => at.operands().into_iter().for_each(|operand| self.expression(operand)),
         }
     }
 
@@ -254,15 +219,11 @@ impl<'d> Collector<'_, 'd> {
         loop {
             let next = match step.kind() {
                 ExpressionKind::ElementSelect => {
-                    step.selector()
-                        .into_iter()
-                        .for_each(|index| self.expression(index));
+                    step.selector().into_iter().for_each(|index| self.expression(index));
                     step.select_value()
                 }
                 ExpressionKind::RangeSelect => {
-                    step.range_left()
-                        .into_iter()
-                        .for_each(|index| self.expression(index));
+                    step.range_left().into_iter().for_each(|index| self.expression(index));
                     step.select_value()
                 }
                 ExpressionKind::MemberAccess => step.operands().into_iter().next(),
@@ -282,13 +243,7 @@ fn loop_bounds<'d>(statement: Statement<'d>) -> Option<(Symbol<'d>, i128, i128)>
         Some(&variable) => (variable, variable.initializer()?),
         None => {
             let first = statement.for_loop_initializers().into_iter().next()?;
-            (
-                first
-                    .left()
-                    .filter(|&left| is_name(left))?
-                    .referenced_symbol()?,
-                first.right()?,
-            )
+            (first.left().filter(|&left| is_name(left))?.referenced_symbol()?, first.right()?)
         }
     };
     let condition = statement.condition()?;

@@ -28,17 +28,11 @@ pub(super) fn roles(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<Role> {
     let mut roles = vec![Role::Data; ports.len()];
     let tracer = Tracer::new(netlist, ports);
     let mut gated = Vec::new();
-    for process in netlist
-        .processes
-        .iter()
-        .filter(|process| process.is_clocked())
-    {
+    for process in netlist.processes.iter().filter(|process| process.is_clocked()) {
         let found = resets::of(process, &tracer);
         for reset in &found.asynchronous {
             if matches!(roles[reset.port], Role::Data | Role::SyncReset { .. }) {
-                roles[reset.port] = Role::AsyncReset {
-                    active: reset.active,
-                };
+                roles[reset.port] = Role::AsyncReset { active: reset.active };
             }
         }
         for event in &found.clocks {
@@ -46,9 +40,7 @@ pub(super) fn roles(netlist: &Netlist<'_>, ports: &[Port]) -> Vec<Role> {
         }
         for reset in &found.synchronous {
             if roles[reset.port] == Role::Data {
-                roles[reset.port] = Role::SyncReset {
-                    active: reset.active,
-                };
+                roles[reset.port] = Role::SyncReset { active: reset.active };
             }
         }
     }
@@ -79,14 +71,10 @@ fn mark_clock(role: &mut Role, edge: EdgeKind, inverted: bool) {
     let rises = edge == EdgeKind::BothEdges || (edge == EdgeKind::PosEdge) != inverted;
     let falls = edge == EdgeKind::BothEdges || (edge == EdgeKind::NegEdge) != inverted;
     *role = match *role {
-        Role::Clock { rising, falling } => Role::Clock {
-            rising: rising || rises,
-            falling: falling || falls,
-        },
-        _ => Role::Clock {
-            rising: rises,
-            falling: falls,
-        },
+        Role::Clock { rising, falling } => {
+            Role::Clock { rising: rising || rises, falling: falling || falls }
+        }
+        _ => Role::Clock { rising: rises, falling: falls },
     };
 }
 
@@ -105,9 +93,7 @@ fn gates(event: Event<'_>, origins: &[Origin], roles: &mut [Role]) {
         } else if roles[origin.port] == Role::Data {
             // The level is that of the clock beside it, so it is read at the clock.
             let of_clock = origins.iter().find(|other| other.port == clock);
-            let closed = of_clock
-                .and_then(|other| other.through)
-                .unwrap_or(Level::Low);
+            let closed = of_clock.and_then(|other| other.through).unwrap_or(Level::Low);
             roles[origin.port] = Role::Gate { closed };
         }
     }
@@ -139,11 +125,7 @@ impl<'n, 'd> Tracer<'n, 'd> {
             }
         }
         let mut written = vec![false; count];
-        for process in netlist
-            .processes
-            .iter()
-            .filter(|process| !process.is_initial())
-        {
+        for process in netlist.processes.iter().filter(|process| !process.is_initial()) {
             for write in &process.writes {
                 for &target in &write.targets {
                     written[target] = true;
@@ -158,22 +140,10 @@ impl<'n, 'd> Tracer<'n, 'd> {
             _ => None,
         };
         let driver = (0..count).map(single).collect();
-        let is_input = |port: &usize| {
-            ports
-                .get(*port)
-                .is_some_and(|port| port.direction == Direction::Input)
-        };
-        let input = netlist
-            .signals
-            .iter()
-            .map(|signal| signal.port.filter(is_input))
-            .collect();
-        Tracer {
-            netlist,
-            driver,
-            input,
-            feeds,
-        }
+        let is_input =
+            |port: &usize| ports.get(*port).is_some_and(|port| port.direction == Direction::Input);
+        let input = netlist.signals.iter().map(|signal| signal.port.filter(is_input)).collect();
+        Tracer { netlist, driver, input, feeds }
     }
 
     /// The input that a signal is.
@@ -219,11 +189,7 @@ impl<'n, 'd> Tracer<'n, 'd> {
     pub(super) fn targets(&self, left: Expression<'d>) -> Vec<SignalId> {
         match expression::root(left) {
             Some(symbol) => self.netlist.find(symbol).into_iter().collect(),
-            None => left
-                .operands()
-                .into_iter()
-                .flat_map(|left| self.targets(left))
-                .collect(),
+            None => left.operands().into_iter().flat_map(|left| self.targets(left)).collect(),
         }
     }
 
@@ -282,11 +248,7 @@ impl<'n, 'd> Tracer<'n, 'd> {
         let first = found.len();
         self.expression(operand, false, None, left, found);
         for origin in &mut found[first..] {
-            let level = if origin.inverted {
-                opposite(closed)
-            } else {
-                closed
-            };
+            let level = if origin.inverted { opposite(closed) } else { closed };
             origin.through = origin.through.or(Some(level));
             origin.inverted ^= inverted;
         }
@@ -302,11 +264,7 @@ impl<'n, 'd> Tracer<'n, 'd> {
     ) {
         if let Some(port) = self.input[at] {
             if !found.iter().any(|origin| origin.port == port) {
-                found.push(Origin {
-                    port,
-                    inverted,
-                    through,
-                });
+                found.push(Origin { port, inverted, through });
             }
             return;
         }
@@ -325,10 +283,7 @@ impl<'n, 'd> Tracer<'n, 'd> {
     fn all_feeds(&self, at: Expression<'d>, _left: usize, found: &mut Vec<Origin>) {
         let mut names = Vec::new();
         expression::walk(at.as_sem_node(), &mut |node| {
-            names.extend(
-                node.as_expression()
-                    .and_then(|name| self.netlist.named(name)),
-            );
+            names.extend(node.as_expression().and_then(|name| self.netlist.named(name)));
             true
         });
         self.all_inputs_before(names, found);
@@ -350,11 +305,7 @@ impl<'n, 'd> Tracer<'n, 'd> {
         sort(&mut ports);
         for port in ports {
             if !found.iter().any(|origin| origin.port == port) {
-                found.push(Origin {
-                    port,
-                    inverted: false,
-                    through: Some(Level::Low),
-                });
+                found.push(Origin { port, inverted: false, through: Some(Level::Low) });
             }
         }
     }

@@ -20,11 +20,8 @@ fn has_latch(netlist: &mut Netlist<'_>) -> bool {
             continue;
         }
         let body = process.body;
-        let mut written: Vec<SignalId> = process
-            .writes
-            .iter()
-            .flat_map(|write| write.targets.iter().copied())
-            .collect();
+        let mut written: Vec<SignalId> =
+            process.writes.iter().flat_map(|write| write.targets.iter().copied()).collect();
         sort(&mut written);
         let always = statement::always_written(netlist, body);
         // A variable of the process alone is a name for a value on the way.

@@ -23,11 +23,7 @@ pub(super) struct Write<'d> {
 /// The assignments of a process, in order of the text.
 pub(super) fn writes<'d>(netlist: &mut Netlist<'d>, process: usize) -> Vec<Write<'d>> {
     let body = netlist.processes[process].body;
-    let mut collector = Collector {
-        netlist,
-        conditions: Vec::new(),
-        writes: Vec::new(),
-    };
+    let mut collector = Collector { netlist, conditions: Vec::new(), writes: Vec::new() };
     collector.node(body.as_sem_node());
     collector.writes
 }
@@ -52,29 +48,18 @@ impl<'d> Collector<'_, 'd> {
         let mut conditions: Vec<Expression<'d>> = Vec::new();
         match statement.kind() {
             StatementKind::Conditional => {
-                conditions.extend(
-                    statement
-                        .conditions()
-                        .iter()
-                        .map(|condition| condition.expr()),
-                );
+                conditions.extend(statement.conditions().iter().map(|condition| condition.expr()));
             }
             StatementKind::Case => {
                 conditions.extend(statement.expr());
-                conditions.extend(
-                    statement
-                        .case_items()
-                        .iter()
-                        .flat_map(|item| item.expressions()),
-                );
+                conditions
+                    .extend(statement.case_items().iter().flat_map(|item| item.expressions()));
             }
             StatementKind::ForLoop | StatementKind::WhileLoop | StatementKind::RepeatLoop => {
                 conditions.extend(statement.condition());
                 for start in statement.for_loop_initializers() {
                     let variables = start.left().map(|left| self.netlist.targets(left));
-                    self.netlist
-                        .loop_variables
-                        .extend(variables.unwrap_or_default());
+                    self.netlist.loop_variables.extend(variables.unwrap_or_default());
                 }
             }
             _ => {}
@@ -111,11 +96,7 @@ impl<'d> Collector<'_, 'd> {
         let Some(left) = assignment.left() else {
             return;
         };
-        self.push(
-            left,
-            assignment.right(),
-            assignment.is_nonblocking() != Some(true),
-        );
+        self.push(left, assignment.right(), assignment.is_nonblocking() != Some(true));
     }
 
     fn push(&mut self, left: Expression<'d>, value: Option<Expression<'d>>, blocking: bool) {
@@ -132,23 +113,14 @@ impl<'d> Collector<'_, 'd> {
             reads.extend(indices);
         }
         sort(&mut reads);
-        self.writes.push(Write {
-            targets,
-            value,
-            whole,
-            blocking,
-            reads,
-        });
+        self.writes.push(Write { targets, value, whole, blocking, reads });
     }
 }
 
 /// Whether the operator changes its operand.
 pub(super) fn changes(operator: sv_lang::UnaryOp) -> bool {
     use sv_lang::UnaryOp::{Postdecrement, Postincrement, Predecrement, Preincrement};
-    matches!(
-        operator,
-        Postdecrement | Postincrement | Predecrement | Preincrement
-    )
+    matches!(operator, Postdecrement | Postincrement | Predecrement | Preincrement)
 }
 
 /// The signals that every path through a statement assigns as a whole or in part, sorted.
@@ -164,19 +136,16 @@ pub(super) fn always_written<'d>(
                     .map(|then| always_written(netlist, then))
                     .unwrap_or_default();
                 let otherwise = always_written(netlist, otherwise);
-                then.into_iter()
-                    .filter(|id| otherwise.contains(id))
-                    .collect()
+                then.into_iter().filter(|id| otherwise.contains(id)).collect()
             }
             None => Vec::new(),
         },
         StatementKind::Case => always_written_by_case(netlist, statement),
         // A loop is taken to run at least once.
         StatementKind::ExpressionStatement => match statement.expr() {
-            Some(assignment) if assignment.kind() == ExpressionKind::Assignment => assignment
-                .left()
-                .map(|left| netlist.targets(left))
-                .unwrap_or_default(),
+            Some(assignment) if assignment.kind() == ExpressionKind::Assignment => {
+                assignment.left().map(|left| netlist.targets(left)).unwrap_or_default()
+            }
             _ => Vec::new(),
         },
         _ => statement
@@ -215,10 +184,7 @@ fn always_written_by_case<'d>(
     for branch in branches {
         let written = always_written(netlist, branch);
         common = Some(match common {
-            Some(common) => common
-                .into_iter()
-                .filter(|id| written.contains(id))
-                .collect(),
+            Some(common) => common.into_iter().filter(|id| written.contains(id)).collect(),
             None => written,
         });
     }

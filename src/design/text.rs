@@ -55,13 +55,7 @@ pub(super) fn scan(source: &str) -> Result<Text<'_>, Refusal> {
     };
     scanner.run();
     let (tokens, directives) = (scanner.tokens, scanner.directives);
-    let mut text = Text {
-        source,
-        tokens,
-        units: Vec::new(),
-        directives,
-        whole: true,
-    };
+    let mut text = Text { source, tokens, units: Vec::new(), directives, whole: true };
     text.refuse_limits()?;
     text.find_units();
     Ok(text)
@@ -98,9 +92,7 @@ impl Scanner<'_> {
             }
             b'/' if next == b'*' => {
                 let rest = &self.source[start + 2..];
-                self.at = rest
-                    .find("*/")
-                    .map_or(self.bytes.len(), |at| start + 2 + at + 2);
+                self.at = rest.find("*/").map_or(self.bytes.len(), |at| start + 2 + at + 2);
                 return true;
             }
             b'"' => {
@@ -134,22 +126,14 @@ impl Scanner<'_> {
                 Kind::Word
             }
             _ => {
-                self.at += self.source[start..]
-                    .chars()
-                    .next()
-                    .map_or(1, char::len_utf8);
+                self.at += self.source[start..].chars().next().map_or(1, char::len_utf8);
                 if byte <= b' ' {
                     return true;
                 }
                 Kind::Symbol
             }
         };
-        self.tokens.push(Token {
-            kind,
-            start,
-            end: self.at,
-            in_macro,
-        });
+        self.tokens.push(Token { kind, start, end: self.at, in_macro });
         if kind == Kind::Directive && !in_macro {
             self.directive(start);
         }
@@ -163,9 +147,7 @@ impl Scanner<'_> {
     }
 
     fn line_end(&self, from: usize) -> usize {
-        self.source[from..]
-            .find('\n')
-            .map_or(self.bytes.len(), |at| from + at)
+        self.source[from..].find('\n').map_or(self.bytes.len(), |at| from + at)
     }
 
     fn string(&mut self) {
@@ -174,10 +156,7 @@ impl Scanner<'_> {
             self.at += 1;
             match byte {
                 b'\\' if self.at < self.bytes.len() => {
-                    self.at += self.source[self.at..]
-                        .chars()
-                        .next()
-                        .map_or(1, char::len_utf8);
+                    self.at += self.source[self.at..].chars().next().map_or(1, char::len_utf8);
                 }
                 b'"' | b'\n' => return,
                 _ => {}
@@ -192,11 +171,7 @@ impl Scanner<'_> {
             "timescale" | "line" | "pragma" | "begin_keywords" => self.line_end(self.at),
             "undef" | "ifdef" | "ifndef" | "elsif" | "default_nettype" | "unconnected_drive" => {
                 let mut end = self.at;
-                while self
-                    .bytes
-                    .get(end)
-                    .is_some_and(|&byte| byte == b' ' || byte == b'\t')
-                {
+                while self.bytes.get(end).is_some_and(|&byte| byte == b' ' || byte == b'\t') {
                     end += 1;
                 }
                 while self.bytes.get(end).is_some_and(|&byte| is_word(byte)) {
@@ -222,9 +197,7 @@ impl Scanner<'_> {
     fn define(&mut self) -> usize {
         let mut end = self.line_end(self.at);
         while end < self.bytes.len()
-            && self.source[self.at..end]
-                .trim_end_matches('\r')
-                .ends_with('\\')
+            && self.source[self.at..end].trim_end_matches('\r').ends_with('\\')
         {
             end = self.line_end(end + 1);
         }

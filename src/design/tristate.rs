@@ -25,10 +25,7 @@ pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port], tree: &SyntaxTree) 
             }
         }
         for write in netlist.processes.iter().flat_map(|process| &process.writes) {
-            if write
-                .value
-                .is_some_and(|value| may_be_z(netlist, value, &may))
-            {
+            if write.value.is_some_and(|value| may_be_z(netlist, value, &may)) {
                 for &target in &write.targets {
                     changed |= !std::mem::replace(&mut may[target], true);
                 }
@@ -38,11 +35,7 @@ pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port], tree: &SyntaxTree) 
             break;
         }
     }
-    let outputs = netlist
-        .signals
-        .iter()
-        .enumerate()
-        .filter(|(id, _)| may[*id]);
+    let outputs = netlist.signals.iter().enumerate().filter(|(id, _)| may[*id]);
     let mut names: Vec<String> = outputs
         .filter_map(|(_, signal)| ports.get(signal.port?))
         .filter(|port| port.direction == Direction::Output)
@@ -58,18 +51,14 @@ pub(super) fn outputs(netlist: &Netlist<'_>, ports: &[Port], tree: &SyntaxTree) 
 /// defined, and as little compared where the golden net is the one.
 fn three_state(netlist: &Netlist<'_>, tree: &SyntaxTree) -> Vec<bool> {
     let mut may = vec![false; netlist.signals.len()];
-    for &gate in netlist
-        .others
-        .iter()
-        .filter(|other| other.kind() == SymbolKind::PrimitiveInstance)
+    for &gate in netlist.others.iter().filter(|other| other.kind() == SymbolKind::PrimitiveInstance)
     {
         // The kind of a built-in gate is in the syntax alone: the first word of its declaration.
         let declaration = gate.syntax(tree).and_then(|instance| instance.parent());
         let first = declaration.and_then(|declaration| declaration.first_token());
         let name = first.map_or("", |token| token.text());
-        let three_state = [
-            "bufif", "notif", "nmos", "pmos", "cmos", "rnmos", "rpmos", "rcmos", "tran",
-        ];
+        let three_state =
+            ["bufif", "notif", "nmos", "pmos", "cmos", "rnmos", "rpmos", "rcmos", "tran"];
         if three_state.iter().any(|prefix| name.starts_with(prefix)) {
             for left in gate
                 .primitive_instance_port_connections()
@@ -96,10 +85,9 @@ fn may_be_z(netlist: &Netlist<'_>, value: Expression<'_>, may: &[bool]) -> bool 
         ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue => {
             netlist.named(value).is_some_and(|signal| may[signal])
         }
-        ExpressionKind::ConditionalOp => any([value.true_value(), value.false_value()]
-            .into_iter()
-            .flatten()
-            .collect()),
+        ExpressionKind::ConditionalOp => {
+            any([value.true_value(), value.false_value()].into_iter().flatten().collect())
+        }
         ExpressionKind::Concatenation => any(value.operands()),
         ExpressionKind::Replication => any(value.replication_concat().into_iter().collect()),
         ExpressionKind::Conversion => any(value.conversion_operand().into_iter().collect()),

@@ -50,9 +50,7 @@ impl<'s> Text<'s> {
     /// Takes the unit whose keyword stands at `first`; returns the index after it.
     fn take_unit(&mut self, first: usize, keyword: &'s str, end_keyword: &str) -> usize {
         let is = |index: usize, word: &str| {
-            self.tokens
-                .get(index)
-                .is_some_and(|token| !token.in_macro && self.word(token) == word)
+            self.tokens.get(index).is_some_and(|token| !token.in_macro && self.word(token) == word)
         };
         let mut name = first + 1;
         while is(name, "automatic") || is(name, "static") {
@@ -90,9 +88,7 @@ impl<'s> Text<'s> {
             && self.word(&self.tokens[first - 1]) == ")"
             && self.word(&self.tokens[first - 2]) == "*"
         {
-            let Some(open) = (0..first - 2)
-                .rev()
-                .find(|&at| self.word(&self.tokens[at]) == "(")
+            let Some(open) = (0..first - 2).rev().find(|&at| self.word(&self.tokens[at]) == "(")
             else {
                 break;
             };
@@ -145,14 +141,9 @@ impl<'s> Text<'s> {
             found.remove(unit.name);
             used.extend(found);
         }
-        let modules = self
-            .units
-            .iter()
-            .filter(|unit| matches!(unit.keyword, "module" | "macromodule"));
-        modules
-            .map(|unit| unit.name)
-            .filter(|name| !used.contains(name))
-            .collect()
+        let modules =
+            self.units.iter().filter(|unit| matches!(unit.keyword, "module" | "macromodule"));
+        modules.map(|unit| unit.name).filter(|name| !used.contains(name)).collect()
     }
 
     pub(super) fn has_module(&self, name: &str) -> bool {
@@ -166,22 +157,14 @@ impl<'s> Text<'s> {
         if self.whole {
             Ok(())
         } else {
-            Err(Refusal::new(
-                Reason::Unsupported,
-                "a module inside a module",
-            ))
+            Err(Refusal::new(Reason::Unsupported, "a module inside a module"))
         }
     }
 
     /// A `bind` in what is kept of the text adds code to a module from elsewhere.
     pub(super) fn refuse_bind(&self, kept: &str) -> Result<(), Refusal> {
         let binds = |token: &&Token| token.kind == Kind::Word && self.word(token) == "bind";
-        match self
-            .tokens
-            .iter()
-            .filter(binds)
-            .find(|token| kept.as_bytes()[token.start] != b' ')
-        {
+        match self.tokens.iter().filter(binds).find(|token| kept.as_bytes()[token.start] != b' ') {
             Some(token) => Err(self.refusal_at(Reason::Forbidden, "bind", token.start)),
             None => Ok(()),
         }
@@ -196,10 +179,7 @@ impl<'s> Text<'s> {
         let mut reached = BTreeSet::from([names.get(top).copied().unwrap_or_default()]);
         let outside: Vec<usize> = (0..self.tokens.len())
             .filter(|&index| {
-                !self
-                    .units
-                    .iter()
-                    .any(|unit| (unit.first..=unit.last).contains(&index))
+                !self.units.iter().any(|unit| (unit.first..=unit.last).contains(&index))
             })
             .collect();
         let in_macros = (0..self.tokens.len()).filter(|&index| self.tokens[index].in_macro);
@@ -216,11 +196,7 @@ impl<'s> Text<'s> {
             }
         }
         let mut kept = self.source.as_bytes().to_vec();
-        for unit in self
-            .units
-            .iter()
-            .filter(|unit| !reached.contains(unit.name))
-        {
+        for unit in self.units.iter().filter(|unit| !reached.contains(unit.name)) {
             self.blank(&mut kept, unit.start, unit.end);
         }
         self.blank_nested_generates(&mut kept);
@@ -230,10 +206,7 @@ impl<'s> Text<'s> {
     /// `generate` inside `generate` means nothing, and Icarus takes it.
     fn blank_nested_generates(&self, kept: &mut [u8]) {
         let mut depth = 0_usize;
-        for token in self
-            .tokens
-            .iter()
-            .filter(|token| token.kind == Kind::Word && !token.in_macro)
+        for token in self.tokens.iter().filter(|token| token.kind == Kind::Word && !token.in_macro)
         {
             let nested = match self.word(token) {
                 "generate" => {
@@ -259,10 +232,8 @@ impl<'s> Text<'s> {
     /// Blanks a range but for its line ends and the directives in it.
     fn blank(&self, kept: &mut [u8], start: usize, end: usize) {
         let inside = self.directives.partition_point(|&(from, _)| from < start);
-        let mut directives = self.directives[inside..]
-            .iter()
-            .take_while(|&&(from, _)| from < end)
-            .peekable();
+        let mut directives =
+            self.directives[inside..].iter().take_while(|&&(from, _)| from < end).peekable();
         for (at, byte) in kept.iter_mut().enumerate().take(end).skip(start) {
             while directives.next_if(|&&(_, to)| to <= at).is_some() {}
             let directive = directives.peek().is_some_and(|&&(from, _)| from <= at);

@@ -33,11 +33,7 @@ pub(super) fn division<'d>(at: Expression<'d>, loops: &Loops<'d>, main: &Main<'_
     }
     let ty = at.expr_type()?;
     let unknown = unknown(ty)?;
-    let zero = format!(
-        "{}'{}0",
-        ty.bit_width(),
-        if ty.is_signed() { "sd" } else { "d" }
-    );
+    let zero = format!("{}'{}0", ty.bit_width(), if ty.is_signed() { "sd" } else { "d" });
     let range = main.range(at.source_range())?;
     let by = repeatable(by, main)?;
     let pieces = vec![
@@ -61,13 +57,7 @@ pub(super) fn select<'d>(at: Expression<'d>, loops: &Loops<'d>, main: &Main<'_>)
         match step.kind() {
             ExpressionKind::ElementSelect => {
                 let base = step.select_value()?;
-                guard(
-                    step.selector()?,
-                    index_range(base.expr_type()?)?,
-                    loops,
-                    main,
-                    &mut guards,
-                )?;
+                guard(step.selector()?, index_range(base.expr_type()?)?, loops, main, &mut guards)?;
                 step = base;
             }
             ExpressionKind::RangeSelect => {
@@ -107,10 +97,8 @@ fn guard<'d>(
     let (low, high) = interval(index, loops)?;
     let (lowest, highest) = (i128::from(lowest), i128::from(highest));
     let ty = index.expr_type()?;
-    for (needed, operator, limit) in [
-        (low < lowest, ">=", lowest),
-        (high > highest, "<=", highest),
-    ] {
+    for (needed, operator, limit) in [(low < lowest, ">=", lowest), (high > highest, "<=", highest)]
+    {
         if !needed {
             continue;
         }
@@ -152,11 +140,7 @@ fn part_limits<'d>(at: Expression<'d>, loops: &Loops<'d>) -> Option<(i128, Limit
     }
     let (low, high) = interval(index, loops)?;
     let up = at.range_selection_kind() == Some(1);
-    let (low, high) = if up {
-        (low, high + count - 1)
-    } else {
-        (low - count + 1, high)
-    };
+    let (low, high) = if up { (low, high + count - 1) } else { (low - count + 1, high) };
     let mut limits = Limits::new();
     if low < lowest {
         limits.push((">=", lowest));
@@ -182,11 +166,7 @@ fn part_select<'d>(at: Expression<'d>, loops: &Loops<'d>, main: &Main<'_>) -> Op
     let unknown = if four_state { "1'bx" } else { "1'b0" };
     let position = |offset: i128| {
         let shift = format!(")) + {})", literal(offset, bits, true));
-        [
-            Piece::text(open.as_str()),
-            Piece::Source(index_text.clone()),
-            Piece::text(shift),
-        ]
+        [Piece::text(open.as_str()), Piece::Source(index_text.clone()), Piece::text(shift)]
     };
     let mut pieces = vec![Piece::text("{")];
     for bit in (0..count).rev() {
@@ -194,26 +174,13 @@ fn part_select<'d>(at: Expression<'d>, loops: &Loops<'d>, main: &Main<'_>) -> Op
         for (at, (operator, limit)) in limits.iter().enumerate() {
             pieces.push(Piece::text(if at == 0 { "(" } else { " && " }));
             pieces.extend(position(offset));
-            pieces.push(Piece::text(format!(
-                " {operator} {}",
-                literal(*limit, bits, true)
-            )));
+            pieces.push(Piece::text(format!(" {operator} {}", literal(*limit, bits, true))));
         }
-        pieces.extend([
-            Piece::text(" ? "),
-            Piece::Source(base_text.clone()),
-            Piece::text("["),
-        ]);
+        pieces.extend([Piece::text(" ? "), Piece::Source(base_text.clone()), Piece::text("[")]);
         pieces.extend(position(offset));
-        pieces.push(Piece::text(format!(
-            "] : {unknown}){}",
-            if bit == 0 { "}" } else { ", " }
-        )));
+        pieces.push(Piece::text(format!("] : {unknown}){}", if bit == 0 { "}" } else { ", " })));
     }
-    Some(Edit {
-        range: main.range(at.source_range())?,
-        pieces,
-    })
+    Some(Edit { range: main.range(at.source_range())?, pieces })
 }
 
 /// The text of an expression that is to stand twice: on one line, without macros, comments or effects.
@@ -248,19 +215,12 @@ fn unknown(ty: Type<'_>) -> Option<String> {
         return None;
     }
     let sign = if ty.is_signed() { "s" } else { "" };
-    Some(format!(
-        "{bits}'{sign}b{}",
-        if ty.is_four_state() { "x" } else { "0" }
-    ))
+    Some(format!("{bits}'{sign}b{}", if ty.is_four_state() { "x" } else { "0" }))
 }
 
 fn literal(value: i128, bits: u64, signed: bool) -> String {
     let sign = if value < 0 { "-" } else { "" };
-    format!(
-        "{sign}{bits}'{}{}",
-        if signed { "sd" } else { "d" },
-        value.unsigned_abs()
-    )
+    format!("{sign}{bits}'{}{}", if signed { "sd" } else { "d" }, value.unsigned_abs())
 }
 
 fn type_interval(ty: Type<'_>) -> Option<(i128, i128)> {
@@ -291,20 +251,16 @@ pub(super) fn interval<'d>(at: Expression<'d>, loops: &Loops<'d>) -> Option<(i12
                     .find(|(variable, ..)| *variable == symbol)
                     .map(|&(_, low, high)| (low, high))
             }),
-            ExpressionKind::Conversion => at
-                .conversion_operand()
-                .and_then(|operand| interval(operand, loops)),
+            ExpressionKind::Conversion => {
+                at.conversion_operand().and_then(|operand| interval(operand, loops))
+            }
             ExpressionKind::ConditionalOp => hull(at.true_value(), at.false_value(), loops),
             ExpressionKind::BinaryOp => operation(at, loops),
             ExpressionKind::Concatenation => padded(at, loops),
             _ => None,
         }
     };
-    Some(
-        known
-            .filter(|(low, high)| *low >= whole.0 && *high <= whole.1)
-            .unwrap_or(whole),
-    )
+    Some(known.filter(|(low, high)| *low >= whole.0 && *high <= whole.1).unwrap_or(whole))
 }
 
 fn hull<'d>(
@@ -322,12 +278,8 @@ fn operation<'d>(at: Expression<'d>, loops: &Loops<'d>) -> Option<(i128, i128)> 
         BinaryOp::Add => Some((a.checked_add(c)?, b.checked_add(d)?)),
         BinaryOp::Subtract => Some((a.checked_sub(d)?, b.checked_sub(c)?)),
         BinaryOp::Multiply => {
-            let products = [
-                a.checked_mul(c)?,
-                a.checked_mul(d)?,
-                b.checked_mul(c)?,
-                b.checked_mul(d)?,
-            ];
+            let products =
+                [a.checked_mul(c)?, a.checked_mul(d)?, b.checked_mul(c)?, b.checked_mul(d)?];
             Some((*products.iter().min()?, *products.iter().max()?))
         }
         BinaryOp::Mod if a >= 0 && c > 0 => Some((0, b.min(d - 1))),

@@ -29,33 +29,18 @@ pub struct Line<T> {
 
 /// Opens a `.jsonl` or `.jsonl.gz` file, told apart by content; rows follow one at a time.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Lines<T>, RecordError> {
-    let open = |source| RecordError::Open {
-        path: path.to_owned(),
-        source,
-    };
+    let open = |source| RecordError::Open { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(open)?;
     let mut magic = Vec::new();
-    file.by_ref()
-        .take(2)
-        .read_to_end(&mut magic)
-        .map_err(open)?;
+    file.by_ref().take(2).read_to_end(&mut magic).map_err(open)?;
     let compressed = magic == GZIP_MAGIC;
     let whole = Cursor::new(magic).chain(file);
     let input: Box<dyn BufRead + Send> = if compressed {
-        Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(
-            BufReader::new(whole),
-        )))
+        Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(whole))))
     } else {
         Box::new(BufReader::new(whole))
     };
-    Ok(Lines {
-        path: path.to_owned(),
-        input,
-        line: 0,
-        number: 0,
-        done: false,
-        rows: PhantomData,
-    })
+    Ok(Lines { path: path.to_owned(), input, line: 0, number: 0, done: false, rows: PhantomData })
 }
 
 /// The rows of a file, in order; after an `Err` of reading there is nothing more.
@@ -86,11 +71,7 @@ impl<T: DeserializeOwned> Iterator for Lines<T> {
             }
             let number = self.number;
             self.number += 1;
-            let row = parse(&bytes).map(|value| Line {
-                number,
-                line: self.line,
-                value,
-            });
+            let row = parse(&bytes).map(|value| Line { number, line: self.line, value });
             return Some(row.map_err(|message| RecordError::Parse {
                 path: self.path.clone(),
                 line: self.line,
@@ -106,21 +87,13 @@ impl<T> Lines<T> {
         let mut bytes = Vec::new();
         let limit = LINE_BYTES_MAX as u64 + 1;
         self.line += 1;
-        match self
-            .input
-            .by_ref()
-            .take(limit)
-            .read_until(b'\n', &mut bytes)
-        {
+        match self.input.by_ref().take(limit).read_until(b'\n', &mut bytes) {
             Ok(0) => return Ok(None),
             Ok(_) => {}
             Err(source) => return Err(self.unreadable(source)),
         }
         if bytes.len() > LINE_BYTES_MAX {
-            return Err(RecordError::LineTooLong {
-                path: self.path.clone(),
-                line: self.line,
-            });
+            return Err(RecordError::LineTooLong { path: self.path.clone(), line: self.line });
         }
         if self.line == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
             bytes.drain(..BYTE_ORDER_MARK.len());
@@ -129,11 +102,7 @@ impl<T> Lines<T> {
     }
 
     fn unreadable(&self, source: io::Error) -> RecordError {
-        RecordError::Read {
-            path: self.path.clone(),
-            line: self.line,
-            source,
-        }
+        RecordError::Read { path: self.path.clone(), line: self.line, source }
     }
 }
 

@@ -34,14 +34,9 @@ impl Writer {
     /// made with the very same provenance; its last line is dropped if it was torn, and rows are appended.
     pub fn create(path: &Path, meta: &Meta, resume: bool) -> Result<(Writer, usize), RecordError> {
         if path.extension().is_some_and(|extension| extension == "gz") {
-            return Err(RecordError::Compressed {
-                path: path.to_owned(),
-            });
+            return Err(RecordError::Compressed { path: path.to_owned() });
         }
-        let failed = |source| RecordError::Write {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| RecordError::Write { path: path.to_owned(), source };
         // An empty file has nothing to continue; a run killed before its provenance was written leaves one.
         let resume = resume && std::fs::metadata(path).is_ok_and(|found| found.len() > 0);
         if resume {
@@ -54,33 +49,18 @@ impl Writer {
             .truncate(!resume)
             .open(path)
             .map_err(failed)?;
-        let rows = if resume {
-            keep_whole_rows(&mut file).map_err(failed)?
-        } else {
-            0
-        };
+        let rows = if resume { keep_whole_rows(&mut file).map_err(failed)? } else { 0 };
         if !resume {
             write_meta(path, meta)?;
         }
-        Ok((
-            Writer {
-                path: path.to_owned(),
-                file,
-                buffer: Vec::new(),
-            },
-            rows,
-        ))
+        Ok((Writer { path: path.to_owned(), file, buffer: Vec::new() }, rows))
     }
 
     /// Adds a row.
     pub fn write(&mut self, row: &impl Serialize) -> Result<(), RecordError> {
         serde_json::to_writer(&mut self.buffer, row).map_err(|error| self.failed(error.into()))?;
         self.buffer.push(b'\n');
-        if self.buffer.len() >= BUFFER_BYTES {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
     }
 
     /// Hands all rows to the system: they survive the end of this process.
@@ -97,10 +77,7 @@ impl Writer {
     }
 
     fn failed(&self, source: io::Error) -> RecordError {
-        RecordError::Write {
-            path: self.path.clone(),
-            source,
-        }
+        RecordError::Write { path: self.path.clone(), source }
     }
 }
 
@@ -148,18 +125,12 @@ fn write_meta(path: &Path, meta: &Meta) -> Result<(), RecordError> {
             .unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()
     };
-    write().map_err(|source| RecordError::Write {
-        path: target.clone(),
-        source,
-    })
+    write().map_err(|source| RecordError::Write { path: target.clone(), source })
 }
 
 /// Compares the provenance of an existing file with this run's.
 fn check_same(path: &Path, meta: &Meta) -> Result<(), RecordError> {
-    let unreadable = |message| RecordError::NoMeta {
-        path: path.to_owned(),
-        message,
-    };
+    let unreadable = |message| RecordError::NoMeta { path: path.to_owned(), message };
     let text =
         std::fs::read_to_string(meta_path(path)).map_err(|error| unreadable(error.to_string()))?;
     let was: serde_json::Value =
@@ -167,12 +138,7 @@ fn check_same(path: &Path, meta: &Meta) -> Result<(), RecordError> {
     let is = serde_json::to_value(meta).map_err(|error| unreadable(error.to_string()))?;
     match first_difference("", &was, &is) {
         None => Ok(()),
-        Some((key, was, is)) => Err(RecordError::Differs {
-            path: path.to_owned(),
-            key,
-            was,
-            is,
-        }),
+        Some((key, was, is)) => Err(RecordError::Differs { path: path.to_owned(), key, was, is }),
     }
 }
 
@@ -191,16 +157,8 @@ fn first_difference(
     let absent = serde_json::Value::Null;
     let keys: std::collections::BTreeSet<&String> = was.keys().chain(is.keys()).collect();
     keys.into_iter().find_map(|name| {
-        let key = if key.is_empty() {
-            name.clone()
-        } else {
-            format!("{key}.{name}")
-        };
-        first_difference(
-            &key,
-            was.get(name).unwrap_or(&absent),
-            is.get(name).unwrap_or(&absent),
-        )
+        let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+        first_difference(&key, was.get(name).unwrap_or(&absent), is.get(name).unwrap_or(&absent))
     })
 }
 

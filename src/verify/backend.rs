@@ -140,6 +140,10 @@ pub trait Backend: Sync {
     fn judge(&self, tasks: &[Task], config: &Config) -> Result<Vec<TaskOutcome>, BackendError>;
 
     /// Runs one episode of the golden module and of the first candidate of `task`.
-    fn trace(&self, task: &Task, config: &Config, episode: u32)
-    -> Result<Result<Trace, Outcome>, BackendError>;
+    fn trace(
+        &self,
+        task: &Task,
+        config: &Config,
+        episode: u32,
+    ) -> Result<Result<Trace, Outcome>, BackendError>;
 }

@@ -18,7 +18,9 @@ pub struct Cache {
 
 /// The cache folder cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to use the cache at {path} (is the disk full, or not writable? another place can be given by SALV_CACHE)")]
+#[error(
+    "failed to use the cache at {path} (is the disk full, or not writable? another place can be given by SALV_CACHE)"
+)]
 pub struct CacheError {
     /// The file or folder.
     pub path: String,

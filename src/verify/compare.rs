@@ -15,7 +15,11 @@ pub struct Toggles {
 impl Toggles {
     /// Nothing seen yet.
     pub fn new(outputs: &Layout) -> Toggles {
-        Toggles { seen_low: vec![0; outputs.words], seen_high: vec![0; outputs.words], mask: outputs.mask() }
+        Toggles {
+            seen_low: vec![0; outputs.words],
+            seen_high: vec![0; outputs.words],
+            mask: outputs.mask(),
+        }
     }
 
     /// Takes the defined bits of an episode in and returns whether a bit toggled for the first time.

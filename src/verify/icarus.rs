@@ -99,13 +99,20 @@ const LINE_BYTES_MAX: u64 = 4096;
 
 impl Icarus {
     /// Compiles and runs a case in `folder`, which is for this case alone.
-    pub fn run(&self, case: &Case, vectors: u32, seed: u32, folder: &Path) -> Result<Ran, IcarusError> {
+    pub fn run(
+        &self,
+        case: &Case,
+        vectors: u32,
+        seed: u32,
+        folder: &Path,
+    ) -> Result<Ran, IcarusError> {
         let text = testbench(case, vectors, seed);
         let file = folder.join("case.v");
         std::fs::write(&file, &text.text)
             .map_err(|source| IcarusError::Write { path: file.display().to_string(), source })?;
         let started = Instant::now();
-        let arguments = ["-g2012", "-s", testbench::TOP, "-o", "case.vvp", "case.v"].map(str::to_owned);
+        let arguments =
+            ["-g2012", "-s", testbench::TOP, "-o", "case.vvp", "case.v"].map(str::to_owned);
         let ended = process::run(&self.iverilog, &arguments, &[], folder, COMPILE_LIMITS)?;
         let compile = started.elapsed();
         if !ended.success() {
@@ -117,7 +124,13 @@ impl Icarus {
         Ok(Ran { outcome, compile, simulate: started.elapsed() })
     }
 
-    fn simulate(&self, case: &Case, tag: &str, vectors: u32, folder: &Path) -> Result<Outcome, IcarusError> {
+    fn simulate(
+        &self,
+        case: &Case,
+        tag: &str,
+        vectors: u32,
+        folder: &Path,
+    ) -> Result<Outcome, IcarusError> {
         let name = || self.vvp.display().to_string();
         let mut child = Command::new(&self.vvp)
             .args(["-n", "case.vvp"])

@@ -37,7 +37,9 @@ const WINDOW: usize = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A candidate names no known problem.
-    #[error("candidate {candidate}: no problem is called `{problem}` (are these the problems that the candidates were made for?)")]
+    #[error(
+        "candidate {candidate}: no problem is called `{problem}` (are these the problems that the candidates were made for?)"
+    )]
     UnknownProblem {
         /// The candidate's identifier.
         candidate: String,
@@ -113,7 +115,8 @@ pub fn task_of(
     candidate: &Candidate,
 ) -> Result<Result<Task, (Status, String)>, RunError> {
     let context = Context::new(run);
-    let mut elaborator = Elaborator { workers: run.workers, worker: None, timing: run.backend.timing() };
+    let mut elaborator =
+        Elaborator { workers: run.workers, worker: None, timing: run.backend.timing() };
     let problem = context.find(candidate)?;
     let golden = context.golden(problem, &mut elaborator)?;
     let golden = match &*golden {
@@ -180,7 +183,8 @@ impl<'a> Context<'a> {
     }
 
     fn golden(&self, problem: usize, elaborator: &mut Elaborator) -> Result<Arc<Golden>, RunError> {
-        let guard = self.elaborating[problem].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let guard =
+            self.elaborating[problem].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(golden) = self.goldens[problem].get() {
             return Ok(golden.clone());
         }
@@ -256,7 +260,8 @@ fn read(
 }
 
 fn work(context: &Context, batches: &Receiver<Vec<Row>>, verdicts: &Sender<Judged>) {
-    let mut elaborator = Elaborator { workers: context.workers, worker: None, timing: context.backend.timing() };
+    let mut elaborator =
+        Elaborator { workers: context.workers, worker: None, timing: context.backend.timing() };
     for batch in batches {
         let judged = judge_batch(context, batch, &mut elaborator);
         let failed = judged.is_err();
@@ -316,7 +321,11 @@ fn judge_batch(
         }
     }
     let (tasks, rows): (Vec<Task>, Vec<_>) = tasks.into_iter().unzip();
-    let outcomes = if tasks.is_empty() { Vec::new() } else { context.backend.judge(&tasks, context.config)? };
+    let outcomes = if tasks.is_empty() {
+        Vec::new()
+    } else {
+        context.backend.judge(&tasks, context.config)?
+    };
     for ((task, rows), outcome) in tasks.iter().zip(rows).zip(outcomes) {
         verdicts.extend(context.verdicts(task, rows, outcome));
     }
@@ -408,7 +417,10 @@ impl Context<'_> {
                 })
                 .collect(),
         };
-        let make = |((row, design), (status, message, counts)): ((Row, Design), (_, _, Option<Vec<_>>))| {
+        let make = |((row, design), (status, message, counts)): (
+            (Row, Design),
+            (_, _, Option<Vec<_>>),
+        )| {
             let mut verdict = self.verdict(&row, status, message);
             if let Some(counts) = counts {
                 verdict.races = design.races;
@@ -477,8 +489,7 @@ impl Elaborator<'_> {
     }
 
     fn ask(&mut self, source: &str, top: Option<&str>) -> Result<Elaborated, RunError> {
-        let request =
-            Request::Elaborate { source: source.to_owned(), top: top.map(str::to_owned) };
+        let request = Request::Elaborate { source: source.to_owned(), top: top.map(str::to_owned) };
         let mut death = String::new();
         for _ in 0..2 {
             let mut worker = match self.worker.take() {

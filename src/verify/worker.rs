@@ -80,7 +80,9 @@ pub enum WorkerError {
     #[error("a worker failed: {0}")]
     Failed(String),
     /// Somebody killed it, or the machine ran out of memory.
-    #[error("a worker was killed from outside (out of memory?); the run can be continued with --resume")]
+    #[error(
+        "a worker was killed from outside (out of memory?); the run can be continued with --resume"
+    )]
     Killed,
     /// A limit could not be set.
     #[error("failed to set a limit of a worker")]

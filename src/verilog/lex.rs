@@ -38,10 +38,7 @@ pub enum Kind {
 impl Kind {
     /// Tells white space and comments from what a parser sees.
     pub fn is_trivia(self) -> bool {
-        matches!(
-            self,
-            Kind::Whitespace | Kind::LineComment | Kind::BlockComment
-        )
+        matches!(self, Kind::Whitespace | Kind::LineComment | Kind::BlockComment)
     }
 }
 
@@ -75,10 +72,9 @@ impl Iterator for Tokens<'_> {
         let first = *bytes.get(start)?;
         let (kind, end) = match first {
             b if is_blank(b) => (Kind::Whitespace, skip(bytes, start, is_blank)),
-            b'/' if bytes.get(start + 1) == Some(&b'/') => (
-                Kind::LineComment,
-                skip(bytes, start, |b| b != b'\n' && b != b'\r'),
-            ),
+            b'/' if bytes.get(start + 1) == Some(&b'/') => {
+                (Kind::LineComment, skip(bytes, start, |b| b != b'\n' && b != b'\r'))
+            }
             b'/' if bytes.get(start + 1) == Some(&b'*') => {
                 (Kind::BlockComment, block_comment_end(bytes, start))
             }
@@ -91,16 +87,12 @@ impl Iterator for Tokens<'_> {
             b'\'' => based_number(bytes, start)
                 .map_or((Kind::Symbol, start + 1), |end| (Kind::Number, end)),
             b if b.is_ascii_punctuation() => (Kind::Symbol, symbol_end(bytes, start)),
-            _ => (
-                Kind::Unknown,
-                start + self.text[start..].chars().next().map_or(1, char::len_utf8),
-            ),
+            _ => {
+                (Kind::Unknown, start + self.text[start..].chars().next().map_or(1, char::len_utf8))
+            }
         };
         self.at = end;
-        Some(Token {
-            kind,
-            span: start..end,
-        })
+        Some(Token { kind, span: start..end })
     }
 }
 
@@ -123,10 +115,7 @@ fn is_word(byte: u8) -> bool {
 
 /// Returns the first index from `at` on whose byte does not satisfy `inside`.
 fn skip(bytes: &[u8], at: usize, inside: impl Fn(u8) -> bool) -> usize {
-    bytes[at..]
-        .iter()
-        .position(|&b| !inside(b))
-        .map_or(bytes.len(), |length| at + length)
+    bytes[at..].iter().position(|&b| !inside(b)).map_or(bytes.len(), |length| at + length)
 }
 
 fn block_comment_end(bytes: &[u8], start: usize) -> usize {
@@ -153,11 +142,7 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
 
 fn escaped(bytes: &[u8], start: usize) -> (Kind, usize) {
     let end = skip(bytes, start + 1, |b| !is_blank(b));
-    if end == start + 1 {
-        (Kind::Symbol, end)
-    } else {
-        (Kind::EscapedIdentifier, end)
-    }
+    if end == start + 1 { (Kind::Symbol, end) } else { (Kind::EscapedIdentifier, end) }
 }
 
 fn prefixed(bytes: &[u8], start: usize, with_name: Kind, alone: Kind) -> (Kind, usize) {
@@ -219,9 +204,7 @@ fn based_number(bytes: &[u8], start: usize) -> Option<usize> {
 
 /// Returns the end of an operator: two-character ones that matter to a reader of tokens are kept whole.
 fn symbol_end(bytes: &[u8], start: usize) -> usize {
-    const PAIRS: [&[u8]; 9] = [
-        b"(*", b"*)", b"::", b"<=", b">=", b"==", b"!=", b"&&", b"||",
-    ];
+    const PAIRS: [&[u8]; 9] = [b"(*", b"*)", b"::", b"<=", b">=", b"==", b"!=", b"&&", b"||"];
     match bytes.get(start..start + 2) {
         // `@(*)` is an event control, not the start of an attribute.
         Some(b"(*") if bytes.get(start + 2) == Some(&b')') => start + 1,

@@ -25,10 +25,8 @@ impl Place {
     ///
     /// An offset past the end is taken as the end, one inside a character as the character's start.
     pub fn of(text: &str, offset: usize) -> Place {
-        let end = (0..=offset.min(text.len()))
-            .rev()
-            .find(|&at| text.is_char_boundary(at))
-            .unwrap_or(0);
+        let end =
+            (0..=offset.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         let mut line = 1;
         let mut line_start = 0;
         let bytes = text.as_bytes();
@@ -43,10 +41,7 @@ impl Place {
                 line_start = at + 1;
             }
         }
-        Place {
-            line,
-            column: text[line_start..end].chars().count() + 1,
-        }
+        Place { line, column: text[line_start..end].chars().count() + 1 }
     }
 }
 

@@ -41,11 +41,7 @@ impl<'a> Scan<'a> {
     /// Lexes a text and finds its units.
     pub fn new(text: &'a str) -> Scan<'a> {
         let tokens = lex(text).filter(|token| !token.kind.is_trivia()).collect();
-        let mut scan = Scan {
-            text,
-            tokens,
-            units: Vec::new(),
-        };
+        let mut scan = Scan { text, tokens, units: Vec::new() };
         scan.units = scan.find_units(true);
         if scan.units.is_empty() {
             scan.units = scan.find_units(false);
@@ -55,9 +51,7 @@ impl<'a> Scan<'a> {
 
     /// Returns the text of a token; nothing past the last one.
     pub fn word(&self, index: usize) -> &'a str {
-        self.tokens
-            .get(index)
-            .map_or("", |token| &self.text[token.span.clone()])
+        self.tokens.get(index).map_or("", |token| &self.text[token.span.clone()])
     }
 
     /// Returns the kind of a token.
@@ -67,11 +61,7 @@ impl<'a> Scan<'a> {
 
     /// Tells whether a token is the first of its line.
     pub fn starts_line(&self, index: usize) -> bool {
-        let from = if index == 0 {
-            0
-        } else {
-            self.tokens[index - 1].span.end
-        };
+        let from = if index == 0 { 0 } else { self.tokens[index - 1].span.end };
         self.tokens
             .get(index)
             .is_some_and(|token| index == 0 || self.text[from..token.span.start].contains('\n'))
@@ -79,9 +69,7 @@ impl<'a> Scan<'a> {
 
     /// Tells whether a module of this name is declared.
     pub fn declares(&self, name: &str) -> bool {
-        self.units
-            .iter()
-            .any(|unit| unit.is_module && unit.name == name)
+        self.units.iter().any(|unit| unit.is_module && unit.name == name)
     }
 
     /// Finds the units that stand in no other one. A unit that begins inside an open one is nested if the
@@ -151,11 +139,8 @@ impl<'a> Scan<'a> {
             "program" => "endprogram",
             _ => return None,
         };
-        let after_code = index > 0
-            && matches!(
-                self.word(index - 1),
-                ";" | "*)" | "endmodule" | "endpackage"
-            );
+        let after_code =
+            index > 0 && matches!(self.word(index - 1), ";" | "*)" | "endmodule" | "endpackage");
         if !(self.starts_line(index) || after_code || (end == "endmodule" && !at_line_start)) {
             return None;
         }
@@ -176,10 +161,7 @@ impl<'a> Scan<'a> {
     /// Returns where a unit ends whose end keyword stands at `index`: after its label, if it has one.
     fn unit_end(&self, index: usize) -> (usize, usize) {
         let labelled = self.word(index + 1) == ":"
-            && matches!(
-                self.kind(index + 2),
-                Some(Kind::Word | Kind::EscapedIdentifier)
-            )
+            && matches!(self.kind(index + 2), Some(Kind::Word | Kind::EscapedIdentifier))
             && !is_keyword(self.word(index + 2));
         let last = if labelled { index + 2 } else { index };
         (self.tokens[last].span.end, last + 1)
@@ -238,10 +220,7 @@ pub fn uses<'a>(scan: &Scan<'a>, tokens: Range<usize>) -> Vec<&'a str> {
         .filter(|&index| scan.kind(index) == Some(Kind::Word))
         .filter(|&index| {
             matches!(scan.word(index + 1), "#" | "::")
-                || matches!(
-                    scan.kind(index + 1),
-                    Some(Kind::Word | Kind::EscapedIdentifier)
-                )
+                || matches!(scan.kind(index + 1), Some(Kind::Word | Kind::EscapedIdentifier))
         })
         .map(|index| scan.word(index))
         .collect()
@@ -257,10 +236,7 @@ pub fn sole_top(text: &str) -> Option<String> {
             .flat_map(|unit| uses(&scan, unit.first_token..unit.end_token))
             .any(|name| name == module.name)
     };
-    let mut tops = scan
-        .units
-        .iter()
-        .filter(|unit| unit.is_module && !is_used(unit));
+    let mut tops = scan.units.iter().filter(|unit| unit.is_module && !is_used(unit));
     let top = tops.next()?;
     tops.next().is_none().then(|| top.name.clone())
 }

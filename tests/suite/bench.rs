@@ -17,7 +17,9 @@ fn check_renamed(text: &str) {
         plain = plain.replace(&format!("@{number}:"), "");
         while let Some(at) = expected.find(&format!("@{number}:")) {
             let rest = &expected[at + 3..];
-            let name = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '\\')).unwrap_or(rest.len());
+            let name = rest
+                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '\\'))
+                .unwrap_or(rest.len());
             expected.replace_range(at..at + 3 + name, &format!("salv_bench_golden_{number}"));
         }
     }
@@ -26,7 +28,9 @@ fn check_renamed(text: &str) {
 
 #[test]
 fn a_module_keeps_its_ports_of_the_same_name() {
-    check_renamed("module @0:count(input clk, output reg [3:0] count, count_out);\n always @(posedge clk) count <= count + 1;\nendmodule : @0:count\n");
+    check_renamed(
+        "module @0:count(input clk, output reg [3:0] count, count_out);\n always @(posedge clk) count <= count + 1;\nendmodule : @0:count\n",
+    );
 }
 
 #[test]
@@ -89,7 +93,8 @@ fn outcome(golden: &str, candidate: &str) -> Option<Outcome> {
     let mut interface = interface(golden);
     let renamed = rename(golden).expect("modules");
     interface.top = renamed.names[&interface.top].clone();
-    let case = Case { interface, golden: renamed.text, top: "top".into(), candidate: candidate.into() };
+    let case =
+        Case { interface, golden: renamed.text, top: "top".into(), candidate: candidate.into() };
     Some(icarus.run(&case, 200, 1, folder.path()).expect("icarus runs").outcome)
 }
 
@@ -102,7 +107,8 @@ fn check_wrong(golden: &str, candidate: &str, expected: &[bool]) {
     assert_eq!(wrong, expected, "{counts:?}");
 }
 
-const COUNTER: &str = "module top(input clk, input rst_n, input en, output reg [3:0] q, output wrap);
+const COUNTER: &str =
+    "module top(input clk, input rst_n, input en, output reg [3:0] q, output wrap);
   assign wrap = &q;
   always @(posedge clk or negedge rst_n)
     if (!rst_n) q <= 0; else if (en) q <= q + 1;
@@ -118,7 +124,11 @@ fn a_module_equals_itself_under_the_same_name() {
 fn each_output_is_counted_by_itself() {
     check_wrong(COUNTER, &COUNTER.replace("= &q", "= |q"), &[false, true]);
     check_wrong(COUNTER, &COUNTER.replace("q + 1", "q + 2"), &[true, true]);
-    check_wrong(COUNTER, &COUNTER.replace("posedge clk or negedge rst_n", "posedge clk"), &[false, false]);
+    check_wrong(
+        COUNTER,
+        &COUNTER.replace("posedge clk or negedge rst_n", "posedge clk"),
+        &[false, false],
+    );
 }
 
 #[test]
@@ -143,20 +153,27 @@ fn x_in_the_golden_module_matches_anything_and_in_the_candidate_nothing() {
 #[test]
 fn what_a_candidate_prints_or_stops_is_no_count() {
     let golden = "module top(input a, output y); assign y = a; endmodule\n";
-    let printing = golden.replace("endmodule", "always @(a) $display(\"salv_bench_0123456789abcdef 7\"); endmodule");
+    let printing = golden
+        .replace("endmodule", "always @(a) $display(\"salv_bench_0123456789abcdef 7\"); endmodule");
     check_wrong(golden, &printing, &[false]);
     let stopping = golden.replace("endmodule", "always @(a) if (a) $finish; endmodule");
     if let Some(outcome) = outcome(golden, &stopping) {
         assert!(matches!(outcome, Outcome::Ended(_)), "{outcome:?}");
     }
-    if let Some(outcome) = outcome(golden, "module top(input a, output y); assign y = ; endmodule") {
+    if let Some(outcome) = outcome(golden, "module top(input a, output y); assign y = ; endmodule")
+    {
         assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
     }
 }
 
 #[test]
 fn the_seed_and_the_text_decide_the_test_bench() {
-    let case = Case { interface: interface(COUNTER), golden: COUNTER.into(), top: "top".into(), candidate: "".into() };
+    let case = Case {
+        interface: interface(COUNTER),
+        golden: COUNTER.into(),
+        top: "top".into(),
+        candidate: "".into(),
+    };
     let [one, again, other] = [1, 1, 2].map(|seed| testbench(&case, 10, seed));
     assert_eq!(one.text, again.text);
     assert_ne!(one.text, other.text);
@@ -171,8 +188,14 @@ fn write(folder: &Path, name: &str, rows: &[&str]) {
 /// Runs `salv bench agreement` over hand-made rows.
 fn agreement(verdicts: &[&str], more: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
-    let problem = |name: &str| format!(r#"{{"problem":"{name}","prompt":"","golden":"module g; endmodule","top":"t"}}"#);
-    write(folder.path(), "problems.jsonl", &[&problem("v2/Prob001_mux"), &problem("v1/mux"), &problem("v1/alu")]);
+    let problem = |name: &str| {
+        format!(r#"{{"problem":"{name}","prompt":"","golden":"module g; endmodule","top":"t"}}"#)
+    };
+    write(
+        folder.path(),
+        "problems.jsonl",
+        &[&problem("v2/Prob001_mux"), &problem("v1/mux"), &problem("v1/alu")],
+    );
     let candidates = [
         r#"{"problem":"v2/Prob001_mux","completion":"","testbench_mismatches":{"a":3,"b":0},"testbench_samples":10}"#,
         r#"{"problem":"v1/mux","completion":"","testbench_mismatches":{"a":1,"gone":0},"testbench_samples":10}"#,
@@ -189,7 +212,12 @@ fn agreement(verdicts: &[&str], more: &[&str]) -> Output {
         .expect("salv runs")
 }
 
-fn verdict(problem: &str, candidate: u32, status: &str, signals: &[(&str, &str, Option<&str>)]) -> String {
+fn verdict(
+    problem: &str,
+    candidate: u32,
+    status: &str,
+    signals: &[(&str, &str, Option<&str>)],
+) -> String {
     let signal = |&(name, verdict, kind): &(&str, &str, Option<&str>)| {
         let kind = kind.map_or(String::new(), |kind| format!(r#","kind":"{kind}""#));
         format!(r#"{{"name":"{name}","verdict":"{verdict}","compared":1,"toggles":1{kind}}}"#)
@@ -203,7 +231,12 @@ fn verdict(problem: &str, candidate: u32, status: &str, signals: &[(&str, &str, 
 
 fn verdicts() -> [String; 4] {
     [
-        verdict("v2/Prob001_mux", 0, "judged", &[("a", "wrong", Some("value")), ("b", "wrong", Some("unknown"))]),
+        verdict(
+            "v2/Prob001_mux",
+            0,
+            "judged",
+            &[("a", "wrong", Some("value")), ("b", "wrong", Some("unknown"))],
+        ),
         verdict("v1/mux", 1, "judged", &[("a", "unchecked", None)]),
         verdict("v1/alu", 2, "judged", &[("y", "wrong", Some("value"))]),
         verdict("v1/alu", 3, "timeout", &[]),

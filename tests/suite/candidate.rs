@@ -11,23 +11,14 @@ const HEAD: &str = "Invert the input.\n\nmodule top(\n  input a,\n  output y\n);
 fn extract(completion: &str, prompt: &str) -> Result<Code, NoCode> {
     let code = extract_code(completion, prompt, "top")?;
     for piece in &code.pieces {
-        let (text, origin) = (
-            &code.text[piece.text.clone()],
-            &completion[piece.completion.clone()],
-        );
+        let (text, origin) =
+            (&code.text[piece.text.clone()], &completion[piece.completion.clone()]);
         let same = text.len() == origin.len()
-            && text
-                .chars()
-                .zip(origin.chars())
-                .all(|(to, from)| to == from || from.is_control());
+            && text.chars().zip(origin.chars()).all(|(to, from)| to == from || from.is_control());
         let stands_for = text.chars().count() == 1;
         assert!(same || stands_for, "{text:?} does not stand for {origin:?}");
     }
-    assert!(
-        code.pieces
-            .windows(2)
-            .all(|pair| pair[0].text.end <= pair[1].text.start)
-    );
+    assert!(code.pieces.windows(2).all(|pair| pair[0].text.end <= pair[1].text.start));
     Ok(code)
 }
 
@@ -69,10 +60,7 @@ fn plain_code_comes_back_as_it_is() {
 #[test]
 fn words_in_comments_and_strings_are_no_code() {
     let tricky = "module top(output y);\n  // endmodule, says the comment; ``` too\n  initial $display(\"endmodule\");\n  wire \\module ;\nendmodule";
-    check(
-        &tricky.replace(" ``` too", ""),
-        &tricky.replace(" ``` too", ""),
-    );
+    check(&tricky.replace(" ``` too", ""), &tricky.replace(" ``` too", ""));
     check(
         &format!("// module wrong(\n/* module wrong2(); endmodule */\n{GOOD}"),
         &format!("// module wrong(\n/* module wrong2(); endmodule */\n{GOOD}"),
@@ -109,20 +97,11 @@ fn fences_open_and_close_as_models_write_them() {
 fn of_several_blocks_the_last_with_the_name_counts() {
     let draft = GOOD.replace("= a", "= ~a");
     let bench = "module tb;\n  top dut(.a(1'b0), .y());\nendmodule";
-    check(
-        &format!("```verilog\n{draft}\n```\nNo, wait.\n```verilog\n{GOOD}\n```"),
-        GOOD,
-    );
-    check(
-        &format!("```verilog\n{GOOD}\n```\nTest it:\n```verilog\n{bench}\n```"),
-        GOOD,
-    );
+    check(&format!("```verilog\n{draft}\n```\nNo, wait.\n```verilog\n{GOOD}\n```"), GOOD);
+    check(&format!("```verilog\n{GOOD}\n```\nTest it:\n```verilog\n{bench}\n```"), GOOD);
     check(&format!("```verilog\n{bench}\n```"), bench);
     // One outside of fences counts before one of another name inside.
-    check(
-        &format!("{GOOD}\n\nTest it with this:\n```verilog\n{bench}\n```"),
-        GOOD,
-    );
+    check(&format!("{GOOD}\n\nTest it with this:\n```verilog\n{bench}\n```"), GOOD);
 }
 
 #[test]
@@ -184,23 +163,11 @@ fn reasoning_is_no_answer() {
         GOOD,
     );
     check(&format!("Perhaps\n{draft}\n</think>\n\n{GOOD}"), GOOD);
-    check(
-        &format!("<think>Let me see.</think><answer>\n```verilog\n{GOOD}\n```\n</answer>"),
-        GOOD,
-    );
-    check(
-        &format!("{GOOD}\n<think>Was that right? module top(wrong"),
-        GOOD,
-    );
+    check(&format!("<think>Let me see.</think><answer>\n```verilog\n{GOOD}\n```\n</answer>"), GOOD);
+    check(&format!("{GOOD}\n<think>Was that right? module top(wrong"), GOOD);
     // Never closed: what there is.
-    check(
-        &format!("<think>\nI write\n```verilog\n{GOOD}\n```\nand that is"),
-        GOOD,
-    );
-    refuse(
-        &format!("<think>\n{GOOD}\n</think>\nI cannot do it."),
-        NoCode::NoVerilog,
-    );
+    check(&format!("<think>\nI write\n```verilog\n{GOOD}\n```\nand that is"), GOOD);
+    refuse(&format!("<think>\n{GOOD}\n</think>\nI cannot do it."), NoCode::NoVerilog);
 }
 
 #[test]
@@ -225,10 +192,7 @@ fn json_is_unwrapped() {
     let wrapped = |text: &str| serde_json::json!({ "note": "a \"module\" of mine", "code": text, "ok": true });
     check(&wrapped(GOOD).to_string(), GOOD);
     check(&format!("```json\n{:#}\n```", wrapped(GOOD)), GOOD);
-    check(
-        &wrapped(&format!("```verilog\n{GOOD}\n```")).to_string(),
-        GOOD,
-    );
+    check(&wrapped(&format!("```verilog\n{GOOD}\n```")).to_string(), GOOD);
     check(
         "{\"code\": \"module top();\\r\\n // \\u00e9 \\ud83d\\ude00 \\/\\nendmodule\"}",
         "module top();\n // é 😀 /\nendmodule",
@@ -266,11 +230,7 @@ fn bodies_continue_the_head_in_the_prompt() {
     );
     // A whole module stands for itself, whatever its name.
     check_after(HEAD, GOOD, GOOD);
-    check_after(
-        HEAD,
-        &GOOD.replace("top", "other"),
-        &GOOD.replace("top", "other"),
-    );
+    check_after(HEAD, &GOOD.replace("top", "other"), &GOOD.replace("top", "other"));
     // Heads with something after them.
     let with_wire = "module top(input a, output y);\nwire b;\n// Go on here.";
     check_after(
@@ -295,19 +255,10 @@ fn bodies_continue_the_head_in_the_prompt() {
 
 #[test]
 fn strange_bytes_do_no_harm() {
-    check(
-        "\u{feff}module top();\r\n// x\r\nendmodule\r\n",
-        "module top();\n// x\nendmodule",
-    );
+    check("\u{feff}module top();\r\n// x\r\nendmodule\r\n", "module top();\n// x\nendmodule");
     // A comment ends at a lone CR.
-    check(
-        "module top();// x\rwire w;\rendmodule",
-        "module top();// x\nwire w;\nendmodule",
-    );
-    check(
-        "module top();\0\u{1b} wire w;\u{7f}endmodule",
-        "module top();   wire w; endmodule",
-    );
+    check("module top();// x\rwire w;\rendmodule", "module top();// x\nwire w;\nendmodule");
+    check("module top();\0\u{1b} wire w;\u{7f}endmodule", "module top();   wire w; endmodule");
     // Typographic quotes and replacement characters are the model's own.
     check(
         "module top(); initial $display(“\u{fffd}”);\nendmodule",
@@ -326,12 +277,7 @@ fn what_is_no_code_is_refused() {
     refuse("```python\nprint(1)\n```", NoCode::NoVerilog);
     refuse("|-|_|-|_|-|_", NoCode::NoVerilog);
     let long = "x".repeat(COMPLETION_BYTES_MAX + 1);
-    refuse(
-        &long,
-        NoCode::TooLong {
-            bytes: COMPLETION_BYTES_MAX + 1,
-        },
-    );
+    refuse(&long, NoCode::TooLong { bytes: COMPLETION_BYTES_MAX + 1 });
 }
 
 #[test]
@@ -359,10 +305,7 @@ fn offsets_lead_back() {
     let line_end = code.text.find('\n').expect("a line end");
     assert_eq!(
         code.spans_in_completion(line_end..line_end + 1),
-        [completion
-            .find(r"\n")
-            .map(|at| at..at + 2)
-            .expect("an escape")]
+        [completion.find(r"\n").map(|at| at..at + 2).expect("an escape")]
     );
 }
 
@@ -402,11 +345,7 @@ fn hostile_texts_take_linear_time() {
         let text = piece.repeat(COMPLETION_BYTES_MAX / piece.len());
         let start = std::time::Instant::now();
         let _ = extract_code(&text, HEAD, "top");
-        assert!(
-            start.elapsed().as_secs() < 10,
-            "{piece:?} took {:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed().as_secs() < 10, "{piece:?} took {:?}", start.elapsed());
     }
 }
 
@@ -415,9 +354,7 @@ fn any_cut_of_any_text_is_survived() {
     let text = format!(
         "é<think>“x”</think>[BEGIN]```verilog\r\n`timescale 1ns/1ps\n{GOOD} : top\n```~~~\n{{\"a\": \"module\\u00e9\"}}\u{0}\\x \""
     );
-    let cuts: Vec<usize> = (0..=text.len())
-        .filter(|&at| text.is_char_boundary(at))
-        .collect();
+    let cuts: Vec<usize> = (0..=text.len()).filter(|&at| text.is_char_boundary(at)).collect();
     for (index, &start) in cuts.iter().enumerate() {
         for &end in &cuts[index..] {
             let _ = extract(&text[start..end], HEAD);
@@ -431,10 +368,8 @@ fn rows_name_themselves() {
     let path = folder.path().join("candidates.jsonl");
     let rows = "{\"problem\": \"p\", \"completion\": \"x\", \"more\": [1]}\n\n{\"problem\": \"p\", \"id\": 7, \"completion\": \"y\"}\n{\"problem\": \"p\", \"completion\": \"z\"}\n{\"problem\": \"p\", \"id\": \"a\", \"completion\": \"\"}\n";
     std::fs::write(&path, rows).expect("a file");
-    let ids: Vec<String> = candidate::read(&path)
-        .expect("open")
-        .map(|row| row.expect("a row").id)
-        .collect();
+    let ids: Vec<String> =
+        candidate::read(&path).expect("open").map(|row| row.expect("a row").id).collect();
     assert_eq!(ids, ["0", "7", "2", "a"]);
 }
 
@@ -470,9 +405,6 @@ fn real_completions_come_back() {
                 );
             }
         }
-        assert!(
-            without_code <= without_code_max,
-            "{name}: {without_code} rows without code"
-        );
+        assert!(without_code <= without_code_max, "{name}: {without_code} rows without code");
     }
 }

@@ -10,16 +10,11 @@ use salv::corpus::{
 use salv::problem::{self, Problem};
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/corpus")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/corpus").join(name)
 }
 
 /// Returns the folder of real data beside the repository; says so where it is absent.
-#[expect(
-    clippy::print_stderr,
-    reason = "a skipped test must not look like one that passed"
-)]
+#[expect(clippy::print_stderr, reason = "a skipped test must not look like one that passed")]
 pub fn shared_data() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     if path.is_dir() {
@@ -31,10 +26,7 @@ pub fn shared_data() -> Option<PathBuf> {
 
 /// Returns names and tops, in order.
 fn names(problems: &[Problem]) -> Vec<(&str, &str)> {
-    problems
-        .iter()
-        .map(|problem| (problem.problem.as_str(), problem.top.as_str()))
-        .collect()
+    problems.iter().map(|problem| (problem.problem.as_str(), problem.top.as_str())).collect()
 }
 
 #[track_caller]
@@ -50,52 +42,29 @@ fn verilog_eval_v2_has_two_tasks() {
     let both = verilog_eval_v2::import(&fixture("verilog-eval-v2")).expect("problems");
     assert_eq!(
         names(&both),
-        [
-            ("ve2-cc/Prob901_nor3", "TopModule"),
-            ("ve2-spec/Prob901_nor3", "TopModule")
-        ]
+        [("ve2-cc/Prob901_nor3", "TopModule"), ("ve2-spec/Prob901_nor3", "TopModule")]
     );
-    assert!(
-        both[0].prompt.trim_end().ends_with(");"),
-        "the head ends the prompt"
-    );
+    assert!(both[0].prompt.trim_end().ends_with(");"), "the head ends the prompt");
     assert!(both[1].golden.contains("~(a | b | c)"));
     assert_eq!(both[1].golden_top.as_deref(), Some("RefModule"));
-    assert!(
-        both[1]
-            .testbench
-            .as_deref()
-            .is_some_and(|bench| bench.contains("module tb;"))
-    );
+    assert!(both[1].testbench.as_deref().is_some_and(|bench| bench.contains("module tb;")));
     let one =
         verilog_eval_v2::import(&fixture("verilog-eval-v2/dataset_spec-to-rtl")).expect("problems");
     assert_eq!(one, both[1..]);
-    refuse(
-        verilog_eval_v2::import(&fixture("folder")),
-        &["corpus/folder", "dataset_spec-to-rtl"],
-    );
+    refuse(verilog_eval_v2::import(&fixture("folder")), &["corpus/folder", "dataset_spec-to-rtl"]);
 
     let copy = tempfile::tempdir().expect("a folder");
     let task = copy.path().join("dataset_spec-to-rtl");
     std::fs::create_dir(&task).expect("a folder");
     std::fs::write(task.join("Prob001_x_prompt.txt"), "x").expect("a file");
-    refuse(
-        verilog_eval_v2::import(copy.path()),
-        &["Prob001_x_prompt.txt", "Prob001_x_ref.sv"],
-    );
+    refuse(verilog_eval_v2::import(copy.path()), &["Prob001_x_prompt.txt", "Prob001_x_ref.sv"]);
 }
 
 #[test]
 fn verilog_eval_v1_joins_descriptions() {
     let problems = fixture("verilog-eval-v1/data/VerilogEval_Human.jsonl");
     let found = verilog_eval_v1::import(&problems, None).expect("problems");
-    assert_eq!(
-        names(&found),
-        [
-            ("ve1-human/nor3", "top_module"),
-            ("ve1-human/pass", "top_module")
-        ]
-    );
+    assert_eq!(names(&found), [("ve1-human/nor3", "top_module"), ("ve1-human/pass", "top_module")]);
     let prompt = "High only while all inputs are low.\n\nmodule top_module (\n  input a, b, c,\n  output y\n);\n";
     assert_eq!(found[0].prompt, prompt);
     assert_eq!(
@@ -117,20 +86,11 @@ fn verilog_eval_v1_joins_descriptions() {
     let folder = tempfile::tempdir().expect("a folder");
     let alone = folder.path().join("VerilogEval_Machine.jsonl");
     std::fs::copy(&problems, &alone).expect("a copy");
-    refuse(
-        verilog_eval_v1::import(&alone, None),
-        &["VerilogDescription_Machine.jsonl"],
-    );
+    refuse(verilog_eval_v1::import(&alone, None), &["VerilogDescription_Machine.jsonl"]);
     let some = folder.path().join("some.jsonl");
-    std::fs::write(
-        &some,
-        "{\"task_id\": \"nor3\", \"detail_description\": \"x\"}\n",
-    )
-    .expect("a file");
-    refuse(
-        verilog_eval_v1::import(&alone, Some(&some)),
-        &["some.jsonl", "\"pass\""],
-    );
+    std::fs::write(&some, "{\"task_id\": \"nor3\", \"detail_description\": \"x\"}\n")
+        .expect("a file");
+    refuse(verilog_eval_v1::import(&alone, Some(&some)), &["some.jsonl", "\"pass\""]);
 }
 
 #[test]
@@ -138,10 +98,7 @@ fn rtllm_comes_flat_and_in_categories() {
     let nested = rtllm::import(&fixture("rtllm-2.0"), None).expect("problems");
     assert_eq!(
         names(&nested),
-        [
-            ("rtllm-2.0/half_add", "half_add"),
-            ("rtllm-2.0/toggler", "toggle_ff")
-        ]
+        [("rtllm-2.0/half_add", "half_add"), ("rtllm-2.0/toggler", "toggle_ff")]
     );
     assert!(nested[0].golden.contains("verified_half_add"));
     assert!(nested[0].testbench.is_some());
@@ -152,10 +109,7 @@ fn rtllm_comes_flat_and_in_categories() {
     assert!(flat[0].golden.contains("a | b"));
     let named = rtllm::import(&fixture("rtllm-1.1"), Some("rtllm-1.0")).expect("problems");
     assert_eq!(names(&named), [("rtllm-1.0/or_gate", "or_gate")]);
-    refuse(
-        rtllm::import(&fixture("folder"), None),
-        &["design_description.txt"],
-    );
+    refuse(rtllm::import(&fixture("folder"), None), &["design_description.txt"]);
 
     let copy = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(copy.path().join("x")).expect("a folder");
@@ -169,52 +123,30 @@ fn the_seed_is_a_list_or_lines() {
     assert_eq!(names(&list), [("salv/7", "inv"), ("salv/chain", "chain")]);
     assert!(list[0].testbench.is_some());
     assert_eq!(list[1].testbench, None);
-    assert_eq!(
-        salv_seed::import(&fixture("salv-seed/seed.jsonl")).expect("problems"),
-        list
-    );
-    refuse(
-        salv_seed::import(&fixture("salv-seed/rollout.json")),
-        &["rollout.json"],
-    );
+    assert_eq!(salv_seed::import(&fixture("salv-seed/seed.jsonl")).expect("problems"), list);
+    refuse(salv_seed::import(&fixture("salv-seed/rollout.json")), &["rollout.json"]);
 }
 
 #[test]
 fn plain_folders_hold_candidates_too() {
     let (problems, candidates) = folder::import(&fixture("folder")).expect("problems");
-    assert_eq!(
-        names(&problems),
-        [("swap", "swap"), ("xor_gate", "xor_gate")]
-    );
-    let ids: Vec<(&str, &str)> = candidates
-        .iter()
-        .map(|row| (row.problem.as_str(), row.id.as_str()))
-        .collect();
+    assert_eq!(names(&problems), [("swap", "swap"), ("xor_gate", "xor_gate")]);
+    let ids: Vec<(&str, &str)> =
+        candidates.iter().map(|row| (row.problem.as_str(), row.id.as_str())).collect();
     assert_eq!(ids, [("xor_gate", "good.v"), ("xor_gate", "wrong.txt")]);
-    assert!(
-        candidates[1].completion.starts_with("Here it is:"),
-        "completions stay raw"
-    );
-    refuse(
-        folder::import(&fixture("rtllm-1.1")).map(drop),
-        &["golden.sv is missing"],
-    );
+    assert!(candidates[1].completion.starts_with("Here it is:"), "completions stay raw");
+    refuse(folder::import(&fixture("rtllm-1.1")).map(drop), &["golden.sv is missing"]);
 }
 
 #[test]
 fn candidates_come_from_elsewhere() {
     let files = completions::import(&fixture("files"), None).expect("candidates");
-    let ids: Vec<(&str, &str)> = files
-        .iter()
-        .map(|row| (row.problem.as_str(), row.id.as_str()))
-        .collect();
+    let ids: Vec<(&str, &str)> =
+        files.iter().map(|row| (row.problem.as_str(), row.id.as_str())).collect();
     assert_eq!(ids, [("ve9/and_gate", "0.sv"), ("ve9/and_gate", "1.sv")]);
 
     let problems = salv_seed::import(&fixture("salv-seed/seed.json")).expect("problems");
-    refuse(
-        completions::import(&fixture("files"), Some(&problems)),
-        &["ve9/and_gate"],
-    );
+    refuse(completions::import(&fixture("files"), Some(&problems)), &["ve9/and_gate"]);
     let rollout =
         completions::rollout(&fixture("salv-seed/rollout.json"), &problems).expect("candidates");
     let second = Candidate {
@@ -227,10 +159,7 @@ fn candidates_come_from_elsewhere() {
         completions::rollout(&fixture("salv-seed/rollout.json"), &problems[..1]),
         &["2 lists", "1 problems"],
     );
-    refuse(
-        completions::rollout(&fixture("salv-seed/seed.json"), &problems),
-        &["list of lists"],
-    );
+    refuse(completions::rollout(&fixture("salv-seed/seed.json"), &problems), &["list of lists"]);
 
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("c.jsonl");
@@ -247,22 +176,12 @@ fn problems_have_names_of_their_own() {
             "{{\"problem\":\"{name}\",\"prompt\":\"\",\"golden\":\"module m; endmodule\",\"top\":\"{top}\"}}\n"
         )
     };
-    std::fs::write(
-        &path,
-        row("a", "m") + "\n" + &row("b", "m") + &row("a", "m"),
-    )
-    .expect("a file");
+    std::fs::write(&path, row("a", "m") + "\n" + &row("b", "m") + &row("a", "m")).expect("a file");
     let error = problem::load(&path).expect_err("an error").to_string();
-    assert!(
-        error.contains("problems.jsonl:4") && error.contains("line 1"),
-        "{error}"
-    );
+    assert!(error.contains("problems.jsonl:4") && error.contains("line 1"), "{error}");
     std::fs::write(&path, row("a", "m") + &row("b", "")).expect("a file");
     let error = problem::load(&path).expect_err("an error").to_string();
-    assert!(
-        error.contains("problems.jsonl:2") && error.contains("`top`"),
-        "{error}"
-    );
+    assert!(error.contains("problems.jsonl:2") && error.contains("`top`"), "{error}");
 }
 
 #[test]
@@ -277,37 +196,23 @@ fn a_folder_has_a_hash() {
 fn real_benchmarks_agree() {
     let Some(data) = shared_data() else { return };
     let problems = problem::load(&data.join("problems.jsonl")).expect("problems");
-    let expected: HashMap<&str, &Problem> = problems
-        .iter()
-        .map(|problem| (problem.problem.as_str(), problem))
-        .collect();
+    let expected: HashMap<&str, &Problem> =
+        problems.iter().map(|problem| (problem.problem.as_str(), problem)).collect();
     let mut found = verilog_eval_v2::import(&data.join("verilog-eval-v2")).expect("problems");
     found.extend(rtllm::import(&data.join("rtllm-v2.0"), None).expect("problems"));
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     for problem in &found {
         let other = expected[problem.problem.as_str()];
         assert_eq!(problem.top, other.top, "{}", problem.problem);
-        assert_eq!(
-            words(&problem.prompt),
-            words(&other.prompt),
-            "{}",
-            problem.problem
-        );
-        assert_eq!(
-            words(&problem.golden),
-            words(&other.golden),
-            "{}",
-            problem.problem
-        );
+        assert_eq!(words(&problem.prompt), words(&other.prompt), "{}", problem.problem);
+        assert_eq!(words(&problem.golden), words(&other.golden), "{}", problem.problem);
         let bench = |problem: &Problem| words(problem.testbench.as_deref().unwrap_or(""));
         assert_eq!(bench(problem), bench(other), "{}", problem.problem);
     }
     let families = ["ve2-spec/", "ve2-cc/", "rtllm-2.0/"];
-    let wanted = problems.iter().filter(|problem| {
-        families
-            .iter()
-            .any(|family| problem.problem.starts_with(family))
-    });
+    let wanted = problems
+        .iter()
+        .filter(|problem| families.iter().any(|family| problem.problem.starts_with(family)));
     assert_eq!(found.len(), wanted.count());
     // The golden module that is found is the one that the collection names.
     for problem in &problems {

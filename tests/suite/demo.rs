@@ -22,7 +22,8 @@ struct Expected {
 
 /// Runs `salv verify` on the fixtures; `None` where the machine lacks what it needs.
 fn verify(folder: &Path, arguments: &[&str]) -> Option<PathBuf> {
-    let doctor = Command::new(env!("CARGO_BIN_EXE_salv")).arg("doctor").output().expect("the program runs");
+    let doctor =
+        Command::new(env!("CARGO_BIN_EXE_salv")).arg("doctor").output().expect("the program runs");
     if !doctor.status.success() {
         let table = String::from_utf8_lossy(&doctor.stdout);
         assert!(std::env::var_os("CI").is_none(), "something is missing:\n{table}");
@@ -47,8 +48,11 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn lines<T: for<'a> Deserialize<'a>>(path: &Path) -> Vec<T> {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+    let text =
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect()
 }
 
 /// One line a candidate, so that a difference reads as a difference.
@@ -72,8 +76,10 @@ fn found(verdict: &Verdict) -> String {
 fn each_candidate_is_wrong_where_its_mistake_reaches_and_nowhere_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(output) = verify(folder.path(), &[]) else { return };
-    let verdicts: BTreeMap<String, String> =
-        lines::<Verdict>(&output).iter().map(|verdict| (verdict.candidate.clone(), found(verdict))).collect();
+    let verdicts: BTreeMap<String, String> = lines::<Verdict>(&output)
+        .iter()
+        .map(|verdict| (verdict.candidate.clone(), found(verdict)))
+        .collect();
     let expected: BTreeMap<String, String> = lines::<Expected>(&fixture("expected.jsonl"))
         .into_iter()
         .map(|expected| (expected.candidate, summary(&expected.status, expected.wrong)))

@@ -10,11 +10,8 @@ fn accepted(source: &str) -> Design {
 fn check_roles(source: &str, expect: &[(&str, Role)]) {
     let interface = accepted(source).interface;
     for (name, role) in expect {
-        let at = interface
-            .ports
-            .iter()
-            .position(|port| port.name == *name)
-            .expect("the port is there");
+        let at =
+            interface.ports.iter().position(|port| port.name == *name).expect("the port is there");
         assert_eq!(interface.roles[at], *role, "{name} in\n{source}");
     }
 }
@@ -36,11 +33,7 @@ fn check_rewrite(body: &str, expect: &str) {
          output reg [15:0] q, output [15:0] y, output signed [15:0] z);\nreg [7:0] w [0:9]; integer k;\n{body}\nendmodule\n"
     );
     let design = accepted(&source);
-    assert!(
-        design.source.contains(expect),
-        "{expect} not in\n{}",
-        design.source
-    );
+    assert!(design.source.contains(expect), "{expect} not in\n{}", design.source);
     assert_eq!(
         design.source.lines().count(),
         source.lines().count(),
@@ -52,17 +45,10 @@ fn check_rewrite(body: &str, expect: &str) {
     assert_eq!(again.interface.roles, design.interface.roles);
 }
 
-const RISING: Role = Role::Clock {
-    rising: true,
-    falling: false,
-};
+const RISING: Role = Role::Clock { rising: true, falling: false };
 const ASYNC_LOW: Role = Role::AsyncReset { active: Level::Low };
-const ASYNC_HIGH: Role = Role::AsyncReset {
-    active: Level::High,
-};
-const SYNC_HIGH: Role = Role::SyncReset {
-    active: Level::High,
-};
+const ASYNC_HIGH: Role = Role::AsyncReset { active: Level::High };
+const SYNC_HIGH: Role = Role::SyncReset { active: Level::High };
 
 #[test]
 fn ports_have_their_direction_width_and_sign() {
@@ -91,24 +77,12 @@ fn clocks_are_found_through_names_edges_and_instances() {
     );
     check_roles(
         "module m(input c, d, output reg p, n); always @(posedge c) p <= d; always @(negedge c) n <= d; endmodule",
-        &[(
-            "c",
-            Role::Clock {
-                rising: true,
-                falling: true,
-            },
-        )],
+        &[("c", Role::Clock { rising: true, falling: true })],
     );
     check_roles(
         "module f(input k, d, output reg q); always @(posedge k) q <= d; endmodule\n\
          module m(input x, d, output q); wire nx; assign nx = ~x; f u(.k(nx), .d(d), .q(q)); endmodule",
-        &[(
-            "x",
-            Role::Clock {
-                rising: false,
-                falling: true,
-            },
-        )],
+        &[("x", Role::Clock { rising: false, falling: true })],
     );
 }
 
@@ -126,28 +100,12 @@ fn a_gate_is_told_from_its_clock() {
     );
     check_roles(
         &gated("|", elsewhere),
-        &[
-            ("clk", RISING),
-            (
-                "en",
-                Role::Gate {
-                    closed: Level::High,
-                },
-            ),
-        ],
+        &[("clk", RISING), ("en", Role::Gate { closed: Level::High })],
     );
-    check_roles(
-        &gated("&", ""),
-        &[("en", RISING), ("clk", Role::Gate { closed: Level::Low })],
-    );
+    check_roles(&gated("&", ""), &[("en", RISING), ("clk", Role::Gate { closed: Level::Low })]);
     check_roles(
         "module m(input en, clk, d, output reg q, r); wire g = en & ~clk; always @(posedge g) q <= d; always @(posedge clk) r <= d; endmodule",
-        &[(
-            "en",
-            Role::Gate {
-                closed: Level::High,
-            },
-        )],
+        &[("en", Role::Gate { closed: Level::High })],
     );
 }
 
@@ -187,10 +145,7 @@ fn synchronous_resets_set_all_registers_to_constants() {
         "if (r) begin for (i = 0; i < 4; i = i + 1) w[i] <= 0; q <= 0; end else begin w[p] <= d; q <= w[0]; end",
     ];
     for body in yes {
-        check_roles(
-            &clocked(body),
-            &[("r", SYNC_HIGH), ("d", Role::Data), ("e", Role::Data)],
-        );
+        check_roles(&clocked(body), &[("r", SYNC_HIGH), ("d", Role::Data), ("e", Role::Data)]);
     }
     let no = [
         "if (r) q <= 0; else begin q <= d; p <= p + 1; end",
@@ -214,17 +169,13 @@ fn synchronous_resets_set_all_registers_to_constants() {
 #[test]
 fn state_is_a_register_a_latch_or_a_loop() {
     let sequential = |body: &str| {
-        accepted(&format!(
-            "module m(input e, d, output reg q, output y, z); {body} endmodule"
-        ))
-        .interface
-        .sequential
+        accepted(&format!("module m(input e, d, output reg q, output y, z); {body} endmodule"))
+            .interface
+            .sequential
     };
     assert!(sequential("always @(posedge e) q <= d;"));
     assert!(sequential("always @* if (e) q = d;"));
-    assert!(sequential(
-        "always @* case ({e, d}) 2'd0: q = 1; 2'd1: q = 0; 2'd2: q = 1; endcase"
-    ));
+    assert!(sequential("always @* case ({e, d}) 2'd0: q = 1; 2'd1: q = 0; 2'd2: q = 1; endcase"));
     assert!(sequential("assign y = ~(e | z); assign z = ~(d | y);"));
     assert!(!sequential("always @* if (e) q = d; else q = 0;"));
     assert!(!sequential("always @* begin q = 0; if (e) q = d; end"));
@@ -244,19 +195,13 @@ fn constants_reach_the_ports_they_are_compared_with() {
                   case (b) 4'd7, 4'd2: y = 4; endcase if (state == 3'd5) y = 5; if (c inside {[4'd1:4'd4]}) y = 6; end endmodule";
     let interface = accepted(source).interface;
     let values = |port: usize| {
-        interface.constants[port]
-            .iter()
-            .map(|bits| bits.words[0])
-            .collect::<Vec<_>>()
+        interface.constants[port].iter().map(|bits| bits.words[0]).collect::<Vec<_>>()
     };
     assert_eq!(values(0), [0x90, 0xA5]);
     assert_eq!(values(1), [2, 3, 7]);
     assert_eq!(values(2), [1, 4, 0xC]);
     assert!(interface.constants[3].is_empty());
-    assert!(interface.pool.contains(&Bits {
-        width: 3,
-        words: vec![5]
-    }));
+    assert!(interface.pool.contains(&Bits { width: 3, words: vec![5] }));
     assert!(interface.pool.is_sorted_by_key(|bits| bits.words[0]));
 }
 
@@ -269,9 +214,7 @@ fn only_what_the_top_reaches_counts() {
     assert_eq!(design.source.len(), source.len());
     assert!(design.source.contains("half u") && !design.source.contains("bench"));
     assert_eq!(
-        elaborate(source, None)
-            .expect_err("the bench is the root")
-            .reason,
+        elaborate(source, None).expect_err("the bench is the root").reason,
         Reason::ParseError
     );
     let two = "module m(input a, output y); assign y = a; endmodule module n(input a, output y); assign y = a; endmodule";
@@ -297,25 +240,15 @@ fn refusals_name_their_reason_and_place() {
         Reason::ElaborationError,
         "missing",
     );
-    check_refusal(
-        "module n(input a); endmodule",
-        Reason::WrongTop,
-        "no module m",
-    );
+    check_refusal("module n(input a); endmodule", Reason::WrongTop, "no module m");
     check_refusal(
         "module m(input a, output y); m u(a, y); endmodule",
         Reason::ElaborationError,
         "itself",
     );
-    let refusal = elaborate(
-        "module m(input a,\n output y);\n assign y = b;\nendmodule",
-        Some("m"),
-    )
-    .expect_err("b is not there");
-    assert_eq!(
-        refusal.place.map(|place| (place.line, place.column)),
-        Some((3, 13))
-    );
+    let refusal = elaborate("module m(input a,\n output y);\n assign y = b;\nendmodule", Some("m"))
+        .expect_err("b is not there");
+    assert_eq!(refusal.place.map(|place| (place.line, place.column)), Some((3, 13)));
 }
 
 #[test]
@@ -323,17 +256,11 @@ fn what_reaches_outside_is_forbidden() {
     for (text, part) in [
         ("initial $finish;", "$finish"),
         ("always @(posedge a) $stop;", "$stop"),
-        (
-            "reg [7:0] w [0:3]; initial $readmemh(\"f\", w);",
-            "$readmemh",
-        ),
+        ("reg [7:0] w [0:3]; initial $readmemh(\"f\", w);", "$readmemh"),
         ("integer f; initial f = $fopen(\"f\");", "$fopen"),
         ("initial $system(\"ls\");", "$system"),
         ("always @* $fdisplay(1, \"x\");", "$fdisplay"),
-        (
-            "import \"DPI-C\" function int f(int x); wire [31:0] w = f(1);",
-            "dpi import",
-        ),
+        ("import \"DPI-C\" function int f(int x); wire [31:0] w = f(1);", "dpi import"),
         ("assign x = $root.m.a;", "hierarchical"),
     ] {
         check_refusal(
@@ -358,17 +285,11 @@ fn what_reaches_outside_is_forbidden() {
         "leaves the module",
     );
     let down = "module h(input a, output y); wire w = ~a; assign y = a; endmodule module m(input a, output y); wire z; h u(a, z); assign y = u.w; endmodule";
-    assert!(
-        elaborate(down, Some("m")).is_ok(),
-        "a reference downwards is fine"
-    );
+    assert!(elaborate(down, Some("m")).is_ok(), "a reference downwards is fine");
     // The word alone, in a comment or a string, is no directive.
     assert!(
-        elaborate(
-            "// `include\nmodule m(input a, output y); assign y = a; endmodule",
-            Some("m")
-        )
-        .is_ok()
+        elaborate("// `include\nmodule m(input a, output y); assign y = a; endmodule", Some("m"))
+            .is_ok()
     );
 }
 
@@ -376,19 +297,10 @@ fn what_reaches_outside_is_forbidden() {
 fn what_a_cycle_does_not_hold_is_unsupported() {
     for (text, part) in [
         ("reg c; always #5 c = ~c;", "delays alone"),
-        (
-            "reg c; initial begin c = 0; forever #5 c = ~c; end",
-            "forever",
-        ),
+        ("reg c; initial begin c = 0; forever #5 c = ~c; end", "forever"),
         ("reg c; initial begin #5 c = 0; end", "waits"),
-        (
-            "reg c; always begin @(posedge a) c = 0; @(posedge a) c = 1; end",
-            "event inside",
-        ),
-        (
-            "reg c; always @(posedge a) begin wait (y); c = 1; end",
-            "wait",
-        ),
+        ("reg c; always begin @(posedge a) c = 0; @(posedge a) c = 1; end", "event inside"),
+        ("reg c; always @(posedge a) begin wait (y); c = 1; end", "wait"),
         ("reg c; always @(posedge a) fork c = 1; join", "fork"),
         ("wire [31:0] w = $random;", "$random"),
         ("wire [63:0] w = $time;", "$time"),
@@ -421,10 +333,7 @@ fn what_a_cycle_does_not_hold_is_unsupported() {
     );
     let delays =
         "module m(input c, d, output reg q); always @(posedge c) begin #1 q <= #2 d; end endmodule";
-    assert!(
-        elaborate(delays, Some("m")).is_ok(),
-        "delays in a clocked process count as zero"
-    );
+    assert!(elaborate(delays, Some("m")).is_ok(), "delays in a clocked process count as zero");
 }
 
 #[test]
@@ -452,9 +361,7 @@ fn hostile_texts_are_bounded() {
             "if (a) y = 0; else ".repeat(deep)
         ),
         "module m;".repeat(deep),
-        (0..30)
-            .map(|n| format!("`define M{n} `M{0} `M{0}\n", n + 1))
-            .collect::<String>()
+        (0..30).map(|n| format!("`define M{n} `M{0} `M{0}\n", n + 1)).collect::<String>()
             + "module m; `M0 endmodule",
         "module s(input a); endmodule module m(input a); s u[20000:0](a); endmodule".to_owned(),
         " ".repeat(2 << 20),
@@ -488,39 +395,24 @@ fn printing_leaves_a_null_statement() {
         "always @(posedge clk) begin $display(\"a\",\n q); q <= a; end",
         "begin ;\n q <= a",
     );
-    check_rewrite(
-        "always @(posedge clk) if (a) $write(\"x\"); else q <= a;",
-        "if (a) ; else",
-    );
-    check_rewrite(
-        "initial begin $dumpfile(\"f\"); $dumpvars(0, m); end",
-        "begin ; ; end",
-    );
+    check_rewrite("always @(posedge clk) if (a) $write(\"x\"); else q <= a;", "if (a) ; else");
+    check_rewrite("initial begin $dumpfile(\"f\"); $dumpvars(0, m); end", "begin ; ; end");
 }
 
 #[test]
 fn operators_that_make_x_are_guarded() {
     check_rewrite("assign y = a / b;", "((b) != 16'd0 ? a / b : 16'bx)");
     check_rewrite("assign z = s % t;", "((t) != 16'sd0 ? s % t : 16'sbx)");
-    check_rewrite(
-        "assign y = {a / (b + 8'd1)};",
-        "((b + 8'd1) != 8'd0 ? a / (b + 8'd1) : 8'bx)",
-    );
+    check_rewrite("assign y = {a / (b + 8'd1)};", "((b + 8'd1) != 8'd0 ? a / (b + 8'd1) : 8'bx)");
     check_rewrite("assign y = a / 3;", "assign y = a / 3;");
     check_rewrite("assign y = w[i];", "((i) <= 4'd9 ? w[i] : 8'bx)");
-    check_rewrite(
-        "assign y = v[s];",
-        "((s) >= 8'sd0 && (s) <= 8'sd99 ? v[s] : 1'bx)",
-    );
+    check_rewrite("assign y = v[s];", "((s) >= 8'sd0 && (s) <= 8'sd99 ? v[s] : 1'bx)");
     check_rewrite("assign y = a[i[2:0]];", "assign y = a[i[2:0]];");
     check_rewrite(
         "assign y = w[w[i]];",
         "((((i) <= 4'd9 ? w[i] : 8'bx)) <= 8'd9 ? w[((i) <= 4'd9 ? w[i] : 8'bx)] : 8'bx)",
     );
-    check_rewrite(
-        "assign y = v[a +: 2];",
-        "? v[($signed(34'(a)) + 34'sd1)] : 1'bx), (",
-    );
+    check_rewrite("assign y = v[a +: 2];", "? v[($signed(34'(a)) + 34'sd1)] : 1'bx), (");
     check_rewrite("assign y = v[i * 4 +: 4];", "assign y = v[i * 4 +: 4];");
     // Left sides and loops with constant bounds stay.
     check_rewrite("always @(posedge clk) w[i] <= a;", "w[i] <= a;");
@@ -535,10 +427,7 @@ fn instances_that_differ_leave_the_text_alone() {
     let source = "module d #(parameter W = 4)(input [W-1:0] a, b, output [W-1:0] y); assign y = a / b; endmodule\n\
                   module m(input [7:0] a, b, output [7:0] y, z); d #(8) u(a, b, y); d #(4) v(a[3:0], b[3:0], z[3:0]); endmodule";
     assert!(
-        elaborate(source, Some("m"))
-            .expect("it is legal")
-            .source
-            .contains("assign y = a / b;")
+        elaborate(source, Some("m")).expect("it is legal").source.contains("assign y = a / b;")
     );
 }
 
@@ -559,16 +448,8 @@ fn a_port_declared_twice_is_declared_once() {
     );
     assert_eq!(counter.interface.ports[1].width, 4);
     for (header, body, part) in [
-        (
-            "output q",
-            "reg [1:0] q;",
-            "port q is declared with another range",
-        ),
-        (
-            "output [2:0] q",
-            "reg [1:0] q;",
-            "port q is declared with another range",
-        ),
+        ("output q", "reg [1:0] q;", "port q is declared with another range"),
+        ("output [2:0] q", "reg [1:0] q;", "port q is declared with another range"),
         ("output reg q", "reg q;", "port q is declared twice"),
         ("output wire q", "wire q;", "port q is declared twice"),
     ] {
@@ -598,7 +479,8 @@ fn races_and_z_name_their_outputs() {
     );
     // `open` is Z too, but always: it counts as unknown.
     assert_eq!(z.uses_z, ["y"]);
-    let gates = accepted("module m(input e, d, output y, x); bufif1 (y, d, e); buf (x, d); endmodule");
+    let gates =
+        accepted("module m(input e, d, output y, x); bufif1 (y, d, e); buf (x, d); endmodule");
     assert_eq!(gates.uses_z, ["y"]);
 }
 
@@ -611,25 +493,14 @@ fn an_interface_accepts_what_can_stand_in() {
     };
     let golden = of("input a, input [3:0] b, output [7:0] y");
     assert_eq!(
-        golden.accepts(&of(
-            "output signed [7:0] y, output more, input [3:0] b, input a"
-        )),
+        golden.accepts(&of("output signed [7:0] y, output more, input [3:0] b, input a")),
         Ok(())
     );
     for (ports, part) in [
         ("input a, input [3:0] b", "output y of 8 bits is missing"),
-        (
-            "input a, input [2:0] b, output [7:0] y",
-            "input b has 3 bits, not 4 bits",
-        ),
-        (
-            "input a, output [3:0] b, output [7:0] y",
-            "b is an output, not an input",
-        ),
-        (
-            "input a, input [3:0] b, input c, output [7:0] y",
-            "input c of 1 bit is too many",
-        ),
+        ("input a, input [2:0] b, output [7:0] y", "input b has 3 bits, not 4 bits"),
+        ("input a, output [3:0] b, output [7:0] y", "b is an output, not an input"),
+        ("input a, input [3:0] b, input c, output [7:0] y", "input c of 1 bit is too many"),
     ] {
         assert_eq!(golden.accepts(&of(ports)), Err(part.to_owned()));
     }
@@ -651,16 +522,9 @@ fn real_candidates_elaborate() {
         let row: serde_json::Value = serde_json::from_str(line).expect("a JSON line");
         let source = row["completion"].as_str().unwrap_or_default();
         let result = elaborate(source, None);
-        assert_eq!(
-            result,
-            elaborate(source, None),
-            "not a function of the text"
-        );
+        assert_eq!(result, elaborate(source, None), "not a function of the text");
         let error = result.err().filter(|refusal| {
-            matches!(
-                refusal.reason,
-                Reason::ParseError | Reason::ElaborationError
-            )
+            matches!(refusal.reason, Reason::ParseError | Reason::ElaborationError)
         });
         if row["iverilog"] == "ok" {
             taken += 1;

@@ -13,9 +13,7 @@ struct Row {
 }
 
 fn row(name: &str) -> Row {
-    Row {
-        name: name.to_owned(),
-    }
+    Row { name: name.to_owned() }
 }
 
 fn file(folder: &tempfile::TempDir, bytes: &[u8]) -> PathBuf {
@@ -30,28 +28,22 @@ fn folder() -> tempfile::TempDir {
 
 /// Returns the names with their row numbers and lines.
 fn names(path: &Path) -> Result<Vec<(usize, usize, String)>, RecordError> {
-    read::<Row>(path)?
-        .map(|row| row.map(|row| (row.number, row.line, row.value.name)))
-        .collect()
+    read::<Row>(path)?.map(|row| row.map(|row| (row.number, row.line, row.value.name))).collect()
 }
 
 #[track_caller]
 fn check(bytes: &[u8], expect: &[(usize, usize, &str)]) {
     let folder = folder();
     let found = names(&file(&folder, bytes)).expect("rows");
-    let expect: Vec<_> = expect
-        .iter()
-        .map(|(number, line, name)| (*number, *line, (*name).to_owned()))
-        .collect();
+    let expect: Vec<_> =
+        expect.iter().map(|(number, line, name)| (*number, *line, (*name).to_owned())).collect();
     assert_eq!(found, expect);
 }
 
 #[track_caller]
 fn refuse(bytes: &[u8], expect: &[&str]) {
     let folder = folder();
-    let error = names(&file(&folder, bytes))
-        .expect_err("an error")
-        .to_string();
+    let error = names(&file(&folder, bytes)).expect_err("an error").to_string();
     for part in expect {
         assert!(error.contains(part), "{part:?} is not in {error:?}");
     }
@@ -65,10 +57,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn rows_are_read_in_every_dress() {
-    check(
-        b"{\"name\":\"a\"}\n{\"name\":\"b\"}",
-        &[(0, 1, "a"), (1, 2, "b")],
-    );
+    check(b"{\"name\":\"a\"}\n{\"name\":\"b\"}", &[(0, 1, "a"), (1, 2, "b")]);
     check(
         b"\xef\xbb\xbf{\"name\":\"a\",\"x\":1}\r\n\r\n  \n{\"name\":\"b\"}\r\n",
         &[(0, 1, "a"), (1, 4, "b")],
@@ -86,23 +75,14 @@ fn rows_are_read_in_every_dress() {
 
 #[test]
 fn errors_name_the_line_and_the_cure() {
-    refuse(
-        b"{\"name\":\"a\"}\n\n{\"nam\":\"b\"}\n",
-        &["rows.jsonl:3", "missing field `name`"],
-    );
-    refuse(
-        b"{\"name\":\"a\"}\n{\"name\":",
-        &["rows.jsonl:2", "cut off"],
-    );
+    refuse(b"{\"name\":\"a\"}\n\n{\"nam\":\"b\"}\n", &["rows.jsonl:3", "missing field `name`"]);
+    refuse(b"{\"name\":\"a\"}\n{\"name\":", &["rows.jsonl:2", "cut off"]);
     refuse(b"[{\"name\":\"a\"}]", &["rows.jsonl:1", "JSON list"]);
     refuse(b"module top;\n", &["rows.jsonl:1", "must be a JSON object"]);
     refuse(b"\xff\xfe{\0", &["UTF-16"]);
     let whole = gzip(&b"{\"name\":\"abc\"}\n".repeat(1000));
     refuse(&whole[..whole.len() / 2], &["damaged or cut off"]);
-    let missing = read::<Row>(Path::new("no/such.jsonl"))
-        .err()
-        .expect("an error")
-        .to_string();
+    let missing = read::<Row>(Path::new("no/such.jsonl")).err().expect("an error").to_string();
     assert!(missing.contains("no/such.jsonl"), "{missing}");
 }
 
@@ -122,17 +102,13 @@ fn a_line_without_end_is_told_apart() {
     // 80 MiB of zeros in 80 KiB: what a file that is no JSON lines file may look like.
     std::fs::write(&path, gzip(&vec![b'0'; 80 << 20])).expect("a file");
     let error = names(&path).expect_err("an error");
-    assert!(
-        matches!(error, RecordError::LineTooLong { line: 1, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, RecordError::LineTooLong { line: 1, .. }), "{error}");
 }
 
 fn meta() -> Meta {
     let mut meta = Meta::new("verify", json!({ "vectors": 1000, "backend": "lanes" }));
     meta.seed = Some(1);
-    meta.inputs
-        .insert("problems.jsonl".to_owned(), content_hash(b"x"));
+    meta.inputs.insert("problems.jsonl".to_owned(), content_hash(b"x"));
     meta
 }
 
@@ -140,9 +116,7 @@ fn meta() -> Meta {
 fn run(path: &Path, resume: bool, to: usize, torn: &[u8]) -> usize {
     let (mut writer, there) = Writer::create(path, &meta(), resume).expect("a writer");
     for index in there..to {
-        writer
-            .write(&row(&format!("row {index} é")))
-            .expect("a row");
+        writer.write(&row(&format!("row {index} é"))).expect("a row");
     }
     writer.finish().expect("all rows");
     if !torn.is_empty() {
@@ -158,10 +132,7 @@ fn run(path: &Path, resume: bool, to: usize, torn: &[u8]) -> usize {
 #[test]
 fn a_resumed_run_gives_the_same_bytes() {
     let folder = folder();
-    let (whole, torn) = (
-        folder.path().join("whole.jsonl"),
-        folder.path().join("torn.jsonl"),
-    );
+    let (whole, torn) = (folder.path().join("whole.jsonl"), folder.path().join("torn.jsonl"));
     run(&whole, false, 5, b"");
     assert_eq!(run(&torn, true, 2, b"{\"name\":\"row 2 \xc3"), 0);
     assert_eq!(run(&torn, true, 4, b""), 2);
@@ -171,9 +142,7 @@ fn a_resumed_run_gives_the_same_bytes() {
     assert_eq!(bytes(&whole), bytes(&torn));
     assert_eq!(bytes(&meta_path(&whole)), bytes(&meta_path(&torn)));
     assert_eq!(
-        std::fs::read_dir(folder.path())
-            .expect("the folder")
-            .count(),
+        std::fs::read_dir(folder.path()).expect("the folder").count(),
         4,
         "nothing else is left there"
     );
@@ -198,26 +167,16 @@ fn another_configuration_is_no_continuation() {
     let path = folder.path().join("rows.jsonl");
     run(&path, false, 2, b"");
     let refuse = |meta: &Meta, key: &str| {
-        let error = Writer::create(&path, meta, true)
-            .expect_err("an error")
-            .to_string();
+        let error = Writer::create(&path, meta, true).expect_err("an error").to_string();
         assert!(error.contains(key), "{key:?} is not in {error:?}");
         assert!(error.contains("without --resume"), "{error}");
     };
-    refuse(
-        &Meta {
-            seed: Some(2),
-            ..meta()
-        },
-        "seed = 1, this run has 2",
-    );
+    refuse(&Meta { seed: Some(2), ..meta() }, "seed = 1, this run has 2");
     let mut other = Meta::new("verify", json!({ "vectors": 2000, "backend": "lanes" }));
     (other.seed, other.inputs) = (meta().seed, meta().inputs);
     refuse(&other, "configuration.vectors = 1000, this run has 2000");
     let mut other = meta();
-    other
-        .inputs
-        .insert("problems.jsonl".to_owned(), content_hash(b"y"));
+    other.inputs.insert("problems.jsonl".to_owned(), content_hash(b"y"));
     refuse(&other, "inputs.problems.jsonl");
     assert_eq!(names(&path).expect("rows").len(), 2, "nothing was lost");
 
@@ -232,10 +191,7 @@ fn the_order_of_settings_does_not_matter() {
         Meta::new("x", json!({"b": {"d": 3, "c": 2}, "a": 1})),
     );
     assert_eq!(one.configuration_hash, other.configuration_hash);
-    assert_ne!(
-        one.configuration_hash,
-        Meta::new("x", json!({"a": 2})).configuration_hash
-    );
+    assert_ne!(one.configuration_hash, Meta::new("x", json!({"a": 2})).configuration_hash);
 }
 
 #[test]
@@ -250,10 +206,7 @@ fn a_full_disk_is_an_error_with_the_path() {
     let (mut writer, _) = Writer::create(&path, &meta(), false).expect("a writer");
     writer.write(&row("a")).expect("kept in memory");
     let error = writer.flush().expect_err("no space").to_string();
-    assert!(
-        error.contains("rows.jsonl") && error.contains("space"),
-        "{error}"
-    );
+    assert!(error.contains("rows.jsonl") && error.contains("space"), "{error}");
 
     let error = Writer::create(&folder.path().join("no/rows.jsonl"), &meta(), false)
         .expect_err("no folder");

@@ -58,8 +58,10 @@ fn refused(arguments: &[&str]) -> String {
 
 fn first(candidate: &str, signal: &str) -> FirstMismatch {
     let text = bench().read("verdicts.jsonl");
-    let verdicts = text.lines().map(|line| serde_json::from_str::<Verdict>(line).expect("a verdict"));
-    let verdict = verdicts.into_iter().find(|verdict| verdict.candidate == candidate).expect("the candidate");
+    let verdicts =
+        text.lines().map(|line| serde_json::from_str::<Verdict>(line).expect("a verdict"));
+    let verdict =
+        verdicts.into_iter().find(|verdict| verdict.candidate == candidate).expect("the candidate");
     let signal = verdict.signals.into_iter().find(|s| s.name == signal).expect("the output");
     signal.first.expect("a mismatch")
 }
@@ -70,7 +72,8 @@ fn a_wrong_candidate_is_shown_with_its_first_mismatch() {
     let first = first("show/counter/tick_early", "tick");
     assert!(text.contains("✓ correct") && text.contains("✗ wrong"), "{text}");
     assert!(text.contains("assign tick = q[0] & enable;"), "the candidate's text: {text}");
-    let caption = format!("`tick`: episode {}, cycle {}, step {}", first.episode, first.cycle, first.step);
+    let caption =
+        format!("`tick`: episode {}, cycle {}, step {}", first.episode, first.cycle, first.step);
     assert!(text.contains(&caption), "{text}");
     let last = |name: &str| {
         let line = text.lines().find(|line| line.trim_start().starts_with(name));
@@ -89,7 +92,8 @@ fn a_wrong_candidate_is_shown_with_its_first_mismatch() {
 fn unknown_bits_are_shown_as_such() {
     let text = show(&["show/counter/reset_missing", "--signal", "q"]);
     assert!(text.contains("by unknown bits only"), "{text}");
-    let line = text.lines().find(|line| line.contains("q candidate")).expect("the candidate's line");
+    let line =
+        text.lines().find(|line| line.contains("q candidate")).expect("the candidate's line");
     assert!(line.ends_with(['x', 'X']) || line.contains('x'), "{line}");
 }
 
@@ -111,7 +115,8 @@ fn a_candidate_that_was_not_judged_is_shown_with_the_reason() {
 fn the_replay_line_works_in_a_shell() {
     for candidate in ["show/counter/tick_early", "show/escaped/it's"] {
         let text = show(&[candidate]);
-        let line = text.lines().find_map(|line| line.strip_prefix("replay: ")).expect("a replay line");
+        let line =
+            text.lines().find_map(|line| line.strip_prefix("replay: ")).expect("a replay line");
         let binary = std::path::Path::new(env!("CARGO_BIN_EXE_salv"));
         let path = format!("{}:{}", binary.parent().expect("its folder").display(), env!("PATH"));
         let mut shell = Command::new("sh");
@@ -129,7 +134,13 @@ fn the_waveform_has_both_sides_and_differs_at_the_mismatch() {
     let dump = Dump::parse(&bench().read("tick.vcd"));
     let names: Vec<&str> = dump.names.keys().map(String::as_str).collect();
     let wanted = [
-        "candidate.q", "candidate.tick", "golden.q", "golden.tick", "inputs.clk", "inputs.enable", "inputs.reset",
+        "candidate.q",
+        "candidate.tick",
+        "golden.q",
+        "golden.tick",
+        "inputs.clk",
+        "inputs.enable",
+        "inputs.reset",
     ];
     assert_eq!(names, wanted);
     for name in names {
@@ -142,7 +153,11 @@ fn the_waveform_has_both_sides_and_differs_at_the_mismatch() {
     let defined = |at: &u64| !dump.value("golden.tick", *at).expect("a value").contains('x');
     let earlier: Vec<u64> = (0..at).filter(defined).collect();
     for at in earlier {
-        assert_eq!(dump.value("golden.tick", at), dump.value("candidate.tick", at), "at {at}, before the first");
+        assert_eq!(
+            dump.value("golden.tick", at),
+            dump.value("candidate.tick", at),
+            "at {at}, before the first"
+        );
     }
     let rising: Vec<&str> = (0..8).filter_map(|at| dump.value("inputs.clk", at)).collect();
     assert_eq!(rising, ["0", "1", "1", "0", "0", "1", "1", "0"]);
@@ -163,8 +178,10 @@ fn changed_inputs_are_not_replayed() {
     let bench = Bench::new(&[Fixture::parse("show", CASES)]);
     bench.verify("verdicts.jsonl", &[]);
     let candidates = bench.read("candidates.jsonl");
-    std::fs::write(bench.path("candidates.jsonl"), candidates.replace("q[0]", "q[2]")).expect("a file written");
-    let output = bench.salv(&["show", "verdicts.jsonl", "show/counter/tick_early"]).output().expect("a run");
+    std::fs::write(bench.path("candidates.jsonl"), candidates.replace("q[0]", "q[2]"))
+        .expect("a file written");
+    let output =
+        bench.salv(&["show", "verdicts.jsonl", "show/counter/tick_early"]).output().expect("a run");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && stderr.contains("changed"), "{stderr}");
 }
@@ -180,7 +197,8 @@ struct Dump {
 
 impl Dump {
     fn parse(text: &str) -> Dump {
-        let (head, body) = text.split_once("$enddefinitions $end").expect("the end of the definitions");
+        let (head, body) =
+            text.split_once("$enddefinitions $end").expect("the end of the definitions");
         let mut dump = Dump::default();
         let mut scope = Vec::new();
         for command in head.split("$end").map(str::trim) {
@@ -191,7 +209,10 @@ impl Dump {
                 ["$var", "wire", width, code, name, range @ ..] => {
                     assert_eq!(*width == "1", range.is_empty(), "{command}");
                     let name = format!("{}.{name}", scope.join("."));
-                    assert!(dump.names.insert(name, (*code).to_owned()).is_none(), "{command} stands twice");
+                    assert!(
+                        dump.names.insert(name, (*code).to_owned()).is_none(),
+                        "{command} stands twice"
+                    );
                 }
                 _ => {}
             }

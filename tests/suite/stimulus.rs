@@ -7,10 +7,7 @@ use salv::design::{Bits, Direction, Interface, Level, Port, Role};
 use salv::problem::Restriction;
 use salv::verify::stimulus::{Config, Episode, Profile, Stimulus, StimulusError};
 
-const CLOCK: Role = Role::Clock {
-    rising: true,
-    falling: false,
-};
+const CLOCK: Role = Role::Clock { rising: true, falling: false };
 
 /// An interface of inputs `name:width:role`, with `clock`, `async` and `sync` (active high), `areset_n`
 /// (asynchronous, active low), `gate` (closed at low), `gate_high` and `data`; one output.
@@ -21,54 +18,29 @@ fn interface(sequential: bool, inputs: &str) -> Interface {
         let [name, width, role] = input.split(':').collect::<Vec<_>>()[..] else {
             panic!("{input} is not name:width:role");
         };
-        ports.push(port(
-            name,
-            Direction::Input,
-            width.parse().expect("a width"),
-        ));
+        ports.push(port(name, Direction::Input, width.parse().expect("a width")));
         roles.push(match role {
             "clock" => CLOCK,
-            "async" => Role::AsyncReset {
-                active: Level::High,
-            },
+            "async" => Role::AsyncReset { active: Level::High },
             "areset_n" => Role::AsyncReset { active: Level::Low },
-            "sync" => Role::SyncReset {
-                active: Level::High,
-            },
+            "sync" => Role::SyncReset { active: Level::High },
             "gate" => Role::Gate { closed: Level::Low },
-            "gate_high" => Role::Gate {
-                closed: Level::High,
-            },
+            "gate_high" => Role::Gate { closed: Level::High },
             _ => Role::Data,
         });
     }
     ports.push(port("q", Direction::Output, 4));
     roles.push(Role::Data);
     let constants = vec![Vec::new(); ports.len()];
-    Interface {
-        top: "dut".into(),
-        ports,
-        roles,
-        constants,
-        pool: Vec::new(),
-        sequential,
-    }
+    Interface { top: "dut".into(), ports, roles, constants, pool: Vec::new(), sequential }
 }
 
 fn port(name: &str, direction: Direction, width: u32) -> Port {
-    Port {
-        name: name.into(),
-        direction,
-        width,
-        signed: false,
-    }
+    Port { name: name.into(), direction, width, signed: false }
 }
 
 fn config(vectors: u32) -> Config {
-    Config {
-        vectors,
-        ..Config::default()
-    }
+    Config { vectors, ..Config::default() }
 }
 
 fn stimulus(interface: &Interface, vectors: u32) -> Stimulus {
@@ -81,9 +53,7 @@ fn restricted(name: &str, values: &[&str]) -> BTreeMap<String, Restriction> {
 }
 
 fn base(stimulus: &Stimulus) -> Vec<Episode> {
-    (0..stimulus.base_episodes())
-        .map(|index| stimulus.episode(index))
-        .collect()
+    (0..stimulus.base_episodes()).map(|index| stimulus.episode(index)).collect()
 }
 
 /// The base, deep (the first six) and candidate's episodes.
@@ -95,10 +65,7 @@ fn all(stimulus: &Stimulus) -> Vec<Episode> {
 }
 
 fn bits(width: u32, value: u64) -> Bits {
-    Bits {
-        width,
-        words: vec![value],
-    }
+    Bits { width, words: vec![value] }
 }
 
 /// The rows of an episode, each of its row's words.
@@ -129,17 +96,8 @@ fn budget_is_met_exactly() {
         let episodes = base(&stimulus);
         let steps: usize = episodes.iter().map(|episode| episode.steps.len()).sum();
         assert_eq!(steps, 4 * vectors as usize);
-        assert!(
-            vectors < 1000 || episodes.len() >= 16,
-            "{} episodes",
-            episodes.len()
-        );
-        assert!(
-            episodes
-                .iter()
-                .zip(0..)
-                .all(|(episode, index)| episode.index == index)
-        );
+        assert!(vectors < 1000 || episodes.len() >= 16, "{} episodes", episodes.len());
+        assert!(episodes.iter().zip(0..).all(|(episode, index)| episode.index == index));
         let power_ups: BTreeSet<u64> = episodes.iter().map(|episode| episode.power_up).collect();
         assert_eq!(power_ups.len(), episodes.len());
     }
@@ -151,11 +109,7 @@ fn one_clock_has_its_edges_alone() {
     let stimulus = stimulus(&design, 2048);
     let mut changed = [0u32; 4];
     changes(&stimulus, &all(&stimulus), |step, before, after| {
-        assert_eq!(
-            after[1],
-            u64::from(step == 1 || step == 2),
-            "clock after step {step}"
-        );
+        assert_eq!(after[1], u64::from(step == 1 || step == 2), "clock after step {step}");
         let same = before[0] == after[0] && before[2..] == after[2..];
         assert!(same || step % 2 == 0, "data changed in step {step}");
         changed[step as usize] += u32::from(!same);
@@ -179,14 +133,8 @@ fn gates_change_only_when_closed() {
     let stimulus = stimulus(&design, 2048);
     let mut changed = [0; 2];
     changes(&stimulus, &all(&stimulus), |step, before, after| {
-        assert!(
-            before[1] == after[1] || step == 0,
-            "en changed in step {step}"
-        );
-        assert!(
-            before[2] == after[2] || step == 2,
-            "hold changed in step {step}"
-        );
+        assert!(before[1] == after[1] || step == 0, "en changed in step {step}");
+        assert!(before[2] == after[2] || step == 2, "hold changed in step {step}");
         changed[0] += u32::from(before[1] != after[1]);
         changed[1] += u32::from(before[2] != after[2]);
     });
@@ -195,23 +143,15 @@ fn gates_change_only_when_closed() {
 
 #[test]
 fn several_clocks_toggle_one_by_one_and_together() {
-    let design = interface(
-        true,
-        "a:1:clock b:1:clock c:1:clock en:1:gate rst:1:async d:4:data",
-    );
+    let design = interface(true, "a:1:clock b:1:clock c:1:clock en:1:gate rst:1:async d:4:data");
     let stimulus = stimulus(&design, 4096);
     let mut toggles = [0u32; 4];
     let mut levels = BTreeSet::new();
     changes(&stimulus, &base(&stimulus), |step, before, after| {
-        let count = (0..3)
-            .filter(|&clock| before[clock] != after[clock])
-            .count();
+        let count = (0..3).filter(|&clock| before[clock] != after[clock]).count();
         if step % 2 == 0 {
             assert_eq!(count, 0, "a clock changed with the data");
-            assert!(
-                before[3] == after[3] || before[..3] == [0; 3],
-                "a gate changed while open"
-            );
+            assert!(before[3] == after[3] || before[..3] == [0; 3], "a gate changed while open");
         } else {
             assert_eq!(before[3..], after[3..], "data changed with a clock");
             assert_ne!(count, 0);
@@ -238,28 +178,18 @@ fn resets_start_most_episodes_and_pulse_seldom() {
         let low = rows.iter().filter(|row| row[1] == 0).count();
         as_data += u32::from(low * 4 > rows.len());
         later += u32::from(rows[40..].iter().any(|row| row[1] == 0));
-        half_cycle += rows
-            .windows(4)
-            .filter(|w| w[0][1] == 1 && w[1][1] == 0 && w[3][1] == 1)
-            .count();
+        half_cycle +=
+            rows.windows(4).filter(|w| w[0][1] == 1 && w[1][1] == 0 && w[3][1] == 1).count();
     }
     let count = episodes.len() as u32;
-    assert!(
-        started * 5 > count * 4 - 5,
-        "{started} of {count} start in reset"
-    );
+    assert!(started * 5 > count * 4 - 5, "{started} of {count} start in reset");
     assert!(as_data >= 1, "no episode has resets as data");
-    assert!(
-        later * 4 > count && later < count,
-        "{later} of {count} reset later"
-    );
+    assert!(later * 4 > count && later < count, "{later} of {count} reset later");
     assert!(half_cycle > 0, "no pulse lives half a cycle");
     for k in 0..3 {
         let deep = stimulus.deep_episode(k).expect("a deep episode");
         assert!(
-            rows(&stimulus, &deep)[40..]
-                .iter()
-                .all(|row| row[1..] == [1, 0]),
+            rows(&stimulus, &deep)[40..].iter().all(|row| row[1..] == [1, 0]),
             "reset in deep {k}"
         );
     }
@@ -272,21 +202,13 @@ fn inputs_stay_for_long_and_for_short() {
     let mut rates = Vec::new();
     for episode in base(&stimulus) {
         let mut changed = 0;
-        changes(
-            &stimulus,
-            std::slice::from_ref(&episode),
-            |_, before, after| {
-                changed += u32::from(before[3] != after[3]);
-            },
-        );
+        changes(&stimulus, std::slice::from_ref(&episode), |_, before, after| {
+            changed += u32::from(before[3] != after[3]);
+        });
         rates.push(f64::from(changed) / (episode.steps.len() / 4) as f64);
     }
     let share = |low: f64, high: f64| {
-        rates
-            .iter()
-            .filter(|&&rate| low <= rate && rate < high)
-            .count() as f64
-            / rates.len() as f64
+        rates.iter().filter(|&&rate| low <= rate && rate < high).count() as f64 / rates.len() as f64
     };
     // A quiet eighth; else always 5/16, 1/2 5/16, 1/8 4/16, 1/64 2/16, never 1/16 (three sixteenths are
     // timed where that can be), at one or two steps a cycle. So never to rarely 1/8 + 7/8 * 3/16 = 29 %,
@@ -321,33 +243,18 @@ fn inputs_stay_for_as_long_as_a_constant_says() {
     let with = stays(&design);
     design.pool.clear();
     let without = stays(&design);
-    assert!(
-        with > 20 + 2 * without,
-        "{with} with the constant, {without} without"
-    );
+    assert!(with > 20 + 2 * without, "{with} with the constant, {without} without");
 }
 
 /// A synchronous reset that comes and goes between active edges tells it from an asynchronous one.
 #[test]
 fn synchronous_resets_glitch_away_from_the_active_edge() {
     let mut design = interface(true, "clk:1:clock s:1:sync d:1:data");
-    for (role, edge) in [
-        (CLOCK, 1),
-        (
-            Role::Clock {
-                rising: false,
-                falling: true,
-            },
-            3,
-        ),
-    ] {
+    for (role, edge) in [(CLOCK, 1), (Role::Clock { rising: false, falling: true }, 3)] {
         design.roles[0] = role;
         let stimulus = stimulus(&design, 2048);
         let (mut glitches, mut edges_in_reset) = (0, 0);
-        for episode in base(&stimulus)
-            .iter()
-            .filter(|episode| episode.steps.len() == 4 * 512)
-        {
+        for episode in base(&stimulus).iter().filter(|episode| episode.steps.len() == 4 * 512) {
             let rows = rows(&stimulus, episode);
             for (at, pair) in episode.steps.iter().zip(rows.windows(2)).skip(16) {
                 let glitch = pair[0][1] == 0 && pair[1][1] == 1;
@@ -356,10 +263,7 @@ fn synchronous_resets_glitch_away_from_the_active_edge() {
             }
         }
         assert!(glitches > 60, "{glitches} glitches, edge in step {edge}");
-        assert!(
-            edges_in_reset < 40,
-            "{edges_in_reset} edges in reset, edge in step {edge}"
-        );
+        assert!(edges_in_reset < 40, "{edges_in_reset} edges in reset, edge in step {edge}");
     }
 }
 
@@ -368,14 +272,8 @@ fn one_bit_inputs_are_biased_both_ways() {
     let design = interface(true, "clk:1:clock a:1:data");
     let stimulus = stimulus(&design, 16_384);
     let mut kinds = BTreeSet::new();
-    for episode in base(&stimulus)
-        .iter()
-        .filter(|episode| episode.steps.len() >= 160)
-    {
-        let ones = rows(&stimulus, episode)
-            .iter()
-            .filter(|row| row[1] == 1)
-            .count();
+    for episode in base(&stimulus).iter().filter(|episode| episode.steps.len() >= 160) {
+        let ones = rows(&stimulus, episode).iter().filter(|row| row[1] == 1).count();
         kinds.insert(ones * 8 / (episode.steps.len() + 2));
     }
     assert!(kinds.len() >= 6, "eighths of ones: {kinds:?}");
@@ -396,18 +294,9 @@ fn corners_and_constants_come() {
         near +=
             u32::from(step % 2 == 0 && after[2] != before[2] && after[1].abs_diff(after[2]) <= 1);
     });
-    for corner in [
-        0,
-        0xffff,
-        0x7fff,
-        0x8000,
-        0xe06a,
-        0xe06b,
-        0xe06c,
-        0x1234,
-        1 << 9,
-        !(1 << 9) & 0xffff,
-    ] {
+    for corner in
+        [0, 0xffff, 0x7fff, 0x8000, 0xe06a, 0xe06b, 0xe06c, 0x1234, 1 << 9, !(1 << 9) & 0xffff]
+    {
         assert!(seen.contains(&corner), "{corner:#x} never comes");
     }
     assert!(steps_up > 20, "{steps_up} increments");
@@ -419,12 +308,7 @@ fn corners_and_constants_come() {
 fn wide_inputs_have_independent_slices() {
     let design = interface(true, "clk:1:clock w:200:data");
     let stimulus = stimulus(&design, 2048);
-    let mut seen = [
-        BTreeSet::new(),
-        BTreeSet::new(),
-        BTreeSet::new(),
-        BTreeSet::new(),
-    ];
+    let mut seen = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
     let mut equal_halves = 0;
     changes(&stimulus, &base(&stimulus), |step, before, after| {
         assert_eq!(after[4] >> 8, 0, "bits above the width");
@@ -448,11 +332,7 @@ fn small_input_spaces_are_walked() {
         let mut far = 0;
         changes(&stimulus, &base(&stimulus), |_, before, after| {
             seen.insert(after.to_vec());
-            let distance: u32 = before
-                .iter()
-                .zip(after)
-                .map(|(b, a)| (b ^ a).count_ones())
-                .sum();
+            let distance: u32 = before.iter().zip(after).map(|(b, a)| (b ^ a).count_ones()).sum();
             far += u32::from(distance > 3);
         });
         assert_eq!(seen.len(), 4096);
@@ -516,27 +396,11 @@ fn restrictions_that_cannot_be_kept_are_errors() {
             .expect_err(expect);
         assert_eq!(error.to_string(), expect);
     };
-    check(
-        "a",
-        &["4'b1x00"],
-        "legal value 4'b1x00 of input a: it has an undefined digit",
-    );
-    check(
-        "a",
-        &["16"],
-        "legal value 16 of input a: it does not fit in 4 bits",
-    );
+    check("a", &["4'b1x00"], "legal value 4'b1x00 of input a: it has an undefined digit");
+    check("a", &["16"], "legal value 16 of input a: it does not fit in 4 bits");
     check("a", &[], "input a has an empty list of legal values");
-    check(
-        "q",
-        &["1"],
-        "q has legal values but is no input of the golden module",
-    );
-    check(
-        "clk",
-        &["0"],
-        "clock clk needs both 0 and 1 among its legal values",
-    );
+    check("q", &["1"], "q has legal values but is no input of the golden module");
+    check("clk", &["0"], "clock clk needs both 0 and 1 among its legal values");
 }
 
 #[test]
@@ -548,10 +412,7 @@ fn modules_with_few_or_no_inputs() {
     for sequential in [false, true] {
         let nothing = stimulus(&interface(sequential, ""), 1000);
         assert_eq!(nothing.inputs().words, 0);
-        let steps: usize = base(&nothing)
-            .iter()
-            .map(|episode| episode.steps.len())
-            .sum();
+        let steps: usize = base(&nothing).iter().map(|episode| episode.steps.len()).sum();
         assert_eq!(steps, 2000);
         assert!(base(&nothing).iter().all(|episode| episode.rows.is_empty()));
     }
@@ -570,49 +431,28 @@ fn without_clocks_there_are_two_steps() {
 
 #[test]
 fn deep_episodes_grow_and_let_the_design_run() {
-    let design = interface(
-        true,
-        "clk:1:clock rst:1:sync ena:1:data ground:1:data n:8:data",
-    );
+    let design = interface(true, "clk:1:clock rst:1:sync ena:1:data ground:1:data n:8:data");
     let stimulus = stimulus(&design, 2048);
     let lengths: Vec<usize> = (0..)
         .map_while(|k| stimulus.deep_episode(k))
         .map(|episode| episode.steps.len() / 4)
         .collect();
-    assert_eq!(
-        lengths,
-        [
-            1024, 1024, 1024, 4096, 4096, 4096, 16_384, 16_384, 65_536, 65_536
-        ]
-    );
+    assert_eq!(lengths, [1024, 1024, 1024, 4096, 4096, 4096, 16_384, 16_384, 65_536, 65_536]);
     let run = stimulus.deep_episode(8).expect("the longest");
     assert_eq!(run.index, stimulus.base_episodes() + 8);
-    assert!(
-        rows(&stimulus, &run).iter().all(|row| row[2..4] == [1, 1]),
-        "an enable is off"
-    );
+    assert!(rows(&stimulus, &run).iter().all(|row| row[2..4] == [1, 1]), "an enable is off");
     let slow = stimulus.deep_episode(4).expect("a slow one");
-    let changes_of_ground = rows(&stimulus, &slow)
-        .windows(2)
-        .filter(|pair| pair[0][3] != pair[1][3])
-        .count();
+    let changes_of_ground =
+        rows(&stimulus, &slow).windows(2).filter(|pair| pair[0][3] != pair[1][3]).count();
     assert!((8..100).contains(&changes_of_ground), "{changes_of_ground}");
     let pulse = stimulus.deep_episode(5).expect("a pulsed one");
-    let ones = rows(&stimulus, &pulse)
-        .iter()
-        .filter(|row| row[2] == 1)
-        .count();
+    let ones = rows(&stimulus, &pulse).iter().filter(|row| row[2] == 1).count();
     assert!(ones > 0 && ones < pulse.rows.len() / 5, "{ones}");
     for depth_max in [0, 100, 3000] {
-        let config = Config {
-            depth_max,
-            ..Config::default()
-        };
+        let config = Config { depth_max, ..Config::default() };
         let bounded = Stimulus::new(&design, &BTreeMap::new(), b"", &config).expect("a stimulus");
-        let longest = (0..)
-            .map_while(|k| bounded.deep_episode(k))
-            .map(|e| e.steps.len() as u32 / 4)
-            .max();
+        let longest =
+            (0..).map_while(|k| bounded.deep_episode(k)).map(|e| e.steps.len() as u32 / 4).max();
         assert_eq!(longest.unwrap_or(0), depth_max);
     }
 }
@@ -636,45 +476,22 @@ fn a_candidates_constants_come_in_episodes_of_their_own() {
 
 #[test]
 fn synchronous_profile_changes_inputs_after_the_active_edge() {
-    let config = Config {
-        profile: Profile::Synchronous,
-        ..config(1000)
-    };
+    let config = Config { profile: Profile::Synchronous, ..config(1000) };
     let make = |design: &Interface| Stimulus::new(design, &BTreeMap::new(), b"golden", &config);
     let mut design = interface(true, "clk:1:clock rst:1:async d:8:data");
-    for (role, change, compare) in [
-        (CLOCK, 2, 0),
-        (
-            Role::Clock {
-                rising: false,
-                falling: true,
-            },
-            0,
-            2,
-        ),
-    ] {
+    for (role, change, compare) in
+        [(CLOCK, 2, 0), (Role::Clock { rising: false, falling: true }, 0, 2)]
+    {
         design.roles[0] = role;
         let stimulus = make(&design).expect("a stimulus");
         changes(&stimulus, &base(&stimulus), |step, before, after| {
-            assert!(
-                before[1..] == after[1..] || step == change,
-                "a change in step {step}"
-            );
+            assert!(before[1..] == after[1..] || step == change, "a change in step {step}");
         });
-        let points = base(&stimulus)
-            .into_iter()
-            .flat_map(|episode| episode.steps);
-        assert!(
-            points
-                .filter(|&at| stimulus.compares(at))
-                .all(|at| at.step == compare)
-        );
+        let points = base(&stimulus).into_iter().flat_map(|episode| episode.steps);
+        assert!(points.filter(|&at| stimulus.compares(at)).all(|at| at.step == compare));
     }
     for other in ["a:1:data", "a:1:clock b:1:clock", "a:1:clock g:1:gate"] {
-        assert_eq!(
-            make(&interface(true, other)).err(),
-            Some(StimulusError::NotSynchronous)
-        );
+        assert_eq!(make(&interface(true, other)).err(), Some(StimulusError::NotSynchronous));
     }
 }
 
@@ -682,10 +499,7 @@ fn synchronous_profile_changes_inputs_after_the_active_edge() {
 fn the_seed_and_the_golden_text_decide_and_nothing_else() {
     let design = interface(true, "clk:1:clock rst:1:async d:40:data e:3:data");
     let make = |seed, key: &[u8]| {
-        let config = Config {
-            seed,
-            ..config(1000)
-        };
+        let config = Config { seed, ..config(1000) };
         Stimulus::new(&design, &BTreeMap::new(), key, &config).expect("a stimulus")
     };
     let stimulus = make(7, b"golden");
@@ -728,8 +542,5 @@ fn version_1_gives_these_rows() {
     let expect = [0, 0, 0, 7, 0xfff8_8845_6f44_6ee8, 0xad];
     assert!(last.rev().eq(expect), "the last row of episode 0");
     let hashes = [hash(&sequential), hash(&combinational), hash(&clocks)];
-    assert_eq!(
-        hashes,
-        ["2cbcb6263cc46c48", "fc2a1f1186b73444", "044c4d9b518e02a3"]
-    );
+    assert_eq!(hashes, ["2cbcb6263cc46c48", "fc2a1f1186b73444", "044c4d9b518e02a3"]);
 }

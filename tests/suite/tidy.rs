@@ -28,10 +28,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("candidate", &["verilog", "record"]),
     ("corpus", &["verilog", "problem", "candidate", "record"]),
     ("design", &["verilog"]),
-    (
-        "verify",
-        &["verilog", "design", "problem", "candidate", "record"],
-    ),
+    ("verify", &["verilog", "design", "problem", "candidate", "record"]),
     ("cli", &["*"]),
 ];
 
@@ -58,18 +55,12 @@ const ISOLATES: std::ops::RangeInclusive<char> = '\u{2066}'..='\u{2069}';
 
 #[test]
 fn modules_import_downwards_only() {
-    assert_tidy(
-        |path| path.starts_with("src/") && path.ends_with(".rs"),
-        imports,
-    );
+    assert_tidy(|path| path.starts_with("src/") && path.ends_with(".rs"), imports);
 }
 
 #[test]
 fn reserved_names_stay_where_they_belong() {
-    assert_tidy(
-        |path| path.starts_with("src/") && path.ends_with(".rs"),
-        reserved,
-    );
+    assert_tidy(|path| path.starts_with("src/") && path.ends_with(".rs"), reserved);
 }
 
 #[test]
@@ -91,35 +82,22 @@ fn scripts_stop_at_the_first_error() {
 #[test]
 fn every_test_file_is_registered() {
     let main = read("tests/suite/main.rs");
-    assert_tidy(
-        |path| path.starts_with("tests/suite/"),
-        |path, _| registered(path, &main),
-    );
+    assert_tidy(|path| path.starts_with("tests/suite/"), |path, _| registered(path, &main));
 }
 
 #[test]
 fn no_large_file_is_tracked() {
-    let large: Vec<String> = tracked_files()
-        .into_iter()
-        .filter(|path| size(path) > FILE_BYTES_MAX)
-        .collect();
+    let large: Vec<String> =
+        tracked_files().into_iter().filter(|path| size(path) > FILE_BYTES_MAX).collect();
     assert!(large.is_empty(), "over {FILE_BYTES_MAX} bytes: {large:?}");
 }
 
 fn imports(path: &str, source: &str) -> Vec<String> {
     let module = module_of(path);
-    let own = module
-        .first()
-        .copied()
-        .unwrap_or(if path.ends_with("main.rs") {
-            "main"
-        } else {
-            "lib"
-        });
+    let own =
+        module.first().copied().unwrap_or(if path.ends_with("main.rs") { "main" } else { "lib" });
     let Some((_, allowed)) = IMPORTS.iter().find(|(name, _)| *name == own) else {
-        return vec![format!(
-            "{path}: module {own} has no row in IMPORTS (tests/suite/tidy.rs)"
-        )];
+        return vec![format!("{path}: module {own} has no row in IMPORTS (tests/suite/tidy.rs)")];
     };
     let is_ours = |name: &str| {
         name != "main" && name != "lib" && IMPORTS.iter().any(|(module, _)| *module == name)
@@ -130,12 +108,7 @@ fn imports(path: &str, source: &str) -> Vec<String> {
     found
         .filter(|found| is_ours(&found.segments[1]) && found.segments[1] != own)
         .filter(|found| !allowed.contains(&"*") && !allowed.contains(&found.segments[1].as_str()))
-        .map(|found| {
-            format!(
-                "{path}:{}: {own} may not import {}",
-                found.line, found.segments[1]
-            )
-        })
+        .map(|found| format!("{path}:{}: {own} may not import {}", found.line, found.segments[1]))
         .collect()
 }
 
@@ -144,21 +117,16 @@ fn reserved(path: &str, source: &str) -> Vec<String> {
         .into_iter()
         .map(|path| (path.segments.join("::"), path.line));
     let code = without_tests(&tokens(source));
-    let single = code
-        .windows(2)
-        .filter_map(|pair| match pair[1].text.as_str() {
-            "!" => Some((format!("{}!", pair[0].text), pair[0].line)),
-            _ if pair[0].text == "unsafe" => Some(("unsafe".to_owned(), pair[0].line)),
-            _ => None,
-        });
+    let single = code.windows(2).filter_map(|pair| match pair[1].text.as_str() {
+        "!" => Some((format!("{}!", pair[0].text), pair[0].line)),
+        _ if pair[0].text == "unsafe" => Some(("unsafe".to_owned(), pair[0].line)),
+        _ => None,
+    });
     let uses: Vec<(String, usize)> = named.chain(single).collect();
     let mut complaints = Vec::new();
     for (name, home) in RESERVED.iter().filter(|(_, home)| !path.starts_with(home)) {
         let is_name = |text: &str| {
-            text == *name
-                || text
-                    .strip_prefix(name)
-                    .is_some_and(|rest| rest.starts_with("::"))
+            text == *name || text.strip_prefix(name).is_some_and(|rest| rest.starts_with("::"))
         };
         let strays = uses.iter().filter(|(text, _)| is_name(text));
         complaints
@@ -169,22 +137,12 @@ fn reserved(path: &str, source: &str) -> Vec<String> {
 
 fn long_functions(path: &str, source: &str) -> Vec<String> {
     let tokens = tokens(source);
-    let is_name = |token: &Token| {
-        token
-            .text
-            .starts_with(|c: char| c.is_alphabetic() || c == '_')
-    };
-    let starts = tokens
-        .windows(2)
-        .enumerate()
-        .filter(|(_, pair)| pair[0].text == "fn" && is_name(&pair[1]));
+    let is_name = |token: &Token| token.text.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    let starts =
+        tokens.windows(2).enumerate().filter(|(_, pair)| pair[0].text == "fn" && is_name(&pair[1]));
     let lengths = starts.map(|(at, pair)| {
         let end = item_end(&tokens, at).saturating_sub(1);
-        (
-            &pair[1].text,
-            pair[0].line,
-            tokens[end].line - pair[0].line + 1,
-        )
+        (&pair[1].text, pair[0].line, tokens[end].line - pair[0].line + 1)
     });
     lengths
         .filter(|(_, _, lines)| *lines > FUNCTION_LINES_MAX)
@@ -200,11 +158,7 @@ fn long_file(path: &str, text: &str) -> Vec<String> {
         eprintln!("{path} has {lines} lines: look whether it is one thing");
     }
     let message = format!("{path}: {lines} lines, more than {FILE_LINES_MAX}");
-    if lines > FILE_LINES_MAX {
-        vec![message]
-    } else {
-        Vec::new()
-    }
+    if lines > FILE_LINES_MAX { vec![message] } else { Vec::new() }
 }
 
 /// Prose may hold arrows and accents; code may not, and nothing holds what hides code from a reader.
@@ -216,10 +170,7 @@ fn plain_text(path: &str, text: &str) -> Vec<String> {
             (line.contains('\r'), "a carriage return"),
             (line.contains('\t'), "a tab"),
             (line.ends_with([' ', '\t']), "a blank at the end"),
-            (
-                line.contains(is_hidden),
-                "a bidirectional control character",
-            ),
+            (line.contains(is_hidden), "a bidirectional control character"),
         ];
         let found = blemishes.iter().filter(|(is_there, _)| *is_there);
         complaints.extend(found.map(|(_, what)| format!("{path}:{}: {what}", at + 1)));
@@ -228,9 +179,7 @@ fn plain_text(path: &str, text: &str) -> Vec<String> {
         complaints.push(format!("{path}: no newline at the end"));
     }
     if path.ends_with(".rs") {
-        let foreign = tokens(text)
-            .into_iter()
-            .filter(|token| !token.text.is_ascii());
+        let foreign = tokens(text).into_iter().filter(|token| !token.text.is_ascii());
         complaints.extend(
             foreign.map(|token| format!("{path}:{}: {} is not ASCII", token.line, token.text)),
         );
@@ -243,10 +192,7 @@ fn script(path: &str, text: &str) -> Vec<String> {
         return Vec::new();
     }
     let mut complaints = Vec::new();
-    if text
-        .lines()
-        .next()
-        .is_some_and(|line| line.contains("bash"))
+    if text.lines().next().is_some_and(|line| line.contains("bash"))
         && !text.lines().any(|line| line == "set -euo pipefail")
     {
         complaints.push(format!("{path}: no line `set -euo pipefail`"));
@@ -270,43 +216,22 @@ fn registered(path: &str, main: &str) -> Vec<String> {
         Some((folder, module)) => {
             let beside = format!("tests/suite/{folder}.rs");
             let within = format!("tests/suite/{folder}/mod.rs");
-            (
-                read(if root().join(&beside).is_file() {
-                    &beside
-                } else {
-                    &within
-                }),
-                module,
-            )
+            (read(if root().join(&beside).is_file() { &beside } else { &within }), module)
         }
     };
-    let is_named = tokens(&parent)
-        .windows(2)
-        .any(|pair| pair[0].text == "mod" && pair[1].text == module);
-    if is_named {
-        Vec::new()
-    } else {
-        vec![format!("{path}: nothing says `mod {module};`")]
-    }
+    let is_named =
+        tokens(&parent).windows(2).any(|pair| pair[0].text == "mod" && pair[1].text == module);
+    if is_named { Vec::new() } else { vec![format!("{path}: nothing says `mod {module};`")] }
 }
 
 /// `src/a/b.rs` and `src/a/b/mod.rs` are `["a", "b"]`; `src/lib.rs` and `src/main.rs` are the root.
 fn module_of(path: &str) -> Vec<&str> {
-    let inner = path
-        .strip_prefix("src/")
-        .unwrap_or(path)
-        .strip_suffix(".rs")
-        .unwrap_or(path);
-    inner
-        .split('/')
-        .filter(|part| !matches!(*part, "mod" | "lib" | "main"))
-        .collect()
+    let inner = path.strip_prefix("src/").unwrap_or(path).strip_suffix(".rs").unwrap_or(path);
+    inner.split('/').filter(|part| !matches!(*part, "mod" | "lib" | "main")).collect()
 }
 
 fn is_source(path: &str) -> bool {
-    [".rs", ".cpp", ".h", ".sv", ".svh", ".bash"]
-        .iter()
-        .any(|ending| path.ends_with(ending))
+    [".rs", ".cpp", ".h", ".sv", ".svh", ".bash"].iter().any(|ending| path.ends_with(ending))
         && !path.contains("/fixtures/")
 }
 
@@ -316,48 +241,23 @@ fn assert_tidy(select: impl Fn(&str) -> bool, rule: impl Fn(&str, &str) -> Vec<S
         .into_iter()
         .filter(|path| select(path) && size(path) <= FILE_BYTES_MAX)
         .collect();
-    assert!(
-        !selected.is_empty(),
-        "no file is selected: the rule would hold of anything"
-    );
+    assert!(!selected.is_empty(), "no file is selected: the rule would hold of anything");
     let text = |path: &str| {
         String::from_utf8(std::fs::read(root().join(path)).expect("a tracked file")).ok()
     };
-    let complaints: Vec<String> = selected
-        .iter()
-        .filter_map(|path| Some(rule(path, &text(path)?)))
-        .flatten()
-        .collect();
+    let complaints: Vec<String> =
+        selected.iter().filter_map(|path| Some(rule(path, &text(path)?))).flatten().collect();
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
 /// What git tracks or would (new files that are not ignored), as far as it exists.
 fn tracked_files() -> Vec<String> {
-    let arguments = [
-        "-c",
-        "safe.directory=*",
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ];
-    let output = Command::new("git")
-        .args(arguments)
-        .current_dir(root())
-        .output()
-        .expect("git");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let arguments =
+        ["-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let output = Command::new("git").args(arguments).current_dir(root()).output().expect("git");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let names = String::from_utf8(output.stdout).expect("file names in UTF-8");
-    names
-        .split('\0')
-        .filter(|name| root().join(name).is_file())
-        .map(str::to_owned)
-        .collect()
+    names.split('\0').filter(|name| root().join(name).is_file()).map(str::to_owned).collect()
 }
 
 fn root() -> &'static Path {
@@ -384,30 +284,10 @@ mod rules {
 
     #[test]
     fn an_upward_import_is_caught() {
-        check(
-            imports,
-            "src/record.rs",
-            "use crate::problem::Problem;\n",
-            1,
-        );
-        check(
-            imports,
-            "src/design/ports.rs",
-            "fn f(x: crate::verify::X) {}\n",
-            1,
-        );
-        check(
-            imports,
-            "src/verify/mod.rs",
-            "use crate::{cli::run, design};\n",
-            1,
-        );
-        check(
-            imports,
-            "src/verify/lanes/mod.rs",
-            "use super::super::super::corpus;\n",
-            1,
-        );
+        check(imports, "src/record.rs", "use crate::problem::Problem;\n", 1);
+        check(imports, "src/design/ports.rs", "fn f(x: crate::verify::X) {}\n", 1);
+        check(imports, "src/verify/mod.rs", "use crate::{cli::run, design};\n", 1);
+        check(imports, "src/verify/lanes/mod.rs", "use super::super::super::corpus;\n", 1);
         check(imports, "src/novelty.rs", "", 1);
         check(
             imports,
@@ -432,18 +312,8 @@ mod rules {
     #[test]
     fn a_reserved_name_elsewhere_is_caught() {
         check(reserved, "src/verify/mod.rs", "use sv_lang::Session;\n", 1);
-        check(
-            reserved,
-            "src/verify/mod.rs",
-            "fn f() { unsafe { g() } }\n",
-            1,
-        );
-        check(
-            reserved,
-            "src/verify/mod.rs",
-            "fn f() { println!(\"x\") }\n",
-            1,
-        );
+        check(reserved, "src/verify/mod.rs", "fn f() { unsafe { g() } }\n", 1);
+        check(reserved, "src/verify/mod.rs", "fn f() { println!(\"x\") }\n", 1);
         check(reserved, "src/verify/mod.rs", "use std::{env, fs};\n", 1);
         check(
             reserved,
@@ -469,24 +339,9 @@ mod rules {
     #[test]
     fn a_long_function_is_caught() {
         let body = "    g();\n".repeat(FUNCTION_LINES_MAX - 2);
-        check(
-            long_functions,
-            "src/x.rs",
-            &format!("fn f() {{\n{body}}}\n"),
-            0,
-        );
-        check(
-            long_functions,
-            "src/x.rs",
-            &format!("fn f() {{\n    g();\n{body}}}\n"),
-            1,
-        );
-        check(
-            long_functions,
-            "src/x.rs",
-            &format!("trait T {{\n    fn f();\n{body}{body}}}\n"),
-            0,
-        );
+        check(long_functions, "src/x.rs", &format!("fn f() {{\n{body}}}\n"), 0);
+        check(long_functions, "src/x.rs", &format!("fn f() {{\n    g();\n{body}}}\n"), 1);
+        check(long_functions, "src/x.rs", &format!("trait T {{\n    fn f();\n{body}{body}}}\n"), 0);
     }
 
     #[test]
@@ -507,31 +362,15 @@ mod rules {
     #[test]
     fn a_script_that_goes_on_after_an_error_is_caught() {
         check(script, "scripts/none", "#!/usr/bin/env bash\nset -e\n", 1);
-        check(
-            script,
-            "scripts/none",
-            "#!/usr/bin/env bash\nset -euo pipefail\n",
-            0,
-        );
-        check(
-            script,
-            "tests/suite/main.rs",
-            "#!/usr/bin/env bash\nset -euo pipefail\n",
-            1,
-        );
+        check(script, "scripts/none", "#!/usr/bin/env bash\nset -euo pipefail\n", 0);
+        check(script, "tests/suite/main.rs", "#!/usr/bin/env bash\nset -euo pipefail\n", 1);
     }
 
     #[test]
     fn a_forgotten_test_file_is_caught() {
         let forgotten = |path: &str, main: &str| registered(path, main).len();
-        assert_eq!(
-            forgotten("tests/suite/verify.rs", "mod tidy;\n// mod verify;\n"),
-            1
-        );
-        assert_eq!(
-            forgotten("tests/suite/verify.rs", "mod tidy;\nmod verify;\n"),
-            0
-        );
+        assert_eq!(forgotten("tests/suite/verify.rs", "mod tidy;\n// mod verify;\n"), 1);
+        assert_eq!(forgotten("tests/suite/verify.rs", "mod tidy;\nmod verify;\n"), 0);
         assert_eq!(forgotten("tests/suite/tidy/tokens.rs", ""), 0);
         assert_eq!(forgotten("tests/suite/tidy/missing.rs", ""), 1);
     }

@@ -16,13 +16,21 @@ use std::sync::OnceLock;
 
 use salv::verify::verdict::Verdict;
 
-use fixture::fixture_folder;
 pub use fixture::Fixture;
+use fixture::fixture_folder;
 pub use runs::{Bench, succeeded};
 
 /// The fixtures, in the order in which their candidates stand in the shared run.
 const FILES: [&str; 9] = [
-    "combinational", "registers", "latches", "machines", "names", "unknown", "status", "hostile", "printing",
+    "combinational",
+    "registers",
+    "latches",
+    "machines",
+    "names",
+    "unknown",
+    "status",
+    "hostile",
+    "printing",
 ];
 
 /// The fixtures whose candidates must not disturb the others.
@@ -32,7 +40,15 @@ const HOSTILE: [&str; 1] = ["hostile"];
 fn every_fixture_is_in_the_shared_run() {
     let entries = std::fs::read_dir(fixture_folder()).expect("the fixtures");
     let mut there: Vec<String> = entries
-        .map(|entry| entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .path()
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     there.sort();
     let mut known = FILES.map(str::to_owned).to_vec();
@@ -87,12 +103,18 @@ fn printing_changes_nothing() {
 
 #[test]
 fn neighbours_of_hostile_candidates_are_unharmed() {
-    let friendly: Vec<Fixture> =
-        FILES.iter().filter(|file| !HOSTILE.contains(file)).map(|file| Fixture::load(file)).collect();
+    let friendly: Vec<Fixture> = FILES
+        .iter()
+        .filter(|file| !HOSTILE.contains(file))
+        .map(|file| Fixture::load(file))
+        .collect();
     let alone = Bench::new(&friendly).verify("verdicts.jsonl", &[]);
     let (_, together) = shared();
     for line in alone.lines() {
-        assert!(together.lines().any(|other| other == line), "only without the hostile ones beside it: {line}");
+        assert!(
+            together.lines().any(|other| other == line),
+            "only without the hostile ones beside it: {line}"
+        );
     }
 }
 
@@ -109,7 +131,13 @@ fn check(file: &str) {
             case.judge(problem, verdict).err()
         })
         .collect();
-    assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), fixture.cases.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases:\n{}",
+        failures.len(),
+        fixture.cases.len(),
+        failures.join("\n")
+    );
 }
 
 /// The verdicts of all fixtures by candidate, and their bytes.
@@ -118,7 +146,8 @@ fn shared() -> &'static (HashMap<String, Verdict>, String) {
     SHARED.get_or_init(|| {
         let fixtures: Vec<Fixture> = FILES.iter().map(|file| Fixture::load(file)).collect();
         let text = Bench::new(&fixtures).verify("verdicts.jsonl", &[]);
-        let rows = text.lines().map(|line| serde_json::from_str::<Verdict>(line).expect("a verdict"));
+        let rows =
+            text.lines().map(|line| serde_json::from_str::<Verdict>(line).expect("a verdict"));
         (rows.map(|verdict| (verdict.candidate.clone(), verdict)).collect(), text)
     })
 }

@@ -4,10 +4,8 @@ use salv::verilog::{Kind, Place, lex, lex::is_keyword, unit::sole_top};
 
 /// Compares the tokens of a text, white space left out.
 fn check(text: &str, expect: &[(Kind, &str)]) {
-    let tokens: Vec<(Kind, &str)> = covered(text)
-        .into_iter()
-        .filter(|(kind, _)| *kind != Kind::Whitespace)
-        .collect();
+    let tokens: Vec<(Kind, &str)> =
+        covered(text).into_iter().filter(|(kind, _)| *kind != Kind::Whitespace).collect();
     assert_eq!(tokens, expect, "in {text:?}");
 }
 
@@ -69,12 +67,7 @@ fn tokens() {
     );
     check(
         "\"a\\\"b//\" // c\n/* d\n*/e",
-        &[
-            (String, "\"a\\\"b//\""),
-            (LineComment, "// c"),
-            (BlockComment, "/* d\n*/"),
-            (Word, "e"),
-        ],
+        &[(String, "\"a\\\"b//\""), (LineComment, "// c"), (BlockComment, "/* d\n*/"), (Word, "e")],
     );
     check(
         "@(*) (* k *) a<=b",
@@ -101,9 +94,7 @@ fn tokens() {
 #[test]
 fn every_cut_is_covered() {
     let text = "é\\ \"a\\\r\n\\\"/*x*/'h'b 1.e+`$$x(*)'sb\u{feff}1_0e5us\\é\"";
-    let cuts: Vec<usize> = (0..=text.len())
-        .filter(|&at| text.is_char_boundary(at))
-        .collect();
+    let cuts: Vec<usize> = (0..=text.len()).filter(|&at| text.is_char_boundary(at)).collect();
     for (index, &start) in cuts.iter().enumerate() {
         for &end in &cuts[index..] {
             covered(&text[start..end]);
@@ -126,28 +117,8 @@ fn places() {
     let text = "ab\r\ncé\rd\ne";
     let at = |offset| (Place::of(text, offset).line, Place::of(text, offset).column);
     assert_eq!(
-        [
-            at(0),
-            at(1),
-            at(4),
-            at(5),
-            at(6),
-            at(7),
-            at(8),
-            at(10),
-            at(99)
-        ],
-        [
-            (1, 1),
-            (1, 2),
-            (2, 1),
-            (2, 2),
-            (2, 2),
-            (2, 3),
-            (3, 1),
-            (4, 1),
-            (4, 2)
-        ]
+        [at(0), at(1), at(4), at(5), at(6), at(7), at(8), at(10), at(99)],
+        [(1, 1), (1, 2), (2, 1), (2, 2), (2, 2), (2, 3), (3, 1), (4, 1), (4, 2)]
     );
     assert_eq!(Place::of(text, 5).to_string(), "2:2");
 }

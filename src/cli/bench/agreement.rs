@@ -131,7 +131,13 @@ impl Agreement {
         }
     }
 
-    fn disagree(&mut self, verdict: &Verdict, signal: &SignalVerdict, count: u64, samples: Option<u64>) {
+    fn disagree(
+        &mut self,
+        verdict: &Verdict,
+        signal: &SignalVerdict,
+        count: u64,
+        samples: Option<u64>,
+    ) {
         let samples = samples.map_or("-".into(), |samples| samples.to_string());
         let kind = match signal.kind {
             Some(MismatchKind::Value) => "value",
@@ -149,7 +155,8 @@ impl Agreement {
     }
 
     fn render(&self) -> String {
-        let mut text = format!("{} candidates with counts of the benchmark's test bench\n", self.candidates);
+        let mut text =
+            format!("{} candidates with counts of the benchmark's test bench\n", self.candidates);
         self.wrong.render("outputs that the bench finds wrong", &mut text);
         self.right.render("outputs that the bench finds right in all samples", &mut text);
         text
@@ -178,12 +185,20 @@ impl Side {
         };
         line(&format!("{title}:"), judged + not_judged + self.absent, "");
         line("judged", judged, "");
-        let kinds = format!("{} (value {}, unknown {})", percent(self.called_wrong(), judged), self.value, self.unknown);
+        let kinds = format!(
+            "{} (value {}, unknown {})",
+            percent(self.called_wrong(), judged),
+            self.value,
+            self.unknown
+        );
         line("  called wrong", self.called_wrong(), &kinds);
         line("  called correct", self.correct, &percent(self.correct, judged));
         line("  unchecked", self.unchecked, &percent(self.unchecked, judged));
-        let statuses: Vec<String> =
-            self.not_judged.iter().map(|(status, count)| format!("{} {count}", status.name())).collect();
+        let statuses: Vec<String> = self
+            .not_judged
+            .iter()
+            .map(|(status, count)| format!("{} {count}", status.name()))
+            .collect();
         line("not judged", not_judged, &statuses.join(", "));
         if self.absent > 0 {
             line("no output of the golden module", self.absent, "");
@@ -216,7 +231,11 @@ fn design(problem: &str) -> &str {
     let name = problem.rsplit_once('/').map_or(problem, |(_, name)| name);
     let numbered = name.strip_prefix("Prob").and_then(|rest| rest.split_once('_'));
     match numbered {
-        Some((number, rest)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => rest,
+        Some((number, rest))
+            if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            rest
+        }
         _ => name,
     }
 }

@@ -54,14 +54,19 @@ pub struct Bench<'a> {
 }
 
 /// Candidates in one build, as in `salv verify`.
-pub const BATCH: usize = 64;
+pub const BATCH: usize = 128;
 
 /// Vectors of the trial of a row: enough to tell a design that is slow from a process that is slow to start.
 const VECTORS_OF_TRIAL: u32 = 64;
 
 impl<'a> Judge<'a> {
     /// Opens the backend with its cache in `folder`.
-    pub fn open(tools: Tools, folder: &Path, problems: &'a [Problem], threads: usize) -> anyhow::Result<Self> {
+    pub fn open(
+        tools: Tools,
+        folder: &Path,
+        problems: &'a [Problem],
+        threads: usize,
+    ) -> anyhow::Result<Self> {
         let (backend, workers) = open_in(tools, folder)?;
         Ok(Judge { problems, backend, workers, threads, stop: AtomicBool::new(false) })
     }
@@ -78,7 +83,11 @@ impl<'a> Judge<'a> {
     }
 
     /// Judges candidates, in batches of the same size for all threads.
-    pub fn verify(&self, candidates: Vec<Candidate>, config: &Config) -> anyhow::Result<Vec<Verdict>> {
+    pub fn verify(
+        &self,
+        candidates: Vec<Candidate>,
+        config: &Config,
+    ) -> anyhow::Result<Vec<Verdict>> {
         let batch = candidates.len().div_ceil(self.threads).clamp(1, BATCH);
         let mut verdicts = Vec::with_capacity(candidates.len());
         let rows = candidates.into_iter().map(Ok);
@@ -140,7 +149,8 @@ fn try_row(
         Ok(task) => task,
         Err((status, _)) => return Ok(Err(format!("not judged by verilator: {}", status.name()))),
     };
-    let Some(problem) = judge.problems.iter().find(|problem| problem.problem == candidate.problem) else {
+    let Some(problem) = judge.problems.iter().find(|problem| problem.problem == candidate.problem)
+    else {
         unreachable!("a candidate of an unknown problem ends the run");
     };
     let case = match case(problem, candidate, task.interface) {
@@ -161,7 +171,8 @@ fn case(
     candidate: &Candidate,
     mut interface: crate::design::Interface,
 ) -> Result<Case, String> {
-    let renamed = rename(&problem.golden).map_err(|error| format!("golden not renamed: {error}"))?;
+    let renamed =
+        rename(&problem.golden).map_err(|error| format!("golden not renamed: {error}"))?;
     let Some(golden_top) = renamed.names.get(&interface.top) else {
         return Err("golden not renamed: its top module is not found by the lexer".into());
     };

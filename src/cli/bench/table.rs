@@ -26,6 +26,21 @@ pub struct Line {
 }
 
 impl Line {
+    /// The same way on these rows and on others, at the same number of vectors.
+    pub fn and(&self, other: &Line) -> Line {
+        let stages = self.stages.iter().zip(&other.stages);
+        Line {
+            group: "all",
+            candidates: self.candidates + other.candidates,
+            failed: self.failed + other.failed,
+            seconds: self.seconds + other.seconds,
+            cpu_seconds: self.cpu_seconds + other.cpu_seconds,
+            stages: stages.map(|(&(name, one), &(_, two))| (name, one + two)).collect(),
+            each: [self.each.as_slice(), other.each.as_slice()].concat(),
+            ..*self
+        }
+    }
+
     fn rate(&self) -> f64 {
         self.candidates as f64 / self.seconds
     }
@@ -45,7 +60,12 @@ impl Line {
         each.sort_unstable_by(f64::total_cmp);
         let last = each.len().checked_sub(1)?;
         let at = |share: f64| 1000.0 * each[(last as f64 * share).round() as usize];
-        Some(format!("median {:.1} ms, nine in ten below {:.1} ms, slowest {:.1} ms", at(0.5), at(0.9), at(1.0)))
+        Some(format!(
+            "median {:.1} ms, nine in ten below {:.1} ms, slowest {:.1} ms",
+            at(0.5),
+            at(0.9),
+            at(1.0)
+        ))
     }
 
     fn stage_shares(&self) -> String {
@@ -62,7 +82,16 @@ impl Line {
 pub fn render(lines: &[Line]) -> String {
     let mut text = format!(
         "{:<10} {:<8} {:>8} {:>10} {:>7} {:>9} {:>12} {:>12} {:>8} {:>8}\n",
-        "way", "rows", "vectors", "candidates", "failed", "seconds", "candidates/s", "CPU ms/cand", "build", "run",
+        "way",
+        "rows",
+        "vectors",
+        "candidates",
+        "failed",
+        "seconds",
+        "candidates/s",
+        "CPU ms/cand",
+        "build",
+        "run",
     );
     for line in lines {
         let run = line.run_share();
@@ -131,19 +160,48 @@ mod tests {
             each: Vec::new(),
         };
         let stages = vec![("iverilog", 6.0), ("vvp", 2.0)];
-        let theirs = Line { way: "icarus", failed: 0, seconds: 4.5, cpu_seconds: 6.75, stages, ..ours.clone() };
+        let theirs = Line {
+            way: "icarus",
+            failed: 0,
+            seconds: 4.5,
+            cpu_seconds: 6.75,
+            stages,
+            ..ours.clone()
+        };
         let text = render(&[ours, theirs]);
         let rows: Vec<Vec<&str>> =
             text.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(
             rows[0],
-            ["verilator", "usual", "1000", "300", "1", "6.00", "50.0", "30.0", "90.0", "%", "10.0", "%"]
+            [
+                "verilator",
+                "usual",
+                "1000",
+                "300",
+                "1",
+                "6.00",
+                "50.0",
+                "30.0",
+                "90.0",
+                "%",
+                "10.0",
+                "%"
+            ]
         );
         assert_eq!(
             rows[1],
-            ["icarus", "usual", "1000", "300", "0", "4.50", "66.7", "22.5", "75.0", "%", "25.0", "%"]
+            [
+                "icarus", "usual", "1000", "300", "0", "4.50", "66.7", "22.5", "75.0", "%", "25.0",
+                "%"
+            ]
         );
-        assert!(text.contains("takes 1.33 times the CPU time of icarus and judges 0.75 times"), "{text}");
-        assert!(text.contains("verilator, usual rows, 1000 vectors: compile 90.0 %, simulate 10.0 %"), "{text}");
+        assert!(
+            text.contains("takes 1.33 times the CPU time of icarus and judges 0.75 times"),
+            "{text}"
+        );
+        assert!(
+            text.contains("verilator, usual rows, 1000 vectors: compile 90.0 %, simulate 10.0 %"),
+            "{text}"
+        );
     }
 }

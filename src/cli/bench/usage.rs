@@ -16,7 +16,8 @@ pub fn cpu_time() -> anyhow::Result<Duration> {
     let own = Duration::new(own.tv_sec.try_into()?, own.tv_nsec.try_into()?);
     let stat = std::fs::read_to_string(STAT)
         .with_context(|| format!("failed to read {STAT} (CPU times need Linux)"))?;
-    let children = children(&stat).with_context(|| format!("failed to understand {STAT}: {stat}"))?;
+    let children =
+        children(&stat).with_context(|| format!("failed to understand {STAT}: {stat}"))?;
     Ok(own + children)
 }
 

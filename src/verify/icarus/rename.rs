@@ -91,6 +91,7 @@ fn labels(scan: &Scan, index: usize) -> bool {
 /// `name #(…) instance`, `name instance (`, `name instance [3:0] (`.
 fn instantiates(scan: &Scan, index: usize) -> bool {
     let parameters = scan.word(index + 1) == "#";
-    let instance = identifier(scan, index + 1).is_some() && matches!(scan.word(index + 2), "(" | "[");
+    let instance =
+        identifier(scan, index + 1).is_some() && matches!(scan.word(index + 2), "(" | "[");
     parameters || instance
 }

@@ -59,9 +59,7 @@ impl Streams {
     /// The streams of an episode, `kind` and `number` being its place in its sequence.
     pub(super) fn new(seed: u64, key: u64, kind: u32, number: u32) -> Streams {
         let episode = u64::from(kind) << 32 | u64::from(number);
-        Streams {
-            root: mix(mix(mix(seed) ^ key) ^ episode),
-        }
+        Streams { root: mix(mix(mix(seed) ^ key) ^ episode) }
     }
 
     /// The word of a lane of an input.
@@ -238,14 +236,8 @@ mod tests {
 
     /// The value of one mode, at width 8 unless the case says more, with the noise's halves 0x0f and 0xf3: uniform 0x02.
     fn check(mode: u64, control: u64, expect: u64) {
-        let entry = |value, mask| Entry {
-            value: vec![value],
-            mask: vec![mask],
-        };
-        let tables = Tables {
-            own: vec![entry(0x42, 0xff)],
-            pool: vec![entry(0x30, 0x70)],
-        };
+        let entry = |value, mask| Entry { value: vec![value], mask: vec![mask] };
+        let tables = Tables { own: vec![entry(0x42, 0xff)], pool: vec![entry(0x30, 0x70)] };
         let draw = Draw {
             control,
             noise: &[0x0000_000f_0000_00f3],

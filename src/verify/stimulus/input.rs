@@ -67,18 +67,12 @@ pub(super) fn inputs(
     if let Some(name) = restrictions.keys().find(|name| !known(name)) {
         return Err(StimulusError::NoInput(name.clone()));
     }
-    let mut layout = Layout {
-        widths: Vec::new(),
-        offsets: Vec::new(),
-        words: 0,
-    };
+    let mut layout = Layout { widths: Vec::new(), offsets: Vec::new(), words: 0 };
     let (mut inputs, mut tables) = (Vec::new(), Vec::new());
     let mut slices = 0;
     for (number, port) in ports {
-        let legal = restrictions
-            .get(&port.name)
-            .map(|restriction| legal(port, restriction))
-            .transpose()?;
+        let legal =
+            restrictions.get(&port.name).map(|restriction| legal(port, restriction)).transpose()?;
         let input = Input {
             width: port.width,
             offset: layout.words,
@@ -94,11 +88,7 @@ pub(super) fn inputs(
         layout.widths.push(port.width);
         layout.offsets.push(layout.words);
         layout.words += input.words();
-        tables.push(Tables::new(
-            port.width,
-            &interface.constants[number],
-            &interface.pool,
-        ));
+        tables.push(Tables::new(port.width, &interface.constants[number], &interface.pool));
         inputs.push(input);
     }
     Ok((layout, inputs, tables))
@@ -108,17 +98,13 @@ pub(super) fn inputs(
 fn kind(port: &Port, role: Role) -> Kind {
     match role {
         Role::Clock { .. } if port.width == 1 => Kind::Clock,
-        Role::AsyncReset { active } if port.width == 1 => Kind::Reset {
-            active: active == Level::High,
-            synchronous: false,
-        },
-        Role::SyncReset { active } if port.width == 1 => Kind::Reset {
-            active: active == Level::High,
-            synchronous: true,
-        },
-        Role::Gate { closed } => Kind::Gate {
-            closed: closed == Level::High,
-        },
+        Role::AsyncReset { active } if port.width == 1 => {
+            Kind::Reset { active: active == Level::High, synchronous: false }
+        }
+        Role::SyncReset { active } if port.width == 1 => {
+            Kind::Reset { active: active == Level::High, synchronous: true }
+        }
+        Role::Gate { closed } => Kind::Gate { closed: closed == Level::High },
         _ => Kind::Data,
     }
 }
@@ -134,11 +120,7 @@ fn legal(port: &Port, restriction: &Restriction) -> Result<Vec<Vec<u64>>, Stimul
             source,
         })
     };
-    let mut values = restriction
-        .values
-        .iter()
-        .map(parse)
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut values = restriction.values.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     values.sort();
     values.dedup();
     Ok(values)
@@ -148,11 +130,7 @@ fn legal(port: &Port, restriction: &Restriction) -> Result<Vec<Vec<u64>>, Stimul
 fn partners(earlier: &[Input], width: u32) -> Vec<(usize, usize)> {
     let places = |same: bool| -> Vec<(usize, usize)> {
         let fits = |input: &&Input| input.width > 1 && (!same || input.width == width);
-        earlier
-            .iter()
-            .filter(fits)
-            .map(|input| (input.offset, input.words()))
-            .collect()
+        earlier.iter().filter(fits).map(|input| (input.offset, input.words())).collect()
     };
     let same = places(true);
     if same.is_empty() { places(false) } else { same }

@@ -51,10 +51,7 @@ fn size(text: &str, width: u32) -> Result<u32, LiteralError> {
     if text.is_empty() {
         return Ok(width);
     }
-    if !text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'_')
-    {
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') {
         return Err(LiteralError::Syntax);
     }
     match text.replace('_', "").parse::<u32>() {
@@ -136,14 +133,8 @@ mod tests {
         check("5'b10000", 4, Err(LiteralError::TooWide(4)));
         check("3'd9", 8, Err(LiteralError::TooWide(3)));
         check("16", 4, Err(LiteralError::TooWide(4)));
-        check(
-            "70'd1180591620717411303424",
-            70,
-            Err(LiteralError::TooWide(70)),
-        );
-        for text in [
-            "", "'", "4'", "4'b", "4'b2", "0'b0", "-1", "4'q0", "four'b0", "4'b_1", "'2",
-        ] {
+        check("70'd1180591620717411303424", 70, Err(LiteralError::TooWide(70)));
+        for text in ["", "'", "4'", "4'b", "4'b2", "0'b0", "-1", "4'q0", "four'b0", "4'b_1", "'2"] {
             check(text, 4, Err(LiteralError::Syntax));
         }
     }

@@ -172,12 +172,7 @@ impl Default for Config {
     /// under Icarus 11, seeds 1 and 2; of 1,661 right ones 2 were called wrong.) 65,536 cycles of depth, because a
     /// 12-hour clock at one tick a cycle first changes its last bit after 43,200.
     fn default() -> Config {
-        Config {
-            seed: 0,
-            vectors: 2048,
-            depth_max: 65_536,
-            profile: Profile::Full,
-        }
+        Config { seed: 0, vectors: 2048, depth_max: 65_536, profile: Profile::Full }
     }
 }
 
@@ -265,16 +260,11 @@ impl Stimulus {
         };
         let base = plan::base_slots(config.vectors);
         let key = u64::from_le_bytes(
-            blake3::hash(key).as_bytes()[..8]
-                .try_into()
-                .expect("a hash has 32 bytes"),
+            blake3::hash(key).as_bytes()[..8].try_into().expect("a hash has 32 bytes"),
         );
         let root = generator::Streams::new(config.seed, key, 0, 0);
-        let walk = if sequential {
-            None
-        } else {
-            walk::Walk::new(&inputs, 2 * config.vectors, &root)
-        };
+        let walk =
+            if sequential { None } else { walk::Walk::new(&inputs, 2 * config.vectors, &root) };
         let depth = if walk.is_some() { 0 } else { config.depth_max };
         let deep = plan::deep_slots(base.len() as u32, depth, sequential);
         Ok(Stimulus {
@@ -315,9 +305,7 @@ impl Stimulus {
     ///
     /// One in which no further golden output bit toggles need not be run on candidates.
     pub fn deep_episode(&self, k: u32) -> Option<Episode> {
-        self.deep
-            .get(k as usize)
-            .map(|slot| schedule::episode(self, slot, &self.tables))
+        self.deep.get(k as usize).map(|slot| schedule::episode(self, slot, &self.tables))
     }
 
     /// Builds the few short episodes whose constants are a candidate's; none without constants, and none
@@ -384,10 +372,7 @@ fn check_config(config: &Config) -> Result<(), StimulusError> {
 fn after_edge(interface: &Interface, profile: Profile) -> Result<u8, StimulusError> {
     let is_clock = |role: &Role| matches!(role, Role::Clock { .. });
     let clocks: Vec<Role> = interface.roles.iter().copied().filter(is_clock).collect();
-    let gated = interface
-        .roles
-        .iter()
-        .any(|role| matches!(role, Role::Gate { .. }));
+    let gated = interface.roles.iter().any(|role| matches!(role, Role::Gate { .. }));
     let (rising, falling) = match clocks.first() {
         Some(&Role::Clock { rising, falling }) => (rising, falling),
         _ => (true, false),

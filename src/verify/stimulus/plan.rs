@@ -51,11 +51,7 @@ pub(super) struct Slot {
 /// The base episodes: short ones, then long ones with about half of the vectors.
 pub(super) fn base_slots(vectors: u32) -> Vec<Slot> {
     let long = (vectors / 4).min(LONG_MAX);
-    let longs = if long < LONG_MIN {
-        0
-    } else {
-        vectors / 2 / long
-    };
+    let longs = if long < LONG_MIN { 0 } else { vectors / 2 / long };
     let mut lengths = Vec::new();
     let mut rest = vectors - longs * long;
     for cycles in SHORT.iter().cycle() {
@@ -66,21 +62,13 @@ pub(super) fn base_slots(vectors: u32) -> Vec<Slot> {
         rest -= rest.min(*cycles);
     }
     lengths.extend((0..longs).map(|_| long));
-    slots(
-        0,
-        0,
-        lengths.into_iter().map(|cycles| (Flavour::Base, cycles)),
-    )
+    slots(0, 0, lengths.into_iter().map(|cycles| (Flavour::Base, cycles)))
 }
 
 /// The deep episodes: lengths four times growing, fewer flavours of the longest.
 pub(super) fn deep_slots(first_index: u32, depth_max: u32, sequential: bool) -> Vec<Slot> {
     let mut plans = Vec::new();
-    let bound = if sequential {
-        depth_max
-    } else {
-        depth_max.min(DEEP_ALL)
-    };
+    let bound = if sequential { depth_max } else { depth_max.min(DEEP_ALL) };
     let mut cycles = DEEP_FIRST.min(bound);
     while cycles > 0 {
         let flavours: &[Flavour] = match (sequential, cycles <= DEEP_ALL) {
@@ -89,22 +77,14 @@ pub(super) fn deep_slots(first_index: u32, depth_max: u32, sequential: bool) -> 
             (true, false) => &[Flavour::Run, Flavour::Pulse],
         };
         plans.extend(flavours.iter().map(|&flavour| (flavour, cycles)));
-        cycles = if cycles == bound {
-            0
-        } else {
-            cycles.saturating_mul(4).min(bound)
-        };
+        cycles = if cycles == bound { 0 } else { cycles.saturating_mul(4).min(bound) };
     }
     slots(1, first_index, plans.into_iter())
 }
 
 /// The episodes for the constants of a candidate.
 pub(super) fn candidate_slots(first_index: u32) -> Vec<Slot> {
-    slots(
-        2,
-        first_index,
-        (0..CANDIDATE_EPISODES).map(|_| (Flavour::Candidate, CANDIDATE_CYCLES)),
-    )
+    slots(2, first_index, (0..CANDIDATE_EPISODES).map(|_| (Flavour::Candidate, CANDIDATE_CYCLES)))
 }
 
 fn slots(
@@ -117,14 +97,8 @@ fn slots(
         .enumerate()
         .map(|(number, (flavour, cycles))| {
             let number = number as u32;
-            let slot = Slot {
-                index: first_index + number,
-                sequence,
-                number,
-                flavour,
-                cycles,
-                before,
-            };
+            let slot =
+                Slot { index: first_index + number, sequence, number, flavour, cycles, before };
             before += cycles;
             slot
         })

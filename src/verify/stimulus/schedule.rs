@@ -15,11 +15,7 @@ use super::{Episode, Input, Kind, StepAt, Stimulus};
 pub(super) fn episode(stimulus: &Stimulus, slot: &Slot, tables: &[Tables]) -> Episode {
     let streams = stimulus.streams(slot);
     let mut run = Run::new(stimulus, slot, &streams, tables);
-    let order: &[u8] = if stimulus.clocks.is_empty() {
-        &[0, 2]
-    } else {
-        &[0, 1, 2, 3]
-    };
+    let order: &[u8] = if stimulus.clocks.is_empty() { &[0, 2] } else { &[0, 1, 2, 3] };
     let count = slot.cycles as usize * order.len();
     let mut steps = Vec::with_capacity(count);
     let mut rows = Vec::with_capacity((count + 1) * stimulus.layout.words);
@@ -42,12 +38,7 @@ pub(super) fn episode(stimulus: &Stimulus, slot: &Slot, tables: &[Tables]) -> Ep
             rows.extend_from_slice(&run.row);
         }
     }
-    Episode {
-        index: slot.index,
-        power_up: streams.word(WHOLE, lane::POWER_UP),
-        steps,
-        rows,
-    }
+    Episode { index: slot.index, power_up: streams.word(WHOLE, lane::POWER_UP), steps, rows }
 }
 
 /// The state of the generators and the inputs while an episode runs.
@@ -95,19 +86,16 @@ impl<'a> Run<'a> {
             .zip(inputs)
             .filter(|(_, input)| matches!(input.kind, Kind::Reset { .. }));
         let together = match settings.resets {
-            Resets::Pulsed { .. } => resets
-                .map(|(settings, _)| settings.start_cycles + 1)
-                .max()
-                .unwrap_or(0),
+            Resets::Pulsed { .. } => {
+                resets.map(|(settings, _)| settings.start_cycles + 1).max().unwrap_or(0)
+            }
             Resets::AsData | Resets::Never => 0,
         };
         Run {
             stimulus,
             tables,
             row: vec![0; stimulus.layout.words],
-            control: numbers
-                .map(|number| streams.state(number, lane::CONTROL))
-                .collect(),
+            control: numbers.map(|number| streams.state(number, lane::CONTROL)).collect(),
             noise: noise.collect(),
             asserted: vec![0; inputs.len()],
             reset_opportunities: 0,
@@ -142,10 +130,7 @@ impl<'a> Run<'a> {
             self.advance(at, input);
             let may_change = match input.kind {
                 Kind::Clock => continue,
-                Kind::Reset {
-                    active,
-                    synchronous,
-                } if self.settings.resets != Resets::AsData => {
+                Kind::Reset { active, synchronous } if self.settings.resets != Resets::AsData => {
                     if resets {
                         let glitch = self.settings.glitches && synchronous;
                         self.reset(at, input, active, glitch.then_some(step));
@@ -220,11 +205,7 @@ impl<'a> Run<'a> {
                 }
             };
             let gate = matches!(input.kind, Kind::Gate { .. });
-            let sides = if gate {
-                1
-            } else {
-                sides(self.settings.data_at)
-            };
+            let sides = if gate { 1 } else { sides(self.settings.data_at) };
             self.stays[at] = cycles * sides;
         }
         false
@@ -267,10 +248,7 @@ impl<'a> Run<'a> {
     }
 
     fn clocks_are(&self, level: bool) -> bool {
-        self.stimulus
-            .clocks
-            .iter()
-            .all(|&clock| (self.row[clock] == 1) == level)
+        self.stimulus.clocks.iter().all(|&clock| (self.row[clock] == 1) == level)
     }
 
     /// Gives an input its next value.
@@ -298,10 +276,7 @@ impl<'a> Run<'a> {
         };
         self.next.clear();
         self.next.resize(input.words(), 0);
-        draw.value(
-            field(settings.menu, 4 * entry + 3, 4 * entry),
-            &mut self.next,
-        );
+        draw.value(field(settings.menu, 4 * entry + 3, 4 * entry), &mut self.next);
         self.row[range].copy_from_slice(&self.next);
     }
 }

@@ -20,9 +20,8 @@ const HOLD: [Hold; 16] = {
 /// The same for an input that cannot be timed, in place of `Timed`.
 const UNTIMED: [Hold; 3] = [Hold::Drawn(64), Hold::Drawn(32), Hold::Drawn(8)];
 /// The same where nothing keeps state, so that an input that stays shows nothing new.
-const HOLD_COMBINATIONAL: [u64; 16] = [
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 32, 32, 32, 32,
-];
+const HOLD_COMBINATIONAL: [u64; 16] =
+    [64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 32, 32, 32, 32];
 /// Draws of 64 that make a one-bit input 1, by `SETTINGS[7:4]`.
 const BIAS: [u64; 16] = [32, 32, 32, 32, 32, 32, 8, 8, 8, 56, 56, 56, 1, 1, 63, 63];
 /// The same where nothing keeps state.
@@ -139,16 +138,9 @@ pub(super) fn settings(
         11 if short => Resets::Never,
         _ => {
             let rates = PULSES[usize::from(slot.cycles >= LONG_FROM)];
-            let rate = if base {
-                rates[field(whole, 5, 4) as usize]
-            } else {
-                0
-            };
+            let rate = if base { rates[field(whole, 5, 4) as usize] } else { 0 };
             let late = resets_at == [true, true] && field(whole, 7, 6) == 3;
-            Resets::Pulsed {
-                delay: u32::from(late),
-                rate,
-            }
+            Resets::Pulsed { delay: u32::from(late), rate }
         }
     };
     let favourite =
@@ -200,10 +192,9 @@ fn input_settings(
     let is_reset = matches!(input.kind, Kind::Reset { .. });
     let wide = input.width > 1;
     let (hold, bias) = match flavour {
-        Flavour::Base | Flavour::Candidate if !shape.sequential => (
-            Drawn(HOLD_COMBINATIONAL[class]),
-            BIAS_COMBINATIONAL[bias_class],
-        ),
+        Flavour::Base | Flavour::Candidate if !shape.sequential => {
+            (Drawn(HOLD_COMBINATIONAL[class]), BIAS_COMBINATIONAL[bias_class])
+        }
         // A reset that is data must not stay inactive for the episode, or it would be no test.
         Flavour::Base if is_reset && matches!(ordinary, Drawn(0 | 1)) => {
             (Drawn(8), BIAS[bias_class])
@@ -215,18 +206,12 @@ fn input_settings(
         Flavour::Run => (Drawn(0), 64),
         Flavour::Slow if may_be_timed && class < 8 => (Hold::Timed, 32),
         Flavour::Slow => (Drawn(1), 32),
-        Flavour::Pulse => (
-            Drawn(if class < 8 { 64 } else { 8 }),
-            if bias_class < 12 { 1 } else { 63 },
-        ),
+        Flavour::Pulse => {
+            (Drawn(if class < 8 { 64 } else { 8 }), if bias_class < 12 { 1 } else { 63 })
+        }
     };
     let start_cycles = START_CYCLES[field(word, 13, 12) as usize];
-    InputSettings {
-        hold,
-        bias,
-        menu: menu(flavour, word, word_of),
-        start_cycles,
-    }
+    InputSettings { hold, bias, menu: menu(flavour, word, word_of), start_cycles }
 }
 
 /// Sixteen modes: in a quarter of the segments all uniform, in a quarter mostly, in an eighth two modes

@@ -63,9 +63,7 @@ fn entries(all: impl Iterator<Item = Entry>) -> Vec<Entry> {
     all.dedup();
     if all.len() > ENTRIES_MAX {
         let count = all.len();
-        all = (0..ENTRIES_MAX)
-            .map(|at| all[at * count / ENTRIES_MAX].clone())
-            .collect();
+        all = (0..ENTRIES_MAX).map(|at| all[at * count / ENTRIES_MAX].clone()).collect();
     }
     all
 }
@@ -73,35 +71,23 @@ fn entries(all: impl Iterator<Item = Entry>) -> Vec<Entry> {
 /// The entries of one constant: `anywhere`, or at the lowest bit alone.
 fn placed(bits: &Bits, width: u32, anywhere: bool) -> Vec<Entry> {
     let used = used(bits).max(1);
-    let own = if bits.width > width && used <= width {
-        width
-    } else {
-        bits.width
-    };
+    let own = if bits.width > width && used <= width { width } else { bits.width };
     if own > width {
         let pieces = if anywhere { own.div_ceil(width) } else { 1 };
-        return (0..pieces)
-            .map(|piece| at(bits, piece * width, width, 0, width))
-            .collect();
+        return (0..pieces).map(|piece| at(bits, piece * width, width, 0, width)).collect();
     }
     let mut offsets = vec![0];
     if anywhere && own < width && own > 1 {
         offsets.extend((1..=(width - own) / own).map(|place| place * own));
         offsets.push(width - own);
     }
-    offsets
-        .into_iter()
-        .map(|offset| at(bits, 0, own, offset, width))
-        .collect()
+    offsets.into_iter().map(|offset| at(bits, 0, own, offset, width)).collect()
 }
 
 /// The bits `from..from + count` of a constant at bit `to` of an input of `width` bits.
 fn at(bits: &Bits, from: u32, count: u32, to: u32, width: u32) -> Entry {
     let words = width.div_ceil(64) as usize;
-    let mut entry = Entry {
-        value: vec![0; words],
-        mask: vec![0; words],
-    };
+    let mut entry = Entry { value: vec![0; words], mask: vec![0; words] };
     for bit in 0..count.min(width - to) {
         let place = (to + bit) as usize;
         entry.mask[place / 64] |= 1 << (place % 64);
@@ -113,18 +99,12 @@ fn at(bits: &Bits, from: u32, count: u32, to: u32, width: u32) -> Entry {
 
 fn bit_of(bits: &Bits, bit: u32) -> bool {
     bit < bits.width
-        && bits
-            .words
-            .get(bit as usize / 64)
-            .is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        && bits.words.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
 }
 
 /// Bits up to the highest one that is set.
 fn used(bits: &Bits) -> u32 {
-    (0..bits.width)
-        .rev()
-        .find(|&bit| bit_of(bits, bit))
-        .map_or(0, |bit| bit + 1)
+    (0..bits.width).rev().find(|&bit| bit_of(bits, bit)).map_or(0, |bit| bit + 1)
 }
 
 #[cfg(test)]
@@ -133,15 +113,9 @@ mod tests {
     use crate::design::Bits;
 
     fn check(width: u32, constant: (u32, u64), expect: &[(u64, u64)]) {
-        let bits = Bits {
-            width: constant.0,
-            words: vec![constant.1],
-        };
+        let bits = Bits { width: constant.0, words: vec![constant.1] };
         let pool = Tables::new(width, &[], &[bits]).pool;
-        let pool: Vec<_> = pool
-            .iter()
-            .map(|entry| (entry.value[0], entry.mask[0]))
-            .collect();
+        let pool: Vec<_> = pool.iter().map(|entry| (entry.value[0], entry.mask[0])).collect();
         assert_eq!(pool, expect);
     }
 
@@ -155,12 +129,7 @@ mod tests {
 
     #[test]
     fn tables_are_bounded() {
-        let pool: Vec<_> = (0..1000)
-            .map(|value| Bits {
-                width: 16,
-                words: vec![value],
-            })
-            .collect();
+        let pool: Vec<_> = (0..1000).map(|value| Bits { width: 16, words: vec![value] }).collect();
         assert_eq!(Tables::new(16, &[], &pool).pool.len(), ENTRIES_MAX);
     }
 }

@@ -19,18 +19,12 @@ pub(super) struct Walk {
 impl Walk {
     /// The walk, if these inputs have at most `changes` values.
     pub(super) fn new(inputs: &[Input], changes: u32, streams: &Streams) -> Option<Walk> {
-        let bits = inputs
-            .iter()
-            .try_fold(0u32, |sum, input| sum.checked_add(bits_of(input)))?;
+        let bits = inputs.iter().try_fold(0u32, |sum, input| sum.checked_add(bits_of(input)))?;
         if bits > changes.checked_ilog2()? {
             return None;
         }
         let word = streams.word(WHOLE, lane::WALK);
-        Some(Walk {
-            bits,
-            start: word,
-            increment: (word >> 32) | 1,
-        })
+        Some(Walk { bits, start: word, increment: (word >> 32) | 1 })
     }
 
     /// The code at a position, or nothing once all have been.
@@ -63,10 +57,9 @@ impl Walk {
         *code >>= bits;
         match &input.legal {
             None => vec![field],
-            Some(legal) => legal[(field as usize)
-                .checked_sub(legal.len())
-                .unwrap_or(field as usize)]
-            .clone(),
+            Some(legal) => {
+                legal[(field as usize).checked_sub(legal.len()).unwrap_or(field as usize)].clone()
+            }
         }
     }
 }

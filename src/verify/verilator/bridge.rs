@@ -42,7 +42,8 @@ mod ffi {
         fn output_widths(self: &Model) -> Vec<u32>;
         fn input_words(self: &Model) -> u32;
         fn output_words(self: &Model) -> u32;
-        fn run(self: &Model, start: Start, rows: &[u64], outputs: &mut [u64], bounds: Bounds) -> u8;
+        fn run(self: &Model, start: Start, rows: &[u64], outputs: &mut [u64], bounds: Bounds)
+        -> u8;
         fn run_defined(
             self: &Model,
             starts: &[Start],
@@ -132,10 +133,7 @@ impl Model {
         self.check(rows, outputs);
         assert_eq!(outputs.len(), defined.len());
         assert!(!starts.is_empty());
-        stop(
-            self.0
-                .run_defined(starts, rows, outputs, defined, bounds),
-        )
+        stop(self.0.run_defined(starts, rows, outputs, defined, bounds))
     }
 
     fn check(&self, rows: &[u64], outputs: &[u64]) {

@@ -90,10 +90,8 @@ fn is_public(name: &str, prefix: &str) -> bool {
 /// The C++ files in the order in which they can stand in one unit: classes, the symbol table that holds
 /// them, then bodies.
 fn read_files(folder: &Path, prefix: &str) -> Result<Vec<(String, String)>, HarvestError> {
-    let error = |path: &Path, source| HarvestError::Read {
-        path: path.display().to_string(),
-        source,
-    };
+    let error =
+        |path: &Path, source| HarvestError::Read { path: path.display().to_string(), source };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| error(folder, e))? {
         let path = entry.map_err(|e| error(folder, e))?.path();
@@ -239,7 +237,8 @@ fn table(symbol: &str, prefix: &str, root: &str, golden: &Interface, alone: bool
     let kept = if alone { root.to_owned() } else { format!("{prefix}__Syms") };
     let state = if alone { format!("offsetof({root}, vlSymsp)") } else { "0".into() };
     let steps = ["eval_static", "eval_initial", "eval_settle", "eval"];
-    let heads: String = steps.iter().map(|step| format!("void {root}___{step}({root}*);\n")).collect();
+    let heads: String =
+        steps.iter().map(|step| format!("void {root}___{step}({root}*);\n")).collect();
     let steps = steps.map(|step| format!("(salv::Step)&{root}___{step}")).join(", ");
     format!(
         "{heads}{life}static const salv::Port {symbol}_ports[] = {{{ports}}};\n\
@@ -301,7 +300,10 @@ mod tests {
                  void go({root}* s) {{ {root}___eval(s); }}\n"
             )
         };
-        let (one, two) = (economical(&text("Sx___024root"), "Sx___024root"), economical(&text("Sy___024root"), "Sy___024root"));
+        let (one, two) = (
+            economical(&text("Sx___024root"), "Sx___024root"),
+            economical(&text("Sy___024root"), "Sy___024root"),
+        );
         let guard = |text: &str| text.lines().next().map(str::to_owned);
         assert!(one.starts_with("#ifndef salv_"), "{one}");
         assert_eq!(guard(&one), guard(&two));

@@ -59,7 +59,8 @@ impl Marker {
             Err(error) => return Err(failed(&self.path, &error)),
         }
         let (task, candidate) = bytes.split_at(8);
-        let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        let word =
+            |bytes: &[u8]| bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
         let candidate = Some(word(candidate)).filter(|&candidate| candidate != GOLDEN);
         Ok(Some((word(task) as usize, candidate.map(|candidate| candidate as usize))))
     }

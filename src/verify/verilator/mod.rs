@@ -17,12 +17,12 @@ use super::process::{self, Limits, ProcessError};
 use super::stimulus::{self, Config};
 use super::worker::{Answer, Event, Request, WorkerError, Workers};
 use crate::design::Interface;
+use harvest::Member;
 use marker::Marker;
 use plan::{Built, Plan, Symbol, bare};
 use simulate::{Job, JobTask};
 use timing::{Stage, Timing};
 use unit::{Compiler, Optimise, Runtime, UnitError};
-use harvest::Member;
 
 pub mod bridge;
 pub mod harvest;
@@ -101,7 +101,8 @@ impl Verilator {
                 .map_err(|source| CacheError { path: path.display().to_string(), source })?;
             return Ok(Ok(Member { symbol: harvest::symbol(&prefix), text }));
         }
-        let member = self.timing.time(Stage::Verilate, || self.verilate(module, golden, &prefix))?;
+        let member =
+            self.timing.time(Stage::Verilate, || self.verilate(module, golden, &prefix))?;
         if let Ok(member) = &member {
             let scratch = self.cache.scratch()?;
             let path = scratch.path().join("member");
@@ -123,9 +124,8 @@ impl Verilator {
         let folder = scratch.path().join("out");
         let arguments = verilate::arguments(prefix, &folder, &file);
         let root = [("VERILATOR_ROOT", self.compiler.verilator_root.as_path())];
-        let attempt = |limits| {
-            process::run(&self.program, &arguments, &root, scratch.path(), limits)
-        };
+        let attempt =
+            |limits| process::run(&self.program, &arguments, &root, scratch.path(), limits);
         let mut ended = attempt(VERILATE_LIMITS)?;
         if ended.killed() {
             let cpu_seconds = VERILATE_LIMITS.cpu_seconds * 2;
@@ -164,7 +164,8 @@ impl Verilator {
         }
         // In the order of content, so that the same set in another order is the same unit.
         members.sort_by(|a, b| a.symbol.cmp(&b.symbol));
-        let optimise = if config.vectors < VECTORS_OF_OPTIMISED { Optimise::Build } else { Optimise::Run };
+        let optimise =
+            if config.vectors < VECTORS_OF_OPTIMISED { Optimise::Build } else { Optimise::Run };
         let all: Vec<&Member> = members.iter().collect();
         let unit = || self.compiler.unit(&self.runtime, &self.cache, &all, optimise);
         let (path, dropped) = self.timing.time(Stage::Compile, unit)?;
@@ -174,7 +175,9 @@ impl Verilator {
             .filter_map(|(member, why)| why.as_ref().map(|why| (member.symbol.as_str(), why)))
             .collect();
         let check = |symbol: Symbol| {
-            symbol.and_then(|s| dropped.get(s.as_str()).map_or(Ok(s.clone()), |&why| Err(why.clone())))
+            symbol.and_then(|s| {
+                dropped.get(s.as_str()).map_or(Ok(s.clone()), |&why| Err(why.clone()))
+            })
         };
         let symbols = symbols
             .into_iter()
@@ -230,7 +233,8 @@ impl Verilator {
             (Ok(golden), Ok(candidate)) => (golden.clone(), candidate.clone()),
             (Err(why), _) | (_, Err(why)) => return Ok(Err(Outcome::Unsupported(why.clone()))),
         };
-        let task = JobTask { index: 0, task: bare(task, &[0]), golden, candidates: vec![candidate] };
+        let task =
+            JobTask { index: 0, task: bare(task, &[0]), golden, candidates: vec![candidate] };
         let scratch = self.cache.scratch()?;
         let marker = Marker::create(&scratch.path().join("marker"))?;
         let job = self.job(&built, config, vec![task], 2, &marker);

@@ -71,7 +71,8 @@ impl Plan {
             if slot.done.is_some() || suspects.contains(&(index, None)) {
                 continue;
             }
-            let open = |&c: &usize| slot.known[c].is_none() && !suspects.contains(&(index, Some(c)));
+            let open =
+                |&c: &usize| slot.known[c].is_none() && !suspects.contains(&(index, Some(c)));
             let asked: Vec<usize> = (0..slot.known.len()).filter(open).collect();
             if !asked.is_empty() {
                 slot.asked = asked;
@@ -101,7 +102,11 @@ impl Plan {
     }
 
     /// Takes in what a worker says until it ends or dies.
-    pub(super) fn listen(&mut self, worker: &mut Worker, marker: &Marker) -> Result<(), WorkerError> {
+    pub(super) fn listen(
+        &mut self,
+        worker: &mut Worker,
+        marker: &Marker,
+    ) -> Result<(), WorkerError> {
         loop {
             match worker.hear()? {
                 Answer::Event(Event::Task { index, outcome }) => self.outcomes[index].take(outcome),
@@ -111,7 +116,9 @@ impl Plan {
                 }
                 Answer::Died(how) => {
                     let Some((index, candidate)) = marker.read()? else {
-                        return Err(WorkerError::Failed(format!("it {how} before it ran anything")));
+                        return Err(WorkerError::Failed(format!(
+                            "it {how} before it ran anything"
+                        )));
                     };
                     let candidate = candidate.map(|c| self.outcomes[index].asked[c]);
                     self.blame((index, candidate), &how);

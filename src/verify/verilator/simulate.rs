@@ -236,7 +236,8 @@ impl<'a> Runner<'a> {
         self.announce(Some(which))?;
         let mut outputs = vec![0; golden.value.len()];
         let start = Start { kind: 2, seed: episode.power_up };
-        let run = self.candidates[which].run(start, &episode.rows, &mut outputs, bounds(episode, 1));
+        let run =
+            self.candidates[which].run(start, &episode.rows, &mut outputs, bounds(episode, 1));
         if let Err(stop) = run {
             self.stopped[which] = Some(outcome(stop));
             return Ok(());
@@ -248,7 +249,9 @@ impl<'a> Runner<'a> {
             if compare::add_episode(&mut counts, &self.outputs, golden, &outputs) {
                 self.announce(Some(which))?;
                 let model = &self.candidates[which];
-                if let Err(stop) = name_kinds(model, &mut counts, &self.outputs, episode, golden, &outputs) {
+                if let Err(stop) =
+                    name_kinds(model, &mut counts, &self.outputs, episode, golden, &outputs)
+                {
                     self.stopped[which] = Some(outcome(stop));
                 }
             }
@@ -259,7 +262,8 @@ impl<'a> Runner<'a> {
 
     /// Runs the golden module from enough power-up states to be sure of its defined bits.
     fn confirm(&mut self, episode: &Episode, golden: &Values) -> Result<Rc<Values>, WorkerError> {
-        if let Some((_, confirmed)) = self.confirmed.as_ref().filter(|(at, _)| *at == episode.index) {
+        if let Some((_, confirmed)) = self.confirmed.as_ref().filter(|(at, _)| *at == episode.index)
+        {
             return Ok(confirmed.clone());
         }
         self.announce(None)?;
@@ -348,7 +352,9 @@ fn name_kinds(
         let own = run_defined(model, outputs, episode, states)?;
         counts.clone_from_slice(&before);
         compare::add_kinds(counts, outputs, episode, golden, compared, &own);
-        let is_new = |(old, new): (&Count, &Count)| new.kind == Some(MismatchKind::Value) && old.kind != new.kind;
+        let is_new = |(old, new): (&Count, &Count)| {
+            new.kind == Some(MismatchKind::Value) && old.kind != new.kind
+        };
         if !before.iter().zip(counts.iter()).any(is_new) {
             break;
         }

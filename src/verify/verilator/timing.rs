@@ -67,7 +67,9 @@ mod tests {
         let timing = Timing::default();
         std::thread::scope(|scope| {
             for _ in 0..2 {
-                scope.spawn(|| timing.time(Stage::Compile, || std::thread::sleep(Duration::from_millis(20))));
+                scope.spawn(|| {
+                    timing.time(Stage::Compile, || std::thread::sleep(Duration::from_millis(20)))
+                });
             }
         });
         let seconds = timing.seconds();

@@ -46,7 +46,8 @@ fn without_reserved(text: String) -> String {
     };
     let tokens: Vec<Token> = lex(&text).collect();
     let plain = || tokens.iter().filter(|token| !token.kind.is_trivia());
-    let is_head = |(head, name): (&Token, &Token)| text[head.span.clone()].ends_with("module") && named(name);
+    let is_head =
+        |(head, name): (&Token, &Token)| text[head.span.clone()].ends_with("module") && named(name);
     if !plain().zip(plain().skip(1)).any(is_head) {
         return text;
     }
@@ -55,7 +56,10 @@ fn without_reserved(text: String) -> String {
         other.push('_');
     }
     // The blank that ends an escaped identifier is not part of it.
-    tokens.iter().map(|token| if named(token) { &other } else { &text[token.span.clone()] }).collect()
+    tokens
+        .iter()
+        .map(|token| if named(token) { &other } else { &text[token.span.clone()] })
+        .collect()
 }
 
 /// Arguments of Verilator for one module, the files last.
@@ -119,11 +123,7 @@ fn numbered(letter: char, count: &mut u32) -> String {
 }
 
 fn range(port: &Port) -> String {
-    if port.width == 1 {
-        String::new()
-    } else {
-        format!("[{}:0] ", port.width - 1)
-    }
+    if port.width == 1 { String::new() } else { format!("[{}:0] ", port.width - 1) }
 }
 
 #[cfg(test)]
@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_line_and_not_our_file() {
-        let messages = "%Warning-X: /tmp/m.sv:1:1: w\n%Error: /tmp/m.sv:6:12: Duplicate declaration\n";
+        let messages =
+            "%Warning-X: /tmp/m.sv:1:1: w\n%Error: /tmp/m.sv:6:12: Duplicate declaration\n";
         let text = refusal(messages, "/tmp/m.sv");
         assert_eq!(text, "verilator refuses it: line 6:12: Duplicate declaration");
     }

@@ -31,11 +31,8 @@ pub fn paths(source: &str, module: &[&str]) -> Vec<Path> {
         } else {
             path(&tokens, at, &mut raw)
         };
-        let place: Vec<&str> = module
-            .iter()
-            .copied()
-            .chain(inline.iter().map(|(name, _)| name.as_str()))
-            .collect();
+        let place: Vec<&str> =
+            module.iter().copied().chain(inline.iter().map(|(name, _)| name.as_str())).collect();
         found.extend(
             raw.into_iter()
                 .map(|path| resolve(path, &place))
@@ -48,11 +45,9 @@ pub fn paths(source: &str, module: &[&str]) -> Vec<Path> {
 /// Reads one path of an expression or a type at `at`, and returns where to go on.
 fn path(tokens: &[Token], at: usize, found: &mut Vec<Path>) -> usize {
     let is_word = |at: usize| {
-        tokens.get(at).is_some_and(|token| {
-            token
-                .text
-                .starts_with(|c: char| c.is_alphabetic() || c == '_')
-        })
+        tokens
+            .get(at)
+            .is_some_and(|token| token.text.starts_with(|c: char| c.is_alphabetic() || c == '_'))
     };
     if !is_word(at) {
         return at + 1;
@@ -63,10 +58,7 @@ fn path(tokens: &[Token], at: usize, found: &mut Vec<Path>) -> usize {
         segments.push(tokens[next + 2].text.clone());
         next += 3;
     }
-    found.push(Path {
-        segments,
-        line: tokens[at].line,
-    });
+    found.push(Path { segments, line: tokens[at].line });
     next
 }
 
@@ -95,10 +87,7 @@ fn use_tree(tokens: &[Token], prefix: &[String], found: &mut Vec<Path>) {
             at += 1;
         }
         if let (Some(first), false) = (branch.first(), segments.is_empty()) {
-            found.push(Path {
-                segments,
-                line: first.line,
-            });
+            found.push(Path { segments, line: first.line });
         }
     }
 }
@@ -128,25 +117,13 @@ fn branches(tokens: &[Token]) -> Vec<&[Token]> {
 
 /// Makes `self::` and `super::` paths start at `crate`.
 fn resolve(mut path: Path, module: &[&str]) -> Path {
-    let supers = path
-        .segments
-        .iter()
-        .take_while(|segment| *segment == "super")
-        .count();
-    let is_relative = supers > 0
-        || path
-            .segments
-            .first()
-            .is_some_and(|segment| segment == "self");
+    let supers = path.segments.iter().take_while(|segment| *segment == "super").count();
+    let is_relative = supers > 0 || path.segments.first().is_some_and(|segment| segment == "self");
     if is_relative && path.segments.len() > 1 {
         let base = &module[..module.len().saturating_sub(supers)];
         let own = path.segments.iter().skip(supers.max(1)).cloned();
-        path.segments = ["crate"]
-            .iter()
-            .chain(base)
-            .map(|segment| (*segment).to_owned())
-            .chain(own)
-            .collect();
+        path.segments =
+            ["crate"].iter().chain(base).map(|segment| (*segment).to_owned()).chain(own).collect();
     }
     path
 }
@@ -168,13 +145,7 @@ mod tests {
         check("use crate::a::b;", &["crate::a::b"]);
         check(
             "use crate::{a, b::{c, self, d as e}, f::*};",
-            &[
-                "crate::a",
-                "crate::b::c",
-                "crate::b",
-                "crate::b::d",
-                "crate::f",
-            ],
+            &["crate::a", "crate::b::c", "crate::b", "crate::b::d", "crate::f"],
         );
         check("pub use std::{io, env};", &["std::io", "std::env"]);
     }

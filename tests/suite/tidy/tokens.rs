@@ -21,10 +21,7 @@ pub fn tokens(source: &str) -> Vec<Token> {
         let is_word = is_word_char(chars[at]) && !text.contains(['"', '\'']);
         let is_mark = end == at + 1 && !chars[at].is_whitespace();
         if is_word || is_mark {
-            tokens.push(Token {
-                text: text.trim_start_matches("r#").to_owned(),
-                line,
-            });
+            tokens.push(Token { text: text.trim_start_matches("r#").to_owned(), line });
         }
         line += chars[at..end].iter().filter(|c| **c == '\n').count();
         at = end;
@@ -103,9 +100,7 @@ fn length(rest: &[char]) -> usize {
 }
 
 fn word(rest: &[char]) -> usize {
-    rest.iter()
-        .position(|c| !is_word_char(*c))
-        .unwrap_or(rest.len())
+    rest.iter().position(|c| !is_word_char(*c)).unwrap_or(rest.len())
 }
 
 fn block_comment(rest: &[char]) -> usize {
@@ -134,11 +129,7 @@ fn string(rest: &[char], quote: usize) -> usize {
 fn raw_string(rest: &[char], prefix: usize, hashes: usize) -> usize {
     let mut at = prefix + hashes + 1;
     while at < rest.len() {
-        let closing = rest[at + 1..]
-            .iter()
-            .take(hashes)
-            .filter(|c| **c == '#')
-            .count();
+        let closing = rest[at + 1..].iter().take(hashes).filter(|c| **c == '#').count();
         if rest[at] == '"' && closing == hashes {
             return at + 1 + hashes;
         }
@@ -150,11 +141,7 @@ fn raw_string(rest: &[char], prefix: usize, hashes: usize) -> usize {
 /// `'a'` and `'\n'` are characters, `'a` without a closing quote is a lifetime (a mark and a word).
 fn character_or_lifetime(rest: &[char]) -> usize {
     match rest.get(1) {
-        Some('\\') => rest
-            .iter()
-            .skip(3)
-            .position(|c| *c == '\'')
-            .map_or(rest.len(), |at| at + 4),
+        Some('\\') => rest.iter().skip(3).position(|c| *c == '\'').map_or(rest.len(), |at| at + 4),
         Some(_) if rest.get(2) == Some(&'\'') => 3,
         _ => 1,
     }

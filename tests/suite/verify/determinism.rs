@@ -22,7 +22,11 @@ fn threads_and_batches_change_no_byte() {
     for (threads, batch) in [("2", "7"), ("2", "64"), ("3", "1000")] {
         let again = bench.verify("again.jsonl", &["--threads", threads, "--batch", batch]);
         assert_eq!(first, again, "{threads} threads, batches of {batch}");
-        assert_eq!(meta, bench.read("again.jsonl.meta.json"), "{threads} threads, batches of {batch}");
+        assert_eq!(
+            meta,
+            bench.read("again.jsonl.meta.json"),
+            "{threads} threads, batches of {batch}"
+        );
     }
 }
 
@@ -50,7 +54,8 @@ fn a_killed_run_is_continued_to_the_same_bytes() {
     let bench = bench();
     let arguments = ["--threads", "1", "--batch", "4"];
     let whole = bench.verify("whole.jsonl", &arguments);
-    let mut child = bench.command("killed.jsonl", &arguments).stderr(Stdio::null()).spawn().expect("a run");
+    let mut child =
+        bench.command("killed.jsonl", &arguments).stderr(Stdio::null()).spawn().expect("a run");
     wait_for_rows(&bench, "killed.jsonl", whole.lines().count());
     child.kill().expect("a run to be killed");
     child.wait().expect("its end");
@@ -69,7 +74,8 @@ fn an_interrupted_run_ends_on_a_whole_row_and_is_continued() {
     let bench = bench();
     let arguments = ["--threads", "1", "--batch", "4"];
     let whole = bench.verify("whole.jsonl", &arguments);
-    let mut child = bench.command("part.jsonl", &arguments).stderr(Stdio::piped()).spawn().expect("a run");
+    let mut child =
+        bench.command("part.jsonl", &arguments).stderr(Stdio::piped()).spawn().expect("a run");
     wait_for_rows(&bench, "part.jsonl", whole.lines().count());
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("a signal sent");
@@ -92,7 +98,10 @@ fn a_run_is_not_continued_as_another() {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && stderr.contains(key), "{stderr}");
     }
-    bench.write("candidates.jsonl", Fixture::load("registers").cases.iter().map(|case| &case.candidate));
+    bench.write(
+        "candidates.jsonl",
+        Fixture::load("registers").cases.iter().map(|case| &case.candidate),
+    );
     let output = bench.command("verdicts.jsonl", &["--resume"]).output().expect("a run");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && stderr.contains("candidates"), "{stderr}");
@@ -110,9 +119,20 @@ fn a_finished_run_is_continued_by_doing_nothing() {
 fn the_provenance_names_everything_but_the_time() {
     let bench = Bench::new(&[Fixture::load("printing")]);
     bench.verify("verdicts.jsonl", &[]);
-    let meta: serde_json::Value = serde_json::from_str(&bench.read("verdicts.jsonl.meta.json")).expect("JSON");
-    let keys: BTreeSet<&str> = meta.as_object().expect("an object").keys().map(String::as_str).collect();
-    for key in ["schema", "stage", "stimulus", "configuration", "configuration_hash", "seed", "tools", "inputs"] {
+    let meta: serde_json::Value =
+        serde_json::from_str(&bench.read("verdicts.jsonl.meta.json")).expect("JSON");
+    let keys: BTreeSet<&str> =
+        meta.as_object().expect("an object").keys().map(String::as_str).collect();
+    for key in [
+        "schema",
+        "stage",
+        "stimulus",
+        "configuration",
+        "configuration_hash",
+        "seed",
+        "tools",
+        "inputs",
+    ] {
         assert!(keys.contains(key), "{key} in {keys:?}");
     }
     assert!(meta["tools"]["verilator"].is_string() && meta["tools"]["slang"].is_string());

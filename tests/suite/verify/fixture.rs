@@ -50,15 +50,19 @@ impl Fixture {
     /// Reads the file of that name, without the suffix.
     pub fn load(file: &str) -> Fixture {
         let path = fixture_folder().join(file).with_extension("v");
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Fixture::parse(file, &text)
     }
 
     /// Reads a fixture; a mistake in it is a panic with its line.
     pub fn parse(file: &str, text: &str) -> Fixture {
         let mut fixture = Fixture::default();
-        let starts: Vec<usize> =
-            text.match_indices("//# ").map(|(at, _)| at).filter(|&at| at == 0 || text[..at].ends_with('\n')).collect();
+        let starts: Vec<usize> = text
+            .match_indices("//# ")
+            .map(|(at, _)| at)
+            .filter(|&at| at == 0 || text[..at].ends_with('\n'))
+            .collect();
         for (number, &start) in starts.iter().enumerate() {
             let part = &text[start + 4..starts.get(number + 1).copied().unwrap_or(text.len())];
             let (head, body) = part.split_once('\n').unwrap_or((part, ""));
@@ -85,7 +89,8 @@ impl Fixture {
     fn add(&mut self, id: &str, expected: &str, body: &str, place: &str) {
         let problem = self.problems.last().expect("a golden line first");
         let edits = body.lines().filter(|line| !line.trim().is_empty());
-        let is_edited = body.contains("//- ") && edits.clone().all(|l| l.starts_with("//-") || l.starts_with("//+"));
+        let is_edited = body.contains("//- ")
+            && edits.clone().all(|l| l.starts_with("//-") || l.starts_with("//+"));
         let completion = match id {
             "itself" => problem.golden.clone(),
             _ if is_edited => edited(&problem.golden, edits, place),
@@ -153,18 +158,28 @@ impl Case {
         let failed = |why: String| {
             let (place, id, expected) = (&self.place, &self.candidate.id, &self.expected);
             let message = verdict.message.as_deref().unwrap_or_default();
-            let found: Vec<String> = verdict.signals.iter().map(|s| format!("{} {}", s.name, word(s))).collect();
+            let found: Vec<String> =
+                verdict.signals.iter().map(|s| format!("{} {}", s.name, word(s))).collect();
             let status = verdict.status.name();
-            Err(format!("{place}: {id}\n    expected {expected}\n    found    {status} {message}{}{why}", found.join(", ")))
+            Err(format!(
+                "{place}: {id}\n    expected {expected}\n    found    {status} {message}{}{why}",
+                found.join(", ")
+            ))
         };
         if verdict.problem != problem.problem || verdict.backend != "verilator" {
             return failed(" of another problem or backend".into());
         }
         let (statuses, words) = self.expected.split_once(" (").unwrap_or((&self.expected, ""));
-        if statuses.split('|').any(|status| status == verdict.status.name()) && verdict.status != Status::Judged {
+        if statuses.split('|').any(|status| status == verdict.status.name())
+            && verdict.status != Status::Judged
+        {
             let message = verdict.message.as_deref().unwrap_or_default();
             let said = message.contains(words.trim_end_matches(')')) && !message.is_empty();
-            return if said && verdict.signals.is_empty() { Ok(()) } else { failed(" without these words".into()) };
+            return if said && verdict.signals.is_empty() {
+                Ok(())
+            } else {
+                failed(" without these words".into())
+            };
         }
         let mut wanted: BTreeMap<&str, &str> =
             self.expected.split(", ").filter_map(|output| output.trim().rsplit_once(' ')).collect();
@@ -203,7 +218,11 @@ fn evidence(verdict: &Verdict) -> Result<(), String> {
             Judgement::Unchecked => signal.toggles == 0,
             _ => signal.compared > 0,
         };
-        if signal.kind.is_some() != wrong || signal.first.is_some() != wrong || !counted || !compared {
+        if signal.kind.is_some() != wrong
+            || signal.first.is_some() != wrong
+            || !counted
+            || !compared
+        {
             return Err(format!(" with the evidence {signal:?}"));
         }
         if let Some(first) = &signal.first

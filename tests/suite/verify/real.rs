@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use salv::candidate::Candidate;
 use salv::problem::{self, Problem};
-use salv::verilog::{Kind, lex};
 use salv::verify::verdict::{Judgement, Status, Verdict};
+use salv::verilog::{Kind, lex};
 
 use super::fixture::Fixture;
 use super::runs::Bench;
@@ -20,7 +20,8 @@ fn goldens_of_benchmarks_agree_with_themselves() {
         return;
     };
     let step = if std::env::var_os("SALV_TEST_ALL").is_some() { 1 } else { 5 };
-    let problems: Vec<Problem> = problem::load(&path).expect("the problems").into_iter().step_by(step).collect();
+    let problems: Vec<Problem> =
+        problem::load(&path).expect("the problems").into_iter().step_by(step).collect();
     let bench = Bench::new(&[Fixture::default()]);
     bench.write("problems.jsonl", problems.iter());
     bench.write("candidates.jsonl", problems.iter().map(itself));
@@ -30,7 +31,9 @@ fn goldens_of_benchmarks_agree_with_themselves() {
         let verdict: Verdict = serde_json::from_str(line).expect("a verdict");
         judged += usize::from(verdict.status == Status::Judged);
         let fault = match verdict.status {
-            Status::Judged => verdict.signals.iter().any(|signal| signal.verdict == Judgement::Wrong),
+            Status::Judged => {
+                verdict.signals.iter().any(|signal| signal.verdict == Judgement::Wrong)
+            }
             // What the golden text cannot be judged for is no fault of the renamed text.
             status => !matches!(status, Status::BadProblem | Status::Unsupported),
         };
@@ -38,7 +41,12 @@ fn goldens_of_benchmarks_agree_with_themselves() {
             wrong.push(line.to_owned());
         }
     }
-    assert!(wrong.is_empty(), "{} goldens differ from themselves:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} goldens differ from themselves:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert!(judged * 100 >= problems.len() * 95, "only {judged} of {} were judged", problems.len());
 }
 
@@ -69,7 +77,13 @@ fn renamed(text: &str, from: &str, to: &str) -> String {
         matches!(before, Some("module" | "macromodule"))
     };
     (0..tokens.len())
-        .map(|at| if tokens[at].kind == Kind::Word && word(at) == from && is_name(at) { to } else { word(at) })
+        .map(|at| {
+            if tokens[at].kind == Kind::Word && word(at) == from && is_name(at) {
+                to
+            } else {
+                word(at)
+            }
+        })
         .collect()
 }
 

@@ -17,13 +17,17 @@ impl Bench {
     pub fn new(fixtures: &[Fixture]) -> Bench {
         let bench = Bench { folder: tempfile::tempdir().expect("a folder") };
         bench.write("problems.jsonl", fixtures.iter().flat_map(|fixture| &fixture.problems));
-        bench.write("candidates.jsonl", fixtures.iter().flat_map(|f| f.cases.iter().map(|case| &case.candidate)));
+        bench.write(
+            "candidates.jsonl",
+            fixtures.iter().flat_map(|f| f.cases.iter().map(|case| &case.candidate)),
+        );
         bench
     }
 
     /// Writes rows to a file of this folder.
     pub fn write<T: Serialize>(&self, file: &str, rows: impl Iterator<Item = T>) {
-        let lines: Vec<String> = rows.map(|row| serde_json::to_string(&row).expect("JSON") + "\n").collect();
+        let lines: Vec<String> =
+            rows.map(|row| serde_json::to_string(&row).expect("JSON") + "\n").collect();
         std::fs::write(self.path(file), lines.concat()).expect("a file written");
     }
 
@@ -47,7 +51,8 @@ impl Bench {
 
     /// `salv verify` of this folder's files into `output`, ready to be started.
     pub fn command(&self, output: &str, arguments: &[&str]) -> Command {
-        let mut command = self.salv(&["verify", "problems.jsonl", "candidates.jsonl", "-o", output]);
+        let mut command =
+            self.salv(&["verify", "problems.jsonl", "candidates.jsonl", "-o", output]);
         command.args(arguments);
         command
     }
