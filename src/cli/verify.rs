@@ -192,7 +192,7 @@ fn judge_rest(
             told = Instant::now();
             eprintln!("{} of {total} candidates", summary.candidates);
         }
-        if flushed.elapsed() > Duration::from_secs(1) {
+        if flushed.elapsed() > FLUSH {
             flushed = Instant::now();
             writer.flush().map_err(|error| RunError::Stream(Box::new(error)))?;
         }
@@ -213,6 +213,9 @@ fn parallelism(arguments: &Arguments) -> anyhow::Result<Parallelism> {
     anyhow::ensure!(arguments.batch > 0, "--batch must be 1 or more");
     Ok(Parallelism { threads, batch: arguments.batch })
 }
+
+/// How often rows are handed to the system: what a killed run has to judge again.
+const FLUSH: Duration = Duration::from_millis(50);
 
 /// How often a run says how far it is where there is no terminal for a bar.
 const QUIET: Duration = Duration::from_secs(30);

@@ -196,9 +196,15 @@ impl<'a> Scan<'a> {
         match self.word(index) {
             "`timescale" | "`line" => self.kind(index + 1) == Some(Kind::Number),
             "`define" | "`ifdef" | "`ifndef" | "`undef" | "`default_nettype" => next_is_name,
-            "`include" => self.kind(index + 1) == Some(Kind::String),
-            "`resetall" | "`endif" | "`else" | "`celldefine" | "`endcelldefine" => next != "`",
-            "import" => next_is_name && self.word(index + 2) == "::",
+            "`include" | "`begin_keywords" => self.kind(index + 1) == Some(Kind::String),
+            "`resetall" | "`endif" | "`else" | "`celldefine" | "`endcelldefine" | "`end_keywords"
+            | "`nounconnected_drive" => next != "`",
+            "`unconnected_drive" | "`pragma" => next_is_name,
+            // A package, or a function of another language.
+            "import" | "export" => {
+                next_is_name && self.word(index + 2) == "::"
+                    || self.kind(index + 1) == Some(Kind::String)
+            }
             "typedef" => matches!(
                 next,
                 "enum" | "struct" | "union" | "logic" | "reg" | "bit" | "int" | "byte"

@@ -270,10 +270,11 @@ fn refused(members: &[&Member], dropped: &[Option<String>], ended: &Ended) -> Ve
                 .push((index, format!("the C++ compiler refuses the model: {}", message.trim())));
         }
     }
-    if refused.is_empty() && ended.killed() {
-        if let Some((index, _)) = alive().max_by_key(|(_, m)| m.text.len()) {
-            refused.push((index, "the C++ compiler ran out of time or memory on the model".into()));
-        }
+    if refused.is_empty()
+        && ended.killed()
+        && let Some((index, _)) = alive().max_by_key(|(_, m)| m.text.len())
+    {
+        refused.push((index, "the C++ compiler ran out of time or memory on the model".into()));
     }
     refused
 }

@@ -52,7 +52,8 @@ fn another_seed_is_another_stimulus() {
 #[test]
 fn a_killed_run_is_continued_to_the_same_bytes() {
     let bench = bench();
-    let arguments = ["--threads", "1", "--batch", "4"];
+    // A worker for each candidate: slow enough to be stopped on its way.
+    let arguments = ["--threads", "1", "--batch", "1"];
     let whole = bench.verify("whole.jsonl", &arguments);
     let mut child =
         bench.command("killed.jsonl", &arguments).stderr(Stdio::null()).spawn().expect("a run");
@@ -72,7 +73,8 @@ fn a_killed_run_is_continued_to_the_same_bytes() {
 #[test]
 fn an_interrupted_run_ends_on_a_whole_row_and_is_continued() {
     let bench = bench();
-    let arguments = ["--threads", "1", "--batch", "4"];
+    // A worker for each candidate: slow enough to be stopped on its way.
+    let arguments = ["--threads", "1", "--batch", "1"];
     let whole = bench.verify("whole.jsonl", &arguments);
     let mut child =
         bench.command("part.jsonl", &arguments).stderr(Stdio::piped()).spawn().expect("a run");

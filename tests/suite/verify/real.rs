@@ -14,6 +14,7 @@ use super::fixture::Fixture;
 use super::runs::Bench;
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that skips says so")]
 fn goldens_of_benchmarks_agree_with_themselves() {
     let Some(path) = benchmark() else {
         eprintln!("skipped: no ../shared/data/problems.jsonl");
