@@ -197,7 +197,12 @@ impl<'a> Scan<'a> {
             "`timescale" | "`line" => self.kind(index + 1) == Some(Kind::Number),
             "`define" | "`ifdef" | "`ifndef" | "`undef" | "`default_nettype" => next_is_name,
             "`include" | "`begin_keywords" => self.kind(index + 1) == Some(Kind::String),
-            "`resetall" | "`endif" | "`else" | "`celldefine" | "`endcelldefine" | "`end_keywords"
+            "`resetall"
+            | "`endif"
+            | "`else"
+            | "`celldefine"
+            | "`endcelldefine"
+            | "`end_keywords"
             | "`nounconnected_drive" => next != "`",
             "`unconnected_drive" | "`pragma" => next_is_name,
             // A package, or a function of another language.
