@@ -262,6 +262,13 @@ fn mark(signal: &SignalVerdict, paint: &Paint) -> String {
 
 fn evidence(signal: &SignalVerdict) -> String {
     let seen = format!("{} bits compared, {} toggled", signal.compared, signal.toggles);
+    if signal.verdict == Judgement::Unchecked {
+        let why = match signal.compared {
+            0 => "the golden module never defines it",
+            _ => "the golden module never moves it in the cycles that were run",
+        };
+        return format!("{why}; {seen}");
+    }
     let Some(first) = &signal.first else { return seen };
     let kind = match signal.kind {
         Some(MismatchKind::Unknown) => "by unknown bits only",
