@@ -203,6 +203,9 @@ void run_body(void* argument) {
     }
     for (std::size_t step = 0; step < steps; ++step) {
         const std::size_t row = step + 1;
+        if (step == STEPS_OF_ALL && run.bounds.starts_kept) {
+            while (instances.size() > run.bounds.starts_kept) instances.pop_back();
+        }
         if (unchanged(run, row)) {
             repeat(run, step);
             continue;
@@ -214,9 +217,6 @@ void run_body(void* argument) {
         sample(run, instances, step, other);
         // Once a cycle is often enough: looking costs about as much as a step.
         if (step % 4 == 3 && instances.size() > 1) drop_equal(instances);
-        if (step == STEPS_OF_ALL && run.bounds.starts_kept) {
-            while (instances.size() > run.bounds.starts_kept) instances.pop_back();
-        }
     }
 }
 

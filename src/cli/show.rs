@@ -280,9 +280,21 @@ fn evidence(signal: &SignalVerdict) -> String {
     format!("{points}first at episode {episode}, cycle {cycle}, step {step}; {seen}")
 }
 
+/// The completion with line numbers; a control character, which could command the terminal, is shown as a
+/// picture of itself.
 fn numbered(completion: &str, paint: &Paint) -> String {
-    let lines = completion.lines().enumerate();
-    lines.map(|(i, line)| format!("{} {line}\n", paint.dim(&format!("{:4}", i + 1)))).collect()
+    let shown = |c: char| match c {
+        '\t' => c,
+        _ if c.is_control() => {
+            char::from_u32(0x2400 + u32::from(c)).filter(|_| c < ' ').unwrap_or('\u{fffd}')
+        }
+        _ => c,
+    };
+    let line = |(i, line): (usize, &str)| {
+        let text: String = line.chars().map(shown).collect();
+        format!("{} {text}\n", paint.dim(&format!("{:4}", i + 1)))
+    };
+    completion.lines().enumerate().map(line).collect()
 }
 
 /// The last steps before the mismatch: a line for each input, then the output on both sides.

@@ -57,7 +57,8 @@ pub struct StimulusArguments {
     #[arg(long, default_value_t = Config::default().seed)]
     pub seed: u64,
     /// Cycles of random inputs, over all episodes
-    #[arg(long, default_value_t = Config::default().vectors)]
+    #[arg(long, default_value_t = Config::default().vectors,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(stimulus::VECTORS_MAX)))]
     pub vectors: u32,
 }
 
@@ -124,6 +125,14 @@ pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Worker
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    for input in [&arguments.problems, &arguments.candidates] {
+        let same = |path: &Path| path.canonicalize().ok();
+        anyhow::ensure!(
+            same(input).is_none() || same(input) != same(&arguments.output),
+            "the output {} would overwrite an input: choose another with -o",
+            arguments.output.display()
+        );
+    }
     let problems = problem::load(&arguments.problems)?;
     let config = arguments.stimulus.config();
     let (backend, workers) = arguments.backend.open()?;

@@ -75,8 +75,30 @@ impl<'s> Text<'s> {
     /// Refuses what no tool may be given.
     pub(super) fn refuse_limits(&self) -> Result<(), Refusal> {
         self.refuse_includes()?;
+        self.refuse_tool_names()?;
         self.refuse_depth()?;
         self.refuse_growth()
+    }
+
+    /// Names that one tool predefines and another does not: behind `` `ifdef VERILATOR `` could stand what
+    /// slang, which judges the text, never sees.
+    fn refuse_tool_names(&self) -> Result<(), Refusal> {
+        let mut test = None;
+        for token in crate::verilog::lex(self.source).filter(|token| !token.kind.is_trivia()) {
+            let word = &self.source[token.span.clone()];
+            let name = word.trim_start_matches('\\').to_ascii_lowercase();
+            let of_a_tool = ["verilator", "__slang", "__icarus", "systemc", "sv_cov_"]
+                .iter()
+                .any(|head| name.starts_with(head));
+            if let Some((start, directive)) = test.take().filter(|_| of_a_tool) {
+                let message = format!("{directive} {word} asks which tool reads it");
+                return Err(self.refusal_at(Reason::Forbidden, message, start));
+            }
+            if matches!(word, "`ifdef" | "`ifndef" | "`elsif") {
+                test = Some((token.span.start, word));
+            }
+        }
+        Ok(())
     }
 
     /// A file name after the directive is enough: the tools open it even where the text is dead.
@@ -89,6 +111,13 @@ impl<'s> Text<'s> {
                     "`include opens a file",
                     token.start,
                 ));
+            }
+            // What these say or do is another thing for each tool, and slang reads other text than Verilator.
+            let own = word == "`__FILE__"
+                || ["`verilator", "`verilog", "`systemc"].iter().any(|head| word.starts_with(head));
+            if own {
+                let message = format!("{word} means another thing to each tool");
+                return Err(self.refusal_at(Reason::Forbidden, message, token.start));
             }
             // `` a`inc``lude `` is one directive to the preprocessor.
             if token.in_macro && self.source[token.end..].starts_with("``") {
