@@ -96,7 +96,7 @@ impl WorkerError {
     }
 }
 
-/// Address space of a worker in bytes; slang and 50 models take a tenth of it.
+/// Address space of a worker in bytes: chosen well below what an ordinary machine has for two of them.
 const MEMORY_MAX: u64 = 4 << 30;
 
 /// CPU time for elaborating one module in seconds; the slowest of 32,000 real candidates takes 0.1 s.

@@ -36,7 +36,7 @@ pub mod verilate;
 /// Vectors from which a quicker model is worth a slower build.
 const VECTORS_OF_OPTIMISED: u32 = 20_000;
 
-/// CPU time of one verilation in seconds; the slowest of 32,000 real candidates takes 2 s.
+/// CPU time of one verilation in seconds: a backstop; a usual module takes some milliseconds.
 const VERILATE_LIMITS: Limits = Limits { cpu_seconds: 60, memory: 4 << 30 };
 
 /// The backend, ready to judge.

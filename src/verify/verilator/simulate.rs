@@ -34,7 +34,7 @@ pub const POWER_UPS_TO_CONFIRM: usize = 256;
 /// output has not moved there is no such limit, since it would be left unchecked.
 const DEEP_IDLE_MAX: u32 = 3;
 
-/// Loop iterations that one evaluation may take: the longest of 32,000 real candidates takes 70,000.
+/// Loop iterations that one evaluation may take: chosen, as some milliseconds of an empty loop.
 const TICKS_OF_STEP_MAX: u64 = 4_000_000;
 
 /// Loop iterations that an episode may take beside [`TICKS_OF_STEP_MEAN`] for each of its steps.
