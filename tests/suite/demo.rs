@@ -22,6 +22,11 @@ struct Expected {
 
 /// Runs `salv verify` on the fixtures; `None` where the machine lacks what it needs.
 fn verify(folder: &Path, arguments: &[&str]) -> Option<PathBuf> {
+    verify_loudly(folder, arguments).map(|(output, _)| output)
+}
+
+/// The same, with what the run said.
+fn verify_loudly(folder: &Path, arguments: &[&str]) -> Option<(PathBuf, String)> {
     let doctor =
         Command::new(env!("CARGO_BIN_EXE_salv")).arg("doctor").output().expect("the program runs");
     if !doctor.status.success() {
@@ -39,8 +44,9 @@ fn verify(folder: &Path, arguments: &[&str]) -> Option<PathBuf> {
         .args(arguments)
         .output()
         .expect("the program runs");
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    Some(output)
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success(), "{said}");
+    Some((output, said))
 }
 
 fn fixture(name: &str) -> PathBuf {
@@ -92,6 +98,49 @@ fn each_candidate_is_wrong_where_its_mistake_reaches_and_nowhere_else() {
         .map(|name| format!("{name}\n  expected {}\n  found    {}", expected[name], verdicts[name]))
         .collect();
     assert!(differences.is_empty(), "\n{}\n", differences.join("\n"));
+}
+
+/// The README shows what the demo prints. It once went stale by a new stimulus and nobody saw it.
+#[test]
+fn the_readme_shows_what_the_demo_prints() {
+    const BEGIN: &str = "<!-- demo output -->\n```text\n";
+    const END: &str = "```\n<!-- end of demo output -->\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some((output, said)) = verify_loudly(folder.path(), &[]) else { return };
+    let show = Command::new(env!("CARGO_BIN_EXE_salv"))
+        .arg("show")
+        .arg(&output)
+        .arg("counter_load/late-tc")
+        .output()
+        .expect("the program runs");
+    assert!(show.status.success(), "{}", String::from_utf8_lossy(&show.stderr));
+    let printed = demo_output(&said, &String::from_utf8_lossy(&show.stdout));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(&path).expect("the README");
+    let (before, rest) = readme.split_once(BEGIN).expect("the mark before the demo's output");
+    let (shown, after) = rest.split_once(END).expect("the mark after the demo's output");
+    if shown != printed && std::env::var_os("SALV_TEST_UPDATE").is_some() {
+        let updated = [before, BEGIN, &printed, END, after].concat();
+        return std::fs::write(&path, updated).expect("the README to be written");
+    }
+    assert_eq!(shown, printed, "run this test with SALV_TEST_UPDATE=1 and read the difference");
+}
+
+/// The summary without its times, and the candidate shown without its text.
+fn demo_output(said: &str, shown: &str) -> String {
+    let summary = said.lines().skip_while(|line| !line.starts_with("candidates "));
+    let summary = summary.take_while(|line| !line.contains(" candidates in "));
+    let mut lines: Vec<&str> = summary.collect();
+    lines.push("");
+    for paragraph in shown.split("\n\n").filter(|paragraph| !paragraph.starts_with("replay: ")) {
+        let first = paragraph.split_whitespace().next().unwrap_or_default();
+        if first.parse::<u32>().is_err() {
+            lines.extend(paragraph.lines());
+        } else if lines.last() != Some(&"  [the candidate's text]") {
+            lines.push("  [the candidate's text]");
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 #[test]
