@@ -331,7 +331,26 @@ fn mismatch(
         "first mismatch of `{}`: episode {}, cycle {}, step {}\n",
         signal.name, first.episode, first.cycle, first.step
     );
-    Ok(caption + &table.render(paint))
+    let replayed =
+        [&trace.golden, &trace.candidate].map(|side| trace.outputs.literal(port, side, at));
+    Ok(caption + &table.render(paint) + &contradiction(first, &replayed))
+}
+
+/// A sentence if the replay does not show what the run recorded: then another version of a tool, or of this
+/// program, made the record. A bit that either side of a comparison has as x does not count, since how many
+/// power-up states say so is not the same in a run and in a replay.
+fn contradiction(first: &FirstMismatch, [golden, candidate]: &[String; 2]) -> String {
+    let differ = |recorded: &str, replayed: &str| {
+        let mut bits = recorded.chars().zip(replayed.chars());
+        recorded.len() != replayed.len() || bits.any(|(a, b)| a != b && a != 'x' && b != 'x')
+    };
+    if !differ(&first.golden, golden) && !differ(&first.candidate, candidate) {
+        return String::new();
+    }
+    format!(
+        "the record says golden {}, candidate {} here: it was made by other versions (see its .meta.json); judge the candidates again\n",
+        first.golden, first.candidate
+    )
 }
 
 /// `1'b0` as `0`, up to 8 bits in binary, above in hexadecimal; a long one keeps its low end.
@@ -416,7 +435,7 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{quoted, short};
+    use super::{FirstMismatch, contradiction, quoted, short};
 
     #[test]
     fn values_are_short() {
@@ -425,6 +444,24 @@ mod tests {
         assert_eq!(short("9'b1_0000_1111".replace('_', "").as_str()), "10f");
         assert_eq!(short("12'bxxxx0x001010"), "xXa");
         assert_eq!(short(&format!("128'b{}", "1010".repeat(32))), format!("…{}", "a".repeat(15)));
+    }
+
+    #[test]
+    fn a_replay_that_shows_other_values_than_the_record_says_so() {
+        let first = FirstMismatch {
+            episode: 0,
+            cycle: 0,
+            step: 0,
+            golden: "2'b0x".into(),
+            candidate: "2'b11".into(),
+        };
+        let said = |golden: &str, candidate: &str| {
+            contradiction(&first, &[golden.to_owned(), candidate.to_owned()])
+        };
+        assert_eq!(said("2'b01", "2'b1x"), "");
+        assert!(said("2'b11", "2'b11").contains("golden 2'b0x, candidate 2'b11"));
+        assert!(said("2'b00", "2'b10").contains("other versions"));
+        assert!(said("2'b00", "3'b011").contains("other versions"));
     }
 
     #[test]
