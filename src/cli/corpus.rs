@@ -1,5 +1,8 @@
 //! `salv corpus`: what was typed, then one importer, then the files.
 
+mod check;
+mod sft;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,7 +18,7 @@ use crate::corpus::{
 use crate::problem::{self, Problem};
 use crate::record::{Meta, Writer};
 
-/// Turn a benchmark, a folder or another program's samples into problems.jsonl and candidates.jsonl
+/// Turn benchmarks, folders and other programs' data into problems.jsonl, candidates.jsonl and sft.jsonl
 #[derive(Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -60,6 +63,12 @@ enum Source {
         #[arg(long, value_name = "FILE")]
         problems: Option<PathBuf>,
     },
+    /// Import instruction data for SFT: rows of instruction, input, output (JSON list or lines) become sft.jsonl
+    Alpaca(sft::Alpaca),
+    /// Import chats for SFT: conversations of from, value (ShareGPT) or messages of role, content (OpenAI)
+    Chat(sft::Chat),
+    /// Import a data set of LLaMA-Factory for SFT, as its dataset_info.json describes it
+    LlamaFactory(sft::LlamaFactory),
     /// Import candidates from the published rollout: a JSON list with a list of completions for each problem
     Rollout {
         #[command(flatten)]
@@ -114,6 +123,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let configuration = json!({ "source": "completions" });
             save_candidates(&import, configuration, problems.as_slice(), &candidates)?;
         }
+        Source::Alpaca(arguments) => arguments.run()?,
+        Source::Chat(arguments) => arguments.run()?,
+        Source::LlamaFactory(arguments) => arguments.run()?,
         Source::Rollout { import, problems } => {
             let candidates = completions::rollout(&import.path, &problem::load(&problems)?)?;
             save_candidates(&import, json!({ "source": "rollout" }), &[problems], &candidates)?;

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::{ImportError, entries, files_under, layout, name_of, read_text};
+use super::{ImportError, entries, files_under, layout, name_of};
 use crate::candidate::{self, Candidate};
 use crate::problem::Problem;
+use crate::record::{self, RecordError};
 
 /// Imports a JSON lines file with `problem`, `completion` and perhaps `id`, or a folder of files
 /// `PROBLEM/ANYTHING.v` (`.sv`, `.txt`), where PROBLEM may have slashes in it.
@@ -51,8 +52,10 @@ pub fn import(path: &Path, problems: Option<&[Problem]>) -> Result<Vec<Candidate
 /// Imports the published rollout: a JSON list with one list of completions for each problem, in the order of
 /// the problems.
 pub fn rollout(path: &Path, problems: &[Problem]) -> Result<Vec<Candidate>, ImportError> {
-    let text = read_text(path)?;
-    let lists: Vec<Vec<String>> = serde_json::from_str(&text).map_err(|error| {
+    let rows = record::read_rows::<Vec<String>>(path)?;
+    let lists: Result<Vec<Vec<String>>, RecordError> =
+        rows.map(|row| row.map(|row| row.value)).collect();
+    let lists = lists.map_err(|error| {
         layout(path, format!("{error} (expected a JSON list of lists of strings)"))
     })?;
     if lists.len() != problems.len() {

@@ -8,9 +8,11 @@
 //! What a benchmark's test bench reads from further files (RTLLM's `reference.txt`) is not carried along.
 
 pub mod completions;
+pub mod contamination;
 pub mod folder;
 pub mod rtllm;
 pub mod salv_seed;
+pub mod sft;
 pub mod verilog_eval_v1;
 pub mod verilog_eval_v2;
 

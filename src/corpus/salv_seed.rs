@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{ImportError, checked, layout, read_text};
+use super::{ImportError, checked, layout};
 use crate::problem::Problem;
 use crate::record;
 use crate::verilog::unit::sole_top;
@@ -30,26 +30,9 @@ enum Id {
 
 /// Imports a file.
 pub fn import(path: &Path) -> Result<Vec<Problem>, ImportError> {
-    let rows = rows(path)?;
     let problems: Result<Vec<Problem>, ImportError> =
-        rows.into_iter().map(|row| problem(row, path)).collect();
+        record::read_rows::<Row>(path)?.map(|row| problem(row?.value, path)).collect();
     checked(problems?, path, "a JSON list of {problem_id, instruction, gold_code, testbench}")
-}
-
-fn rows(path: &Path) -> Result<Vec<Row>, ImportError> {
-    let lines = || {
-        record::read::<Row>(path)?
-            .map(|row| row.map(|row| row.value))
-            .collect::<Result<Vec<_>, _>>()
-    };
-    if path.extension().is_some_and(|kind| kind == "gz") {
-        return Ok(lines()?);
-    }
-    let text = read_text(path)?;
-    if !text.trim_start().starts_with('[') {
-        return Ok(lines()?);
-    }
-    serde_json::from_str(&text).map_err(|error| layout(path, error.to_string()))
 }
 
 fn problem(row: Row, path: &Path) -> Result<Problem, ImportError> {

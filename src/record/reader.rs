@@ -14,7 +14,7 @@ use super::RecordError;
 pub const LINE_BYTES_MAX: usize = 64 << 20;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A row and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,18 +29,22 @@ pub struct Line<T> {
 
 /// Opens a `.jsonl` or `.jsonl.gz` file, told apart by content; rows follow one at a time.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Lines<T>, RecordError> {
+    Ok(Lines::new(path, open(path)?, 0))
+}
+
+/// Opens a file that may be compressed.
+pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, RecordError> {
     let open = |source| RecordError::Open { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(open)?;
     let mut magic = Vec::new();
     file.by_ref().take(2).read_to_end(&mut magic).map_err(open)?;
     let compressed = magic == GZIP_MAGIC;
     let whole = Cursor::new(magic).chain(file);
-    let input: Box<dyn BufRead + Send> = if compressed {
+    Ok(if compressed {
         Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(whole))))
     } else {
         Box::new(BufReader::new(whole))
-    };
-    Ok(Lines { path: path.to_owned(), input, line: 0, number: 0, done: false, rows: PhantomData })
+    })
 }
 
 /// The rows of a file, in order; after an `Err` of reading there is nothing more.
@@ -83,6 +87,11 @@ impl<T: DeserializeOwned> Iterator for Lines<T> {
 }
 
 impl<T> Lines<T> {
+    /// Returns the rows of `input`, of which `line` lines have been read.
+    pub(super) fn new(path: &Path, input: Box<dyn BufRead + Send>, line: usize) -> Lines<T> {
+        Lines { path: path.to_owned(), input, line, number: 0, done: false, rows: PhantomData }
+    }
+
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, RecordError> {
         let mut bytes = Vec::new();
         let limit = LINE_BYTES_MAX as u64 + 1;
@@ -107,7 +116,7 @@ impl<T> Lines<T> {
 }
 
 /// Parses one line; the error is a message with the cure where it is known.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim();
     let error = match serde_json::from_str(text) {
