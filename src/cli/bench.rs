@@ -1,4 +1,5 @@
-//! `salv bench`: how quick the verification is, and how often it agrees with a benchmark's own test benches.
+//! `salv bench`: how quick the verification is, how often it agrees with a benchmark's own test benches, and
+//! how many mutants of golden modules it finds.
 
 use std::process::ExitCode;
 
@@ -8,10 +9,11 @@ mod agreement;
 mod sample;
 mod select;
 mod speed;
+mod stimulus;
 mod table;
 mod usage;
 
-/// Measure speed and agreement
+/// Measure speed, agreement and strength
 #[derive(Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -22,11 +24,13 @@ pub struct Arguments {
 enum What {
     Verify(speed::Arguments),
     Agreement(agreement::Arguments),
+    Stimulus(stimulus::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.what {
         What::Verify(arguments) => speed::run(arguments),
         What::Agreement(arguments) => agreement::run(arguments),
+        What::Stimulus(arguments) => stimulus::run(arguments),
     }
 }

