@@ -139,11 +139,7 @@ impl Agreement {
         samples: Option<u64>,
     ) {
         let samples = samples.map_or("-".into(), |samples| samples.to_string());
-        let kind = match signal.kind {
-            Some(MismatchKind::Value) => "value",
-            Some(MismatchKind::Unknown) => "unknown",
-            None => "-",
-        };
+        let kind = signal.kind.map_or("-", MismatchKind::name);
         let _ = writeln!(
             self.list,
             "{}\t{}\t{}\t{count}/{samples}\t{}\t{kind}",

@@ -22,7 +22,8 @@ pub(super) fn episode(stimulus: &Stimulus, slot: &Slot, tables: &[Tables]) -> Ep
     run.power_up();
     rows.extend_from_slice(&run.row);
     for cycle in 0..slot.cycles {
-        if cycle % SEGMENT == 0 && slot.flavour == Flavour::Base {
+        let changing = matches!(slot.flavour, Flavour::Base | Flavour::Mixed);
+        if cycle % SEGMENT == 0 && changing {
             let segment = cycle / SEGMENT;
             let inputs = &stimulus.inputs;
             run.settings.inputs =
