@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 mod agreement;
+mod replay;
 mod sample;
 mod select;
 mod speed;
@@ -22,11 +23,13 @@ pub struct Arguments {
 enum What {
     Verify(speed::Arguments),
     Agreement(agreement::Arguments),
+    Replay(replay::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.what {
         What::Verify(arguments) => speed::run(arguments),
         What::Agreement(arguments) => agreement::run(arguments),
+        What::Replay(arguments) => replay::run(arguments),
     }
 }

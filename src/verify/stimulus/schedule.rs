@@ -198,8 +198,9 @@ impl<'a> Run<'a> {
         if self.stays[at] == 0 {
             self.row[input.offset] ^= 1;
             let durations = &self.stimulus.durations;
-            let cycles = match field(control, 12, 12) {
-                0 => 1 + field(control, 14, 13) as u32,
+            let few = if self.stimulus.shape.counters { 13 } else { 12 };
+            let cycles = match field(control, few, 12) {
+                0 => 1 + field(control, 15, 14) as u32,
                 _ => {
                     durations[scaled(control, 16, durations.len())] + field(control, 33, 32) as u32
                         - 1

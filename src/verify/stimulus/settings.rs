@@ -29,9 +29,11 @@ const BIAS_COMBINATIONAL: [u64; 16] =
     [32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 8, 8, 56, 56];
 /// Change opportunities of 512 at which a reset pulse starts, by `WHOLE.SETTINGS[5:4]`, in episodes of
 /// fewer than `LONG_FROM` cycles and in longer ones.
-const PULSES: [[u64; 4]; 2] = [[0, 1, 4, 16], [0, 1, 1, 4]];
+const PULSES: [[u64; 4]; 2] = [[0, 1, 4, 16], [0, 1, 4, 8]];
 /// The same in deep episodes of changing settings.
 const PULSES_MIXED: [u64; 4] = [0, 0, 0, 1];
+/// Cycles of the shortest episodes in which one input leads.
+const LED_FROM: u32 = 40;
 /// Cycles of 512 that have a glitch on a synchronous reset, in the episodes that have them.
 pub(super) const GLITCHES: u64 = 128;
 /// Opportunities that a pulse lasts.
@@ -186,15 +188,11 @@ pub(super) fn segment_settings(
     inputs.iter().zip(0..).map(draw).collect()
 }
 
-/// In half of the segments of long episodes, where the golden module has counters, the one input that is
-/// timed: what a counter waits for is seldom what drawing each input by itself gives.
+/// In half of the segments, where the golden module has counters, the one input that is timed: what a
+/// counter waits for is seldom what drawing each input by itself gives.
 fn leader(whole: u64, slot: &Slot, shape: &Shape, inputs: &[Input]) -> Option<u32> {
-    let long = match slot.flavour {
-        Flavour::Base => slot.cycles >= LONG_FROM,
-        Flavour::Mixed => true,
-        _ => false,
-    };
-    if !long || !shape.counters || field(whole, 35, 35) == 0 {
+    let led = matches!(slot.flavour, Flavour::Base | Flavour::Mixed) && slot.cycles >= LED_FROM;
+    if !led || !shape.counters || field(whole, 35, 35) == 0 {
         return None;
     }
     let may_lead = |input: &Input| {
