@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 mod agreement;
+mod replay;
 mod sample;
 mod select;
 mod speed;
@@ -25,6 +26,7 @@ enum What {
     Verify(speed::Arguments),
     Agreement(agreement::Arguments),
     Stimulus(stimulus::Arguments),
+    Replay(replay::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -32,5 +34,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         What::Verify(arguments) => speed::run(arguments),
         What::Agreement(arguments) => agreement::run(arguments),
         What::Stimulus(arguments) => stimulus::run(arguments),
+        What::Replay(arguments) => replay::run(arguments),
     }
 }

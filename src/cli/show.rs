@@ -68,7 +68,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::SUCCESS);
     };
-    let (task, trace) = sources.replay(&arguments.backend, &candidate, first)?;
+    let (task, trace) = sources.replay(&arguments.backend, &candidate, signal, first)?;
     print!("{}", mismatch(&task.interface, &trace, signal, first, arguments.steps, &paint)?);
     println!("\nreplay: {}", replay_command(&arguments, &verdict, &signal.name));
     if let Some(path) = &arguments.vcd {
@@ -171,11 +171,12 @@ impl Sources {
         bail!("{} has no candidate `{}`", self.candidates.display(), verdict.candidate)
     }
 
-    /// Runs the episode of `first` again.
+    /// Runs the episode of the signal's first mismatch again.
     fn replay(
         &self,
         backend: &BackendArguments,
         candidate: &Candidate,
+        signal: &SignalVerdict,
         first: &FirstMismatch,
     ) -> anyhow::Result<(Task, Trace)> {
         let problems: Vec<Problem> = problem::load(&self.problems)?
@@ -192,7 +193,12 @@ impl Sources {
             stop: &AtomicBool::new(false),
         };
         let task = match run::task_of(&job, candidate)? {
-            Ok(task) => task,
+            Ok(mut task) => {
+                // The backend follows the first; the text in another order comes after it.
+                let reordered = signal.kind == Some(MismatchKind::Order);
+                task.candidates.drain(..usize::from(reordered && task.candidates.len() > 1));
+                task
+            }
             Err((status, message)) => bail!("the candidate is now {}: {message}", status.name()),
         };
         match backend.trace(&task, &self.config, first.episode)? {
@@ -272,6 +278,7 @@ fn evidence(signal: &SignalVerdict) -> String {
     let Some(first) = &signal.first else { return seen };
     let kind = match signal.kind {
         Some(MismatchKind::Unknown) => "by unknown bits only",
+        Some(MismatchKind::Order) => "by value in another order of processes",
         _ => "by value",
     };
     let points =

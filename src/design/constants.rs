@@ -1,13 +1,14 @@
 //! The values that a design compares with: what a random stimulus would rarely hit.
 //!
 //! In: the walked netlist. Out: for each input the values that the source compares it with, directly, by a
-//! slice or a concatenation, or through a copy; and a pool of all values compared with anywhere. The
-//! smallest are kept where there are many.
+//! slice or a concatenation, or through a copy; a pool of all values compared with anywhere; and the values
+//! that counters are compared or loaded with, which say for how long something has to last. A counter is what
+//! the source adds a constant to or takes one from. The smallest are kept where there are many.
 
 use std::collections::BTreeSet;
 
 use sv_lang::kinds::{ExpressionKind, StatementKind};
-use sv_lang::{Expression, SVInt};
+use sv_lang::{BinaryOp, Expression, SVInt};
 
 use super::expression::{self, compares, constant, strip, to_bits};
 use super::netlist::{Netlist, SignalId};
@@ -20,7 +21,11 @@ const MOST: usize = 64;
 pub(super) struct Constants {
     pub(super) by_port: Vec<Vec<Bits>>,
     pub(super) pool: Vec<Bits>,
+    pub(super) durations: Vec<u32>,
 }
+
+/// Longest duration: no episode is longer.
+const DURATION_MAX: u64 = 1 << 20;
 
 /// Collects the constants of comparisons.
 pub(super) fn constants(netlist: &Netlist<'_>, ports: &[Port]) -> Constants {
@@ -30,6 +35,8 @@ pub(super) fn constants(netlist: &Netlist<'_>, ports: &[Port]) -> Constants {
         ports,
         by_port: vec![BTreeSet::new(); ports.len()],
         pool: BTreeSet::new(),
+        counters: counters(netlist),
+        durations: BTreeSet::new(),
     };
     for &(_, node) in &netlist.code {
         expression::walk(node, &mut |node| {
@@ -51,6 +58,41 @@ pub(super) fn constants(netlist: &Netlist<'_>, ports: &[Port]) -> Constants {
     Constants {
         by_port: collector.by_port.into_iter().map(smallest).collect(),
         pool: smallest(collector.pool),
+        durations: collector.durations.into_iter().take(MOST).collect(),
+    }
+}
+
+/// The signals that the source adds a constant to, or takes one from, sorted.
+fn counters(netlist: &Netlist<'_>) -> Vec<SignalId> {
+    let mut counters = Vec::new();
+    for &(_, node) in &netlist.code {
+        expression::walk(node, &mut |node| {
+            if let Some(at) = node.as_expression() {
+                counters.extend(counted(at).and_then(|counter| netlist.named(counter)));
+            }
+            true
+        });
+    }
+    super::netlist::sort(&mut counters);
+    counters
+}
+
+/// `c` of `c + 1`, `c - 1`, `c++` and `c += 1`.
+fn counted(at: Expression<'_>) -> Option<Expression<'_>> {
+    if at.unary_op().is_some_and(super::statement::changes) {
+        return at.operand();
+    }
+    if at.is_compound_assignment() == Some(true) {
+        return at.left();
+    }
+    if !matches!(at.binary_op()?, BinaryOp::Add | BinaryOp::Subtract) {
+        return None;
+    }
+    let (left, right) = (strip(at.left()?), strip(at.right()?));
+    match (expression::is_constant(left), expression::is_constant(right)) {
+        (false, true) => Some(left),
+        (true, false) => Some(right),
+        _ => None,
     }
 }
 
@@ -76,6 +118,8 @@ struct Collector<'n, 'd> {
     ports: &'n [Port],
     by_port: Vec<BTreeSet<Key>>,
     pool: BTreeSet<Key>,
+    counters: Vec<SignalId>,
+    durations: BTreeSet<u32>,
 }
 
 impl<'d> Collector<'_, 'd> {
@@ -102,7 +146,24 @@ impl<'d> Collector<'_, 'd> {
                     }
                 }
             }
+            (ExpressionKind::Assignment, _) => {
+                if let (Some(left), Some(right)) = (expression.left(), expression.right())
+                    && let Some(value) = constant(right)
+                {
+                    self.wait(left, &value);
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// Notes what a counter, or one beside it, is compared or loaded with.
+    fn wait(&mut self, counter: Expression<'d>, value: &SVInt) {
+        let counter = counted(counter).unwrap_or(counter);
+        let counts = |signal: SignalId| self.counters.binary_search(&signal).is_ok();
+        if self.netlist.named(counter).is_some_and(counts) {
+            let cycles = value.as_u64().filter(|cycles| (2..=DURATION_MAX).contains(cycles));
+            self.durations.extend(cycles.map(|cycles| cycles as u32));
         }
     }
 
@@ -112,6 +173,7 @@ impl<'d> Collector<'_, 'd> {
         if expression::is_constant(left) {
             return;
         }
+        self.wait(left, &value);
         let width = expression::width(left);
         // A digit that matches anything stands for both.
         let variants = if value.has_unknown() { &[false, true][..] } else { &[false][..] };

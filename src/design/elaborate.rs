@@ -49,13 +49,28 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
     see(source, top, |view| {
         let roles = view.roles();
         let View { top, ports, mut netlist, main, tree } = view;
-        let constants::Constants { by_port, pool } = constants::constants(&netlist, &ports);
+        let constants::Constants { by_port, pool, durations } =
+            constants::constants(&netlist, &ports);
         let sequential = state::is_sequential(&mut netlist);
-        let races = races::races(&netlist, &ports);
+        let initialised = state::is_initialised(&netlist);
+        let races::Races { outputs: races, stale } = races::races(&netlist, &ports);
         let uses_z = tristate::outputs(&netlist, &ports, tree);
-        let source = literal::shorten(&rewrite::rewrite(&netlist, main));
-        let interface = Interface { top, ports, roles, constants: by_port, pool, sequential };
-        Design { interface, source, races, uses_z }
+        let source = literal::shorten(&rewrite::rewrite(&netlist, main, &[]));
+        let reordered = Some(&stale)
+            .filter(|stale| !stale.is_empty())
+            .map(|stale| literal::shorten(&rewrite::rewrite(&netlist, main, stale)))
+            .filter(|text| *text != source && is_legal(text));
+        let interface = Interface {
+            top,
+            ports,
+            roles,
+            constants: by_port,
+            pool,
+            durations,
+            sequential,
+            initialised,
+        };
+        Design { interface, source, reordered, races, uses_z }
     })
 }
 
@@ -179,6 +194,10 @@ fn parse(text: &str) -> Result<(Session, SyntaxTree), Refusal> {
         Some(found) => Err(refusal(Reason::ParseError, found)),
         None => Ok((session, tree)),
     }
+}
+
+fn is_legal(text: &str) -> bool {
+    parse(text).is_ok_and(|(session, tree)| compile(&session, &tree).is_ok())
 }
 
 fn compile(session: &Session, tree: &SyntaxTree) -> Result<sv_lang::Design, Refusal> {

@@ -114,8 +114,12 @@ pub struct Interface {
     pub constants: Vec<Vec<Bits>>,
     /// Sorted values compared with anywhere in the module (states, thresholds), whatever they meet.
     pub pool: Vec<Bits>,
+    /// Sorted values that the source compares a counter with, or loads it with: how long to wait.
+    pub durations: Vec<u32>,
     /// Whether any process keeps state (a register, a latch or a memory).
     pub sequential: bool,
+    /// Whether every register has an initial value, so that nothing is undefined before a reset.
+    pub initialised: bool,
 }
 
 /// A vector of bits of up to any width; little-endian words, unused high bits zero.
@@ -135,6 +139,9 @@ pub struct Design {
     /// The text for a two-state simulator: only what the top module reaches, printing removed, and each X
     /// that an operator makes written as an X literal. Lines are those of the source.
     pub source: String,
+    /// The same where processes run in another order that the standard allows as well; absent where the
+    /// order decides nothing, or cannot be changed in the text.
+    pub reordered: Option<String>,
     /// Outputs whose value may depend on the order in which processes run, sorted.
     pub races: Vec<String>,
     /// Outputs that may be Z, sorted: a backend without Z cannot judge them.

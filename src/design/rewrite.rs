@@ -2,8 +2,11 @@
 //!
 //! In: the walked netlist and the text. Out: the edited text, on the same lines. Edits are collected from
 //! the elaborated design by source range, so a module that is instantiated with several parameters gives
-//! each of its edits several times: where these differ, the text cannot hold both and stays as it was.
-//! Left alone as well are macros, left sides, and constants.
+//! each of its edits several times: where these differ, or the ranges that they guard do, the text cannot
+//! hold both and stays as it was. Left alone as well are macros, left sides, and constants.
+//!
+//! The same engine writes the text in which some processes run in another order: they read a copy of a
+//! signal that takes its value only after them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,8 +15,9 @@ use sv_lang::kinds::{ExpressionKind, StatementKind};
 use sv_lang::{BinaryOp, Expression, SemNode, Statement, Symbol};
 
 use super::elaborate::Main;
-use super::expression::{constant, is_constant, is_name, strip};
+use super::expression::{self, constant, is_constant, is_name, strip};
 use super::netlist::Netlist;
+use super::races::Stale;
 use super::refuse::PRINTING;
 use super::unknown::{self, Loops};
 
@@ -41,11 +45,15 @@ pub(super) struct Edit {
 /// The edited text may be this much longer than the original; else only printing is removed.
 const MAX_GROWTH: usize = 1 << 20;
 
-/// The text for a two-state simulator.
-pub(super) fn rewrite(netlist: &Netlist<'_>, main: &Main<'_>) -> String {
-    let mut collector = Collector { main, edits: BTreeMap::new(), loops: Vec::new() };
+/// The text for a two-state simulator, in which the given processes read what was before.
+pub(super) fn rewrite(netlist: &Netlist<'_>, main: &Main<'_>, stale: &[Stale]) -> String {
+    let mut collector =
+        Collector { main, edits: BTreeMap::new(), shapes: BTreeMap::new(), loops: Vec::new() };
     for &(_, node) in &netlist.code {
         collector.node(node);
+    }
+    for stale in stale {
+        collector.reorder(netlist, stale);
     }
     let edits: Vec<Edit> = collector.edits.into_values().flatten().collect();
     let whole = 0..main.text.len();
@@ -112,17 +120,72 @@ impl Renderer<'_> {
 struct Collector<'m, 'd> {
     main: &'m Main<'m>,
     /// By start, then by descending end; `None` where instances differ.
-    edits: BTreeMap<(usize, std::cmp::Reverse<usize>), Option<Edit>>,
+    edits: BTreeMap<Key, Option<Edit>>,
+    /// The ranges of indices at each select, in the first instance that has it.
+    shapes: BTreeMap<Key, unknown::Shape>,
     loops: Loops<'d>,
 }
 
+type Key = (usize, std::cmp::Reverse<usize>);
+
+fn key(range: &Range<usize>) -> Key {
+    (range.start, std::cmp::Reverse(range.end))
+}
+
+/// What begins the names of the copies that processes read in another order.
+const OLD: &str = "salv_old_";
+
 impl<'d> Collector<'_, 'd> {
     fn add(&mut self, edit: Edit) {
-        let key = (edit.range.start, std::cmp::Reverse(edit.range.end));
+        let key = key(&edit.range);
         match self.edits.get(&key) {
             Some(Some(known)) if *known == edit => {}
             Some(_) => _ = self.edits.insert(key, None),
             None => _ = self.edits.insert(key, Some(edit)),
+        }
+    }
+
+    /// Lets a process read copies of some signals that change only after everything that the same event
+    /// runs: as if the process had run before the signals' own drivers.
+    fn reorder(&mut self, netlist: &Netlist<'d>, stale: &Stale) {
+        let process = &netlist.processes[stale.process];
+        let Some(body) = self.main.range(process.whole.source_range()) else { return };
+        let head = self.main.text[..body.start].trim_end();
+        let Some(before) = head.strip_suffix("always").map(str::trim_end) else { return };
+        // A process that is the one item of a generate block has no room for a declaration beside it.
+        let alone = [")", "else", ":"].iter().any(|end| before.ends_with(end));
+        if alone || self.main.text.contains(OLD) {
+            return;
+        }
+        let mut copies = String::new();
+        for &signal in &stale.signals {
+            let symbol = netlist.signals[signal].symbol;
+            let Some(range) = symbol.value_type().and_then(unknown::vector_range) else { continue };
+            let name = symbol.name();
+            let copy = format!("{OLD}{}_{name}", body.start);
+            let mut edits = Vec::new();
+            expression::walk(process.body.as_sem_node(), &mut |node| {
+                let named = node.as_expression().filter(|&at| netlist.named(at) == Some(signal));
+                edits.extend(named.map(|at| self.main.range(at.source_range())));
+                true
+            });
+            let plain = |range: &Option<Range<usize>>| {
+                range.clone().filter(|range| self.main.text[range.clone()] == *name)
+            };
+            let Some(places) = edits.iter().map(plain).collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            for range in places {
+                self.add(Edit { range, pieces: vec![Piece::text(copy.as_str())] });
+            }
+            copies += &format!("reg {range}{copy}; always @({name}) {copy} <= {name}; ");
+        }
+        if !copies.is_empty() {
+            let range = head.len() - "always".len()..body.end;
+            self.add(Edit {
+                range: range.clone(),
+                pieces: vec![Piece::text(copies), Piece::Source(range)],
+            });
         }
     }
 
@@ -173,7 +236,9 @@ impl<'d> Collector<'_, 'd> {
             ExpressionKind::Assignment => {
                 let Some(right) = at.right() else { return };
                 if at.is_compound_assignment() == Some(true) {
-                    // `a /= b`: there is no place for a guard.
+                    if let Some(edit) = unknown::compound_division(at, &self.loops, self.main) {
+                        self.add(edit);
+                    }
                     right
                         .operands()
                         .into_iter()
@@ -190,6 +255,8 @@ impl<'d> Collector<'_, 'd> {
                 at.operands().into_iter().for_each(|operand| self.expression(operand));
             }
             ExpressionKind::ElementSelect | ExpressionKind::RangeSelect => self.select(at),
+            // `v[i]++` writes what it reads: a left side.
+            ExpressionKind::UnaryOp if at.unary_op().is_some_and(super::statement::changes) => {}
             ExpressionKind::Call if at.is_system_call() == Some(true) => {
                 // The others ask for a type and evaluate nothing.
                 let evaluates = [
@@ -213,6 +280,14 @@ impl<'d> Collector<'_, 'd> {
     fn select(&mut self, at: Expression<'d>) {
         if let Some(edit) = unknown::select(at, &self.loops, self.main) {
             self.add(edit);
+        }
+        if let Some(range) = self.main.range(at.source_range()) {
+            // An instance with other ranges may need no guard, and would be hurt by this one.
+            let shape = unknown::shape(at);
+            let first = self.shapes.entry(key(&range)).or_insert_with(|| shape.clone());
+            if *first != shape {
+                self.edits.insert(key(&range), None);
+            }
         }
         // The chain is guarded as one; what its indices are made of is not.
         let mut step = at;

@@ -170,7 +170,11 @@ impl<'n, 'd> Tracer<'n, 'd> {
 
     /// The signal that an event or a test is about, through copies and instances.
     pub(super) fn signal(&self, expression: Expression<'d>) -> Option<SignalId> {
-        let mut signal = self.netlist.named(strip(expression))?;
+        self.copied(self.netlist.named(strip(expression))?)
+    }
+
+    /// The signal that this one is in the end a copy of; itself where it is none.
+    pub(super) fn copied(&self, mut signal: SignalId) -> Option<SignalId> {
         for _ in 0..MAX_STEPS {
             let next = match self.link(signal).map(|link| link.source) {
                 Some(Source::Signal(next)) => Some(next),

@@ -1,7 +1,8 @@
 //! Whether a design keeps state.
 //!
-//! In: the walked netlist. Out: one flag, which tells the stimulus whether order matters. A loop through
-//! the bits of a vector, as in a ripple adder, does not count.
+//! In: the walked netlist. Out: whether anything keeps state, which tells the stimulus whether order matters,
+//! and whether all of it has an initial value. A loop through the bits of a vector, as in a ripple adder,
+//! does not count.
 
 use super::netlist::{Netlist, Process, SignalId, sort};
 use super::statement;
@@ -11,6 +12,22 @@ use super::statement;
 pub(super) fn is_sequential(netlist: &mut Netlist<'_>) -> bool {
     let clocked = |process: &Process<'_>| process.is_clocked() && !process.writes.is_empty();
     netlist.processes.iter().any(clocked) || has_latch(netlist) || has_loop(netlist)
+}
+
+/// Whether every register has an initial value, by its declaration or by an `initial`.
+pub(super) fn is_initialised(netlist: &Netlist<'_>) -> bool {
+    let written = |initial: bool| {
+        let all = netlist.processes.iter().filter(move |process| {
+            if initial { process.is_initial() } else { process.is_clocked() }
+        });
+        all.flat_map(|process| &process.writes).flat_map(|write| write.targets.iter().copied())
+    };
+    let mut set: Vec<SignalId> = written(true).collect();
+    sort(&mut set);
+    written(false).all(|register| {
+        set.binary_search(&register).is_ok()
+            || netlist.signals[register].symbol.initializer().is_some()
+    })
 }
 
 fn has_latch(netlist: &mut Netlist<'_>) -> bool {

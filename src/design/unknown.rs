@@ -46,6 +46,71 @@ pub(super) fn division<'d>(at: Expression<'d>, loops: &Loops<'d>, main: &Main<'_
     Some(Edit { range, pieces })
 }
 
+/// `a /= b` as `a = ((b) != 8'd0 ? a / (b) : 8'bx)`.
+pub(super) fn compound_division<'d>(
+    at: Expression<'d>,
+    loops: &Loops<'d>,
+    main: &Main<'_>,
+) -> Option<Edit> {
+    let mut operation = at.right()?;
+    while operation.kind() == ExpressionKind::Conversion {
+        operation = operation.conversion_operand()?;
+    }
+    let sign = match operation.binary_op()? {
+        BinaryOp::Divide => " / (",
+        BinaryOp::Mod => " % (",
+        _ => return None,
+    };
+    let by = operation.right()?;
+    let (low, high) = interval(by, loops)?;
+    if low > 0 || high < 0 {
+        return None;
+    }
+    let unknown = unknown(operation.expr_type()?)?;
+    let (left, by) = (repeatable(at.left()?, main)?, repeatable(by, main)?);
+    let pieces = vec![
+        Piece::Source(left.clone()),
+        Piece::text(" = (("),
+        Piece::Source(by.clone()),
+        Piece::text(") != 0 ? "),
+        Piece::Source(left),
+        Piece::text(sign),
+        Piece::Source(by),
+        Piece::text(format!(") : {unknown})")),
+    ];
+    Some(Edit { range: main.range(at.source_range())?, pieces })
+}
+
+/// The ranges of the indices of a chain of selects, from the last.
+pub(super) type Shape = Vec<Option<(i64, i64)>>;
+
+/// What a guard of this select depends on beside its text.
+pub(super) fn shape(at: Expression<'_>) -> Shape {
+    let mut shape = Vec::new();
+    let mut step = at;
+    while matches!(step.kind(), ExpressionKind::ElementSelect | ExpressionKind::RangeSelect) {
+        let Some(base) = step.select_value() else { break };
+        shape.push(base.expr_type().and_then(index_range));
+        step = base;
+    }
+    shape
+}
+
+/// The sign and the range of a plain vector or bit, as a declaration has them.
+pub(super) fn vector_range(ty: Type<'_>) -> Option<String> {
+    let ty = ty.canonical();
+    if !ty.is_integral() || ty.is_enum() || ty.is_struct() || ty.is_union() {
+        return None;
+    }
+    let sign = if ty.is_signed() { "signed " } else { "" };
+    let Some((low, high)) = index_range(ty) else {
+        return (ty.bit_width() == 1).then(|| sign.to_owned());
+    };
+    let range = ty.fixed_range();
+    let one_bit_each = i64::try_from(ty.bit_width()) == Ok(high - low + 1);
+    one_bit_each.then(|| format!("{sign}[{}:{}] ", range.left, range.right))
+}
+
 /// The guard for a chain of selects, such as `memory[i][j]`.
 pub(super) fn select<'d>(at: Expression<'d>, loops: &Loops<'d>, main: &Main<'_>) -> Option<Edit> {
     let unknown = unknown(at.expr_type()?)?;

@@ -3,7 +3,8 @@
 //!
 //! In goes a [`Case`], out come mismatches by output and the two times. This is how verification is
 //! usually done, and `salv bench` measures the verilator backend against it; no verdict comes from here.
-//! What it does not do: several power-up states, several episodes, inputs that hold their values.
+//! [`Player`] runs our own episodes instead, to see whether the two simulators tell the same.
+//! What the generated bench does not do: several power-up states, several episodes, inputs that hold their values.
 //!
 //! What we rely on, of Icarus: `` `resetall `` undoes the directives of the text before it; `-s` makes one
 //! module the only root, so that a candidate's own test bench does not run; `vvp -n` takes `$stop` for
@@ -12,16 +13,18 @@
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::process::{self, Limits, ProcessError};
 use crate::design::Interface;
 
 mod rename;
+mod replay;
 mod testbench;
 
 pub use rename::{RenameError, Renamed, rename};
+pub use replay::{Player, Point};
 pub use testbench::{PREFIX, testbench};
 
 /// The two programs.
@@ -94,7 +97,7 @@ const VECTORS_OF_SECOND: u32 = 1_000;
 /// CPU time of the shortest simulation in seconds.
 const SIMULATE_SECONDS: u64 = 10;
 
-/// Bytes of a printed line that are looked at; those of the test bench are far shorter.
+/// Bytes of a printed counter's line that are looked at; those of the test bench are far shorter.
 const LINE_BYTES_MAX: u64 = 4096;
 
 impl Icarus {
@@ -107,30 +110,42 @@ impl Icarus {
         folder: &Path,
     ) -> Result<Ran, IcarusError> {
         let text = testbench(case, vectors, seed);
-        let file = folder.join("case.v");
-        std::fs::write(&file, &text.text)
-            .map_err(|source| IcarusError::Write { path: file.display().to_string(), source })?;
+        write(&folder.join("case.v"), text.text.as_bytes())?;
         let started = Instant::now();
-        let arguments =
-            ["-g2012", "-s", testbench::TOP, "-o", "case.vvp", "case.v"].map(str::to_owned);
-        let ended = process::run(&self.iverilog, &arguments, &[], folder, COMPILE_LIMITS)?;
+        let compiled = self.compile(folder)?;
         let compile = started.elapsed();
-        if !ended.success() {
-            let outcome = Outcome::Refused(ended.describe());
+        if let Err(refused) = compiled {
+            let outcome = Outcome::Refused(refused);
             return Ok(Ran { outcome, compile, simulate: Duration::ZERO });
         }
         let started = Instant::now();
-        let outcome = self.simulate(case, &text.tag, vectors, folder)?;
+        let (status, lines) = self.simulate(&text.tag, LINE_BYTES_MAX, vectors, folder)?;
+        let counts: Vec<u64> = lines.iter().filter_map(|number| number.parse().ok()).collect();
+        let outputs = case.interface.outputs().count();
+        let outcome = if status.success() && counts.len() == outputs {
+            Outcome::Counted(counts)
+        } else {
+            Outcome::Ended(format!("vvp: {status}, {} of {outputs} counters printed", counts.len()))
+        };
         Ok(Ran { outcome, compile, simulate: started.elapsed() })
     }
 
+    /// Compiles `case.v` in `folder`; an inner error is what `iverilog` says.
+    fn compile(&self, folder: &Path) -> Result<Result<(), String>, IcarusError> {
+        let arguments =
+            ["-g2012", "-s", testbench::TOP, "-o", "case.vvp", "case.v"].map(str::to_owned);
+        let ended = process::run(&self.iverilog, &arguments, &[], folder, COMPILE_LIMITS)?;
+        Ok(if ended.success() { Ok(()) } else { Err(ended.describe()) })
+    }
+
+    /// Runs what was compiled in `folder`: how it ended, and what it printed after the tag.
     fn simulate(
         &self,
-        case: &Case,
         tag: &str,
+        line_bytes_max: u64,
         vectors: u32,
         folder: &Path,
-    ) -> Result<Outcome, IcarusError> {
+    ) -> Result<(ExitStatus, Vec<String>), IcarusError> {
         let name = || self.vvp.display().to_string();
         let mut child = Command::new(&self.vvp)
             .args(["-n", "case.vvp"])
@@ -144,46 +159,46 @@ impl Icarus {
         let cpu_seconds = SIMULATE_SECONDS + u64::from(vectors / VECTORS_OF_SECOND);
         process::limit(&child, Limits { cpu_seconds, ..COMPILE_LIMITS });
         let read = |source| ProcessError::Read { program: name(), source };
-        let mut counts = Vec::new();
+        let mut lines = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            counts = counters(BufReader::new(stdout), tag).map_err(read)?;
+            lines = tagged(BufReader::new(stdout), tag, line_bytes_max).map_err(read)?;
         }
-        let status = child.wait().map_err(read)?;
-        let outputs = case.interface.outputs().count();
-        Ok(if status.success() && counts.len() == outputs {
-            Outcome::Counted(counts)
-        } else {
-            Outcome::Ended(format!("vvp: {status}, {} of {outputs} counters printed", counts.len()))
-        })
+        Ok((child.wait().map_err(read)?, lines))
     }
 }
 
-/// Reads to the end and keeps the numbers that follow `tag` at the start of a line. What a candidate prints
-/// is passed over, however long.
-fn counters(mut stdout: impl BufRead, tag: &str) -> std::io::Result<Vec<u64>> {
-    let mut counts = Vec::new();
+fn write(file: &Path, bytes: &[u8]) -> Result<(), IcarusError> {
+    std::fs::write(file, bytes)
+        .map_err(|source| IcarusError::Write { path: file.display().to_string(), source })
+}
+
+/// Reads to the end and keeps what follows `tag` at the start of a line. What a candidate prints is passed
+/// over, however long.
+fn tagged(mut stdout: impl BufRead, tag: &str, bytes_max: u64) -> std::io::Result<Vec<String>> {
+    let mut tagged = Vec::new();
     let mut at_line_start = true;
     let mut line = Vec::new();
     loop {
         line.clear();
-        if (&mut stdout).take(LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
-            return Ok(counts);
+        if (&mut stdout).take(bytes_max).read_until(b'\n', &mut line)? == 0 {
+            return Ok(tagged);
         }
         let text = String::from_utf8_lossy(&line);
-        let number = text.strip_prefix(tag).filter(|_| at_line_start);
-        counts.extend(number.and_then(|number| number.trim().parse::<u64>().ok()));
+        let rest = text.strip_prefix(tag).filter(|_| at_line_start);
+        tagged.extend(rest.map(|rest| rest.trim().to_owned()));
         at_line_start = line.ends_with(b"\n");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::counters;
+    use super::tagged;
 
     #[test]
     fn only_tagged_lines_count() {
         let long = "x".repeat(4096);
         let printed = format!("hello 3\nsalv-1 7\n salv-1 8\n{long}salv-1 9\nsalv-1 x\nsalv-1 10");
-        assert_eq!(counters(printed.as_bytes(), "salv-1 ").expect("counters"), [7, 10]);
+        let lines = tagged(printed.as_bytes(), "salv-1 ", 4096).expect("lines");
+        assert_eq!(lines, ["7", "x", "10"]);
     }
 }

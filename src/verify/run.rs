@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::backend::{Backend, BackendError, Module, Outcome, Subject, Task, TaskOutcome};
+use super::backend::{Backend, BackendError, Count, Module, Outcome, Subject, Task, TaskOutcome};
 use super::stimulus::{Config, Stimulus};
-use super::verdict::{Status, Verdict, judge};
+use super::verdict::{MismatchKind, Status, Verdict, judge};
 use super::verilator::timing::{Stage, Timing};
 use super::worker::{Answer, Event, Request, Worker, WorkerError, Workers};
 use crate::candidate::{Candidate, Code, extract_code};
@@ -109,7 +109,7 @@ pub fn verify(
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The task of one candidate alone, or the status that it gets without one.
+/// The task of one candidate alone (a second one is the same in another order of processes), or the status that it gets without one.
 pub fn task_of(
     run: &Run,
     candidate: &Candidate,
@@ -126,7 +126,7 @@ pub fn task_of(
     let problem = &run.problems[problem];
     Ok(prepare(problem, golden, candidate, &mut elaborator)?.map(|design| {
         let mut task = task(problem, golden);
-        task.candidates.push(subject(golden, &design));
+        task.candidates.extend(subjects(golden, &design));
         task
     }))
 }
@@ -311,7 +311,7 @@ fn judge_batch(
                     last = Some(row.problem);
                 }
                 let (task, rows) = tasks.last_mut().unwrap_or_else(|| unreachable!("just pushed"));
-                task.candidates.push(subject(golden, &design));
+                task.candidates.extend(subjects(golden, &design));
                 rows.push((row, *design));
             }
             (Err((status, message)), _) => {
@@ -377,11 +377,39 @@ fn module(design: &Design) -> Module {
     Module { top: design.interface.top.clone(), source: design.source.clone() }
 }
 
-fn subject(golden: &GoldenModule, design: &Design) -> Subject {
+/// What is simulated of a candidate: its text, and the same in another order of processes.
+fn subjects(golden: &GoldenModule, design: &Design) -> Vec<Subject> {
     let known = &golden.design.interface.pool;
     let fresh = |constant: &&Bits| !known.iter().any(|k| k.words == constant.words);
-    let constants = design.interface.pool.iter().filter(fresh).cloned().collect();
-    Subject { module: module(design), constants }
+    let constants: Vec<Bits> = design.interface.pool.iter().filter(fresh).cloned().collect();
+    let top = &design.interface.top;
+    let texts = std::iter::once(&design.source).chain(&design.reordered);
+    let subject = |source: &String| Subject {
+        module: Module { top: top.clone(), source: source.clone() },
+        constants: constants.clone(),
+    };
+    texts.map(subject).collect()
+}
+
+/// One outcome for each row, whose other orders of processes are taken in.
+fn merge(rows: &[(Row, Design)], outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    let mut outcomes = outcomes.into_iter();
+    let each = rows.iter().map(|(_, design)| {
+        let mut outcome = outcomes.next().unwrap_or_else(|| unreachable!("one for each subject"));
+        let reordered = design.reordered.as_ref().and_then(|_| outcomes.next());
+        // What cannot be run in another order is judged by the one in which it can.
+        if let (Outcome::Counted(counts), Some(Outcome::Counted(others))) =
+            (&mut outcome, reordered)
+        {
+            for (count, other) in counts.iter_mut().zip(others) {
+                if count.kind.is_none() && other.kind == Some(MismatchKind::Value) {
+                    *count = Count { kind: Some(MismatchKind::Order), ..other };
+                }
+            }
+        }
+        outcome
+    });
+    each.collect()
 }
 
 impl Context<'_> {
@@ -407,7 +435,7 @@ impl Context<'_> {
         let bad = |why: &String| (Status::BadProblem, Some(why.clone()), None);
         let each: Vec<(Status, Option<String>, Option<Vec<_>>)> = match outcome {
             TaskOutcome::BadGolden(why) => rows.iter().map(|_| bad(&why)).collect(),
-            TaskOutcome::Candidates(all) => all
+            TaskOutcome::Candidates(all) => merge(&rows, all)
                 .into_iter()
                 .map(|outcome| match outcome {
                     Outcome::Counted(counts) => (Status::Judged, None, Some(counts)),

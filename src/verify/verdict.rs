@@ -120,6 +120,19 @@ pub enum MismatchKind {
     Value,
     /// Only ever an undefined bit where the golden bit is defined.
     Unknown,
+    /// A wrong value only where processes run in another order, which the standard allows as well.
+    Order,
+}
+
+impl MismatchKind {
+    /// The name, as in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            MismatchKind::Value => "value",
+            MismatchKind::Unknown => "unknown",
+            MismatchKind::Order => "order",
+        }
+    }
 }
 
 /// The place of the first mismatch, in the order of episodes, cycles and steps.

@@ -32,7 +32,16 @@ fn interface(sequential: bool, inputs: &str) -> Interface {
     ports.push(port("q", Direction::Output, 4));
     roles.push(Role::Data);
     let constants = vec![Vec::new(); ports.len()];
-    Interface { top: "dut".into(), ports, roles, constants, pool: Vec::new(), sequential }
+    Interface {
+        top: "dut".into(),
+        ports,
+        roles,
+        constants,
+        pool: Vec::new(),
+        durations: Vec::new(),
+        sequential,
+        initialised: false,
+    }
 }
 
 fn port(name: &str, direction: Direction, width: u32) -> Port {

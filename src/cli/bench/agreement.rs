@@ -3,9 +3,10 @@
 //! A row of candidates may carry `testbench_mismatches`, for each output the samples that the bench found
 //! wrong, of `testbench_samples` in all. Such counts do not come from this code, so they show what the
 //! stimulus misses and what it calls wrong without need. Neither side is the truth: a bench visits few
-//! states, and inputs that its prompt forbids are not known here.
+//! states, and inputs that its prompt forbids are not known here. So, where asked, the first mismatch of each
+//! output that the bench finds right and we call wrong is played in Icarus, which then is the third voice.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +14,13 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use serde::Deserialize;
 
-use crate::verify::verdict::{Judgement, MismatchKind, SignalVerdict, Status, Verdict};
+use super::replay::{Replayer, Shown};
+use crate::candidate::Candidate;
+use crate::cli::verify::BackendArguments;
+use crate::problem::Problem;
+use crate::verify::verdict::{
+    FirstMismatch, Judgement, MismatchKind, SignalVerdict, Status, Verdict,
+};
 use crate::{candidate, problem, record};
 
 /// Compare verdicts with the counts of a benchmark's own test bench
@@ -28,6 +35,14 @@ pub struct Arguments {
     /// Print each disagreement in a line, tabs between the fields, and the summary to stderr
     #[arg(long)]
     list: bool,
+    /// Play the first mismatch of what the bench finds right and we call wrong in Icarus
+    #[arg(long)]
+    replay: bool,
+    /// Print a line for each design
+    #[arg(long)]
+    designs: bool,
+    #[command(flatten)]
+    backend: BackendArguments,
 }
 
 /// The fields of a candidate's row that hold the bench's word.
@@ -38,15 +53,22 @@ struct Oracle {
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let agreement = read(&arguments)?;
+    let problems = problem::load(&arguments.problems)?;
+    let mut agreement = read(&arguments, &problems)?;
     ensure!(
         agreement.candidates > 0,
         "no row of {} has the field testbench_mismatches",
         arguments.candidates.display()
     );
-    let summary = agreement.render();
+    if arguments.replay {
+        agreement.replay(&Replayer::open(&arguments.backend, &arguments.verdicts, &problems)?)?;
+    }
+    let mut summary = agreement.render();
+    if arguments.designs {
+        summary += &agreement.render_designs();
+    }
     if arguments.list {
-        print!("{}", agreement.list);
+        agreement.rows.iter().for_each(|row| println!("{}", row.line()));
         eprint!("{summary}");
     } else {
         print!("{summary}");
@@ -55,9 +77,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads candidates and verdicts side by side; a file of verdicts may end early.
-fn read(arguments: &Arguments) -> anyhow::Result<Agreement> {
-    let problems: HashSet<String> =
-        problem::load(&arguments.problems)?.into_iter().map(|problem| problem.problem).collect();
+fn read(arguments: &Arguments, problems: &[Problem]) -> anyhow::Result<Agreement> {
+    let problems: HashSet<&String> = problems.iter().map(|problem| &problem.problem).collect();
     let candidates = candidate::read(&arguments.candidates)?;
     let oracles = record::read::<Oracle>(&arguments.candidates)?;
     let verdicts = record::read::<Verdict>(&arguments.verdicts)?;
@@ -81,7 +102,7 @@ fn read(arguments: &Arguments) -> anyhow::Result<Agreement> {
             arguments.problems.display(),
             candidate.problem
         );
-        agreement.add(&oracle, &verdict);
+        agreement.add(&oracle, &candidate, &verdict);
     }
     Ok(agreement)
 }
@@ -92,7 +113,38 @@ struct Agreement {
     candidates: usize,
     wrong: Side,
     right: Side,
-    list: String,
+    /// The outputs of which the two do not say the same, and those found wrong that we did not judge.
+    rows: Vec<Row>,
+}
+
+/// An output of which the two do not say the same.
+struct Row {
+    candidate: Candidate,
+    output: String,
+    /// Samples that the bench found wrong, and all.
+    bench: (u64, Option<u64>),
+    /// Our verdict, or the status that stands in its place.
+    ours: &'static str,
+    kind: Option<MismatchKind>,
+    first: Option<FirstMismatch>,
+    /// What Icarus shows at the first mismatch, where it was asked.
+    shown: Option<Shown>,
+}
+
+impl Row {
+    fn line(&self) -> String {
+        let samples = self.bench.1.map_or("-".into(), |samples| samples.to_string());
+        format!(
+            "{}\t{}\t{}\t{}/{samples}\t{}\t{}\t{}",
+            self.candidate.problem,
+            self.candidate.id,
+            self.output,
+            self.bench.0,
+            self.ours,
+            self.kind.map_or("-", MismatchKind::name),
+            self.shown.as_ref().map_or("-", Shown::name)
+        )
+    }
 }
 
 /// Outputs of which the bench says the same.
@@ -100,6 +152,7 @@ struct Agreement {
 struct Side {
     value: usize,
     unknown: usize,
+    order: usize,
     correct: usize,
     unchecked: usize,
     /// Outputs of rows that were not judged.
@@ -111,12 +164,24 @@ struct Side {
 }
 
 impl Agreement {
-    fn add(&mut self, oracle: &Oracle, verdict: &Verdict) {
+    fn add(&mut self, oracle: &Oracle, candidate: &Candidate, verdict: &Verdict) {
         let Some(mismatches) = &oracle.testbench_mismatches else { return };
         self.candidates += 1;
         for (name, &count) in mismatches {
             let side = if count > 0 { &mut self.wrong } else { &mut self.right };
+            let mut row = Row {
+                candidate: candidate.clone(),
+                output: name.clone(),
+                bench: (count, oracle.testbench_samples),
+                ours: verdict.status.name(),
+                kind: None,
+                first: None,
+                shown: None,
+            };
             if verdict.status != Status::Judged {
+                if count > 0 {
+                    self.rows.push(row);
+                }
                 *side.not_judged.entry(verdict.status).or_default() += 1;
                 continue;
             }
@@ -126,32 +191,35 @@ impl Agreement {
             };
             side.add(design(&verdict.problem), signal);
             if (signal.verdict == Judgement::Wrong) != (count > 0) {
-                self.disagree(verdict, signal, count, oracle.testbench_samples);
+                row.ours = signal.verdict.name();
+                (row.kind, row.first) = (signal.kind, signal.first.clone());
+                self.rows.push(row);
             }
         }
     }
 
-    fn disagree(
-        &mut self,
-        verdict: &Verdict,
-        signal: &SignalVerdict,
-        count: u64,
-        samples: Option<u64>,
-    ) {
-        let samples = samples.map_or("-".into(), |samples| samples.to_string());
-        let kind = match signal.kind {
-            Some(MismatchKind::Value) => "value",
-            Some(MismatchKind::Unknown) => "unknown",
-            None => "-",
-        };
-        let _ = writeln!(
-            self.list,
-            "{}\t{}\t{}\t{count}/{samples}\t{}\t{kind}",
-            verdict.problem,
-            verdict.candidate,
-            signal.name,
-            signal.verdict.name()
+    /// Asks Icarus about what we alone call wrong.
+    fn replay(&mut self, replayer: &Replayer) -> anyhow::Result<()> {
+        for row in &mut self.rows {
+            if let Some(first) = &row.first {
+                row.shown = Some(replayer.first(&row.candidate, &row.output, first)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn render_designs(&self) -> String {
+        let mut text = String::from(
+            "design                            bench wrong: judged, found    bench right: judged, called wrong\n",
         );
+        let names: BTreeSet<&String> =
+            self.wrong.designs.keys().chain(self.right.designs.keys()).collect();
+        for name in names {
+            let of = |side: &Side| side.designs.get(name).copied().unwrap_or_default();
+            let ((wrong, found), (right, called)) = (of(&self.wrong), of(&self.right));
+            let _ = writeln!(text, "{name:<34} {wrong:>18} {found:>6} {right:>22} {called:>6}");
+        }
+        text
     }
 
     fn render(&self) -> String {
@@ -159,6 +227,15 @@ impl Agreement {
             format!("{} candidates with counts of the benchmark's test bench\n", self.candidates);
         self.wrong.render("outputs that the bench finds wrong", &mut text);
         self.right.render("outputs that the bench finds right in all samples", &mut text);
+        let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in &self.rows {
+            if let Some(name) = row.shown.as_ref().map(Shown::name) {
+                *shown.entry(name).or_default() += 1;
+            }
+        }
+        for (name, count) in shown {
+            let _ = writeln!(text, "  at the first mismatch, Icarus: {name:<12} {count:>3}");
+        }
         text
     }
 }
@@ -167,6 +244,7 @@ impl Side {
     fn add(&mut self, design: &str, signal: &SignalVerdict) {
         let field = match (signal.verdict, signal.kind) {
             (Judgement::Wrong, Some(MismatchKind::Unknown)) => &mut self.unknown,
+            (Judgement::Wrong, Some(MismatchKind::Order)) => &mut self.order,
             (Judgement::Wrong, _) => &mut self.value,
             (Judgement::Correct, _) => &mut self.correct,
             (Judgement::Unchecked, _) => &mut self.unchecked,
@@ -178,7 +256,7 @@ impl Side {
     }
 
     fn render(&self, title: &str, text: &mut String) {
-        let judged = self.value + self.unknown + self.correct + self.unchecked;
+        let judged = self.called_wrong() + self.correct + self.unchecked;
         let not_judged: usize = self.not_judged.values().sum();
         let mut line = |name: &str, count: usize, more: &str| {
             let _ = writeln!(text, "  {name:<34} {count:>7}  {more}");
@@ -186,10 +264,11 @@ impl Side {
         line(&format!("{title}:"), judged + not_judged + self.absent, "");
         line("judged", judged, "");
         let kinds = format!(
-            "{} (value {}, unknown {})",
+            "{} (value {}, unknown {}, order {})",
             percent(self.called_wrong(), judged),
             self.value,
-            self.unknown
+            self.unknown,
+            self.order
         );
         line("  called wrong", self.called_wrong(), &kinds);
         line("  called correct", self.correct, &percent(self.correct, judged));
@@ -207,7 +286,7 @@ impl Side {
     }
 
     fn called_wrong(&self) -> usize {
-        self.value + self.unknown
+        self.value + self.unknown + self.order
     }
 
     fn describe_designs(&self) -> String {

@@ -13,6 +13,7 @@ use crate::candidate::{Candidate, extract_code};
 use crate::cli::tools::Tools;
 use crate::cli::verify::open_in;
 use crate::problem::Problem;
+use crate::verify::backend::Task;
 use crate::verify::cache::Cache;
 use crate::verify::icarus::{Case, Icarus, Outcome, PREFIX, rename};
 use crate::verify::run::{self, Parallelism, Run, task_of};
@@ -82,6 +83,15 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// The task of one candidate, or the status that it gets without one.
+    pub fn task(
+        &self,
+        candidate: &Candidate,
+        config: &Config,
+    ) -> anyhow::Result<Result<Task, (Status, String)>> {
+        Ok(task_of(&self.run(config, 1), candidate)?)
+    }
+
     /// Judges candidates, in batches of the same size for all threads.
     pub fn verify(
         &self,
@@ -145,7 +155,7 @@ fn try_row(
     if verdict.status != Status::Judged {
         return Ok(Err(format!("not judged by verilator: {}", verdict.status.name())));
     }
-    let task = match task_of(&judge.run(config, BATCH), candidate)? {
+    let task = match judge.task(candidate, config)? {
         Ok(task) => task,
         Err((status, _)) => return Ok(Err(format!("not judged by verilator: {}", status.name()))),
     };
@@ -166,7 +176,8 @@ fn try_row(
     })
 }
 
-fn case(
+/// The candidate and its golden module for Icarus, or why it cannot have them.
+pub fn case(
     problem: &Problem,
     candidate: &Candidate,
     mut interface: crate::design::Interface,

@@ -147,7 +147,8 @@ fn choose(
     Ok([(USUAL, usual), (SLOWEST, slowest)])
 }
 
-fn icarus() -> anyhow::Result<Icarus> {
+/// Finds Icarus.
+pub fn icarus() -> anyhow::Result<Icarus> {
     let missing = "failed to find Icarus Verilog (`iverilog` and `vvp`) on the PATH, which this measurement \
                    compares with (type: sudo apt-get install iverilog)";
     let iverilog = tools::on_path("iverilog").context(missing)?;

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use super::Case;
-use crate::design::{Direction, Level, Port, Role};
+use crate::design::{Direction, Interface, Level, Port, Role};
 use crate::record::content_hash;
 use crate::verilog::lex::is_keyword;
 
@@ -17,6 +17,22 @@ pub const PREFIX: &str = "salv_bench_";
 
 /// Name of the test bench's module.
 pub(super) const TOP: &str = "salv_bench_top";
+
+/// What begins each line of our own; a candidate cannot know it.
+pub(super) fn tag(case: &Case, purpose: &str) -> String {
+    let hash = content_hash(format!("{purpose} {} {}", case.golden, case.candidate).as_bytes());
+    format!("{PREFIX}{} ", &hash[..16])
+}
+
+/// The bench with the modules of the case after it.
+pub(super) fn with_modules(mut text: String, case: &Case) -> String {
+    for part in [&case.candidate, &case.golden] {
+        text.push_str("`resetall\n");
+        text.push_str(part);
+        text.push('\n');
+    }
+    text
+}
 
 /// A text to compile.
 #[derive(Clone, Debug)]
@@ -29,28 +45,28 @@ pub struct Testbench {
 
 /// Writes the text for a case.
 pub fn testbench(case: &Case, vectors: u32, seed: u32) -> Testbench {
-    let tag = content_hash(format!("{seed} {} {}", case.golden, case.candidate).as_bytes());
-    let tag = format!("{PREFIX}{} ", &tag[..16]);
+    let tag = tag(case, &seed.to_string());
     let mut text = String::new();
     write_bench(&mut text, case, vectors, seed, &tag)
         .unwrap_or_else(|_| unreachable!("writing to a string does not fail"));
-    for part in [&case.candidate, &case.golden] {
-        text.push_str("`resetall\n");
-        text.push_str(part);
-        text.push('\n');
-    }
-    Testbench { text, tag }
+    Testbench { text: with_modules(text, case), tag }
 }
 
 /// A port and the words that it is written with.
-struct Wire<'a> {
-    port: &'a Port,
+pub(super) struct Wire<'a> {
+    pub(super) port: &'a Port,
     role: Role,
-    number: usize,
+    pub(super) number: usize,
+}
+
+/// The ports in order.
+pub(super) fn wires(interface: &Interface) -> Vec<Wire<'_>> {
+    let ports = interface.ports.iter().zip(&interface.roles).enumerate();
+    ports.map(|(number, (port, &role))| Wire { port, role, number }).collect()
 }
 
 impl Wire<'_> {
-    fn range(&self) -> String {
+    pub(super) fn range(&self) -> String {
         format!("[{}:0]", self.port.width.max(1) - 1)
     }
 
@@ -93,14 +109,7 @@ fn write_bench(
     seed: u32,
     tag: &str,
 ) -> std::fmt::Result {
-    let wires: Vec<Wire> = case
-        .interface
-        .ports
-        .iter()
-        .zip(&case.interface.roles)
-        .enumerate()
-        .map(|(number, (port, &role))| Wire { port, role, number })
-        .collect();
+    let wires = wires(&case.interface);
     writeln!(out, "`resetall\nmodule {TOP};\n  integer seed, i;")?;
     for wire in &wires {
         let (range, n) = (wire.range(), wire.number);
@@ -133,7 +142,7 @@ endmodule
     )
 }
 
-fn connections(wires: &[Wire], side: &str) -> String {
+pub(super) fn connections(wires: &[Wire], side: &str) -> String {
     let connect = |wire: &Wire| match wire.port.direction {
         Direction::Input => format!(".{}(in_{})", wire.name(), wire.number),
         _ => format!(".{}({side}_{})", wire.name(), wire.number),

@@ -73,6 +73,7 @@ mod literal;
 mod plan;
 mod schedule;
 mod settings;
+mod settle;
 mod table;
 mod walk;
 
@@ -87,7 +88,7 @@ use input::{Input, Kind};
 pub use literal::LiteralError;
 
 /// Version of the definition; a change of any value it gives is a new version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Cycles of all base episodes at most: episodes are listed in memory.
 pub const VECTORS_MAX: u32 = 1 << 24;
@@ -228,8 +229,11 @@ pub struct Stimulus {
     /// Words of the clocks.
     clocks: Vec<usize>,
     shape: settings::Shape,
+    settling: settle::Settling,
     base: Vec<plan::Slot>,
     deep: Vec<plan::Slot>,
+    /// Cycles of the deep episodes that every candidate runs.
+    required: u32,
     walk: Option<walk::Walk>,
 }
 
@@ -250,14 +254,16 @@ impl Stimulus {
             .collect();
         let sequential = interface.sequential || !clocks.is_empty();
         let after_edge = after_edge(interface, config.profile)?;
-        let durations = table::durations(&interface.pool);
+        let durations = table::durations(&interface.durations, &interface.pool);
         let shape = settings::Shape {
             sequential,
             clocks: clocks.len(),
             profile: config.profile,
             after_edge,
             timed: !durations.is_empty(),
+            counters: !durations.is_empty() && !interface.durations.is_empty(),
         };
+        let settling = settle::Settling::new(interface, &inputs);
         let base = plan::base_slots(config.vectors);
         let key = u64::from_le_bytes(
             blake3::hash(key).as_bytes()[..8].try_into().expect("a hash has 32 bytes"),
@@ -267,6 +273,8 @@ impl Stimulus {
             if sequential { None } else { walk::Walk::new(&inputs, 2 * config.vectors, &root) };
         let depth = if walk.is_some() { 0 } else { config.depth_max };
         let deep = plan::deep_slots(base.len() as u32, depth, sequential);
+        let longest = interface.durations.last().copied().unwrap_or(0);
+        let required = plan::depth_for(longest, &base, &deep);
         Ok(Stimulus {
             config: *config,
             key,
@@ -276,8 +284,10 @@ impl Stimulus {
             durations,
             clocks,
             shape,
+            settling,
             base,
             deep,
+            required,
             walk,
         })
     }
@@ -303,9 +313,20 @@ impl Stimulus {
     /// Builds deep episode `k`, or nothing where there are no more: lengths grow fourfold to the
     /// configured depth. None where the base episodes are exhaustive.
     ///
-    /// One in which no further golden output bit toggles need not be run on candidates.
+    /// One in which no further golden output bit toggles need not be run on candidates, unless it is
+    /// [required](Stimulus::requires).
     pub fn deep_episode(&self, k: u32) -> Option<Episode> {
         self.deep.get(k as usize).map(|slot| schedule::episode(self, slot, &self.tables))
+    }
+
+    /// Whether every candidate runs deep episode `k`, whatever toggles in it.
+    pub fn requires(&self, k: u32) -> bool {
+        self.deep.get(k as usize).is_some_and(|slot| slot.cycles == self.required)
+    }
+
+    /// Number of deep episodes there are.
+    pub fn deep_episodes(&self) -> u32 {
+        self.deep.len() as u32
     }
 
     /// Builds the few short episodes whose constants are a candidate's; none without constants, and none
@@ -351,6 +372,12 @@ impl Stimulus {
                 point.step != self.shape.after_edge && point.step.is_multiple_of(2)
             }
         }
+    }
+
+    /// The number of the first comparison point of an episode at which the golden module's resets have
+    /// reset it: what it gives before is not compared.
+    pub fn settled_from(&self, episode: &Episode) -> usize {
+        self.settling.first(&episode.rows, self.layout.words)
     }
 
     fn streams(&self, slot: &plan::Slot) -> generator::Streams {

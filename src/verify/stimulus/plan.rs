@@ -14,6 +14,8 @@ const LONG_MAX: u32 = 4096;
 /// First length of deep episodes, and the length up to which all flavours are tried.
 const DEEP_FIRST: u32 = 1024;
 const DEEP_ALL: u32 = 4096;
+/// Cycles of the longest deep episodes that counters alone ask for.
+const DEEP_FOR_COUNTERS: u32 = 16_384;
 /// Episodes for a candidate's own constants, and their cycles.
 pub(super) const CANDIDATE_EPISODES: u32 = 4;
 const CANDIDATE_CYCLES: u32 = 32;
@@ -29,6 +31,8 @@ pub(super) enum Flavour {
     Slow,
     /// One-bit inputs rest and pulse seldom: a load, then a long wait.
     Pulse,
+    /// As in the base episodes: whatever the settings of each segment say.
+    Mixed,
     /// Full of the constants of one candidate.
     Candidate,
 }
@@ -73,13 +77,25 @@ pub(super) fn deep_slots(first_index: u32, depth_max: u32, sequential: bool) -> 
     while cycles > 0 {
         let flavours: &[Flavour] = match (sequential, cycles <= DEEP_ALL) {
             (false, _) => &[Flavour::Base],
-            (true, true) => &[Flavour::Run, Flavour::Slow, Flavour::Pulse],
-            (true, false) => &[Flavour::Run, Flavour::Pulse],
+            (true, true) => &[Flavour::Run, Flavour::Slow, Flavour::Pulse, Flavour::Mixed],
+            (true, false) => &[Flavour::Run, Flavour::Pulse, Flavour::Mixed],
         };
         plans.extend(flavours.iter().map(|&flavour| (flavour, cycles)));
         cycles = if cycles == bound { 0 } else { cycles.saturating_mul(4).min(bound) };
     }
     slots(1, first_index, plans.into_iter())
+}
+
+/// The length of the deep episodes that every candidate runs, since a counter of the golden module needs
+/// more cycles than base episodes have; 0 for none.
+pub(super) fn depth_for(duration: u32, base: &[Slot], deep: &[Slot]) -> u32 {
+    let wanted = duration.saturating_mul(2);
+    let longest = base.iter().map(|slot| slot.cycles).max().unwrap_or(0);
+    let deep = deep.iter().map(|slot| slot.cycles).filter(|&cycles| cycles <= DEEP_FOR_COUNTERS);
+    match duration > longest / 4 {
+        true => deep.filter(|&cycles| cycles >= wanted).min().unwrap_or(0),
+        false => 0,
+    }
 }
 
 /// The episodes for the constants of a candidate.

@@ -22,7 +22,8 @@ pub(super) fn episode(stimulus: &Stimulus, slot: &Slot, tables: &[Tables]) -> Ep
     run.power_up();
     rows.extend_from_slice(&run.row);
     for cycle in 0..slot.cycles {
-        if cycle % SEGMENT == 0 && slot.flavour == Flavour::Base {
+        let changing = matches!(slot.flavour, Flavour::Base | Flavour::Mixed);
+        if cycle % SEGMENT == 0 && changing {
             let segment = cycle / SEGMENT;
             let inputs = &stimulus.inputs;
             run.settings.inputs =
@@ -197,8 +198,9 @@ impl<'a> Run<'a> {
         if self.stays[at] == 0 {
             self.row[input.offset] ^= 1;
             let durations = &self.stimulus.durations;
-            let cycles = match field(control, 12, 12) {
-                0 => 1 + field(control, 14, 13) as u32,
+            let few = if self.stimulus.shape.counters { 13 } else { 12 };
+            let cycles = match field(control, few, 12) {
+                0 => 1 + field(control, 15, 14) as u32,
                 _ => {
                     durations[scaled(control, 16, durations.len())] + field(control, 33, 32) as u32
                         - 1

@@ -29,7 +29,11 @@ const BIAS_COMBINATIONAL: [u64; 16] =
     [32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 8, 8, 56, 56];
 /// Change opportunities of 512 at which a reset pulse starts, by `WHOLE.SETTINGS[5:4]`, in episodes of
 /// fewer than `LONG_FROM` cycles and in longer ones.
-const PULSES: [[u64; 4]; 2] = [[0, 1, 4, 16], [0, 1, 1, 4]];
+const PULSES: [[u64; 4]; 2] = [[0, 1, 4, 16], [0, 1, 4, 8]];
+/// The same in deep episodes of changing settings.
+const PULSES_MIXED: [u64; 4] = [0, 0, 0, 1];
+/// Cycles of the shortest episodes in which one input leads.
+const LED_FROM: u32 = 40;
 /// Cycles of 512 that have a glitch on a synchronous reset, in the episodes that have them.
 pub(super) const GLITCHES: u64 = 128;
 /// Opportunities that a pulse lasts.
@@ -98,6 +102,8 @@ pub(super) struct Shape {
     pub after_edge: u8,
     /// Whether there are durations for timed inputs.
     pub timed: bool,
+    /// Whether these are those of counters.
+    pub counters: bool,
 }
 
 /// Draws the settings of an episode.
@@ -109,6 +115,7 @@ pub(super) fn settings(
 ) -> Settings {
     let whole = streams.word(WHOLE, lane::SETTINGS);
     let base = slot.flavour == Flavour::Base;
+    let mixed = slot.flavour == Flavour::Mixed;
     let mut data_at = match field(whole, 2, 0) {
         _ if shape.clocks == 0 => [true, true],
         _ if base && slot.cycles >= LONG_FROM => [true, slot.number.is_multiple_of(2)],
@@ -138,7 +145,8 @@ pub(super) fn settings(
         11 if short => Resets::Never,
         _ => {
             let rates = PULSES[usize::from(slot.cycles >= LONG_FROM)];
-            let rate = if base { rates[field(whole, 5, 4) as usize] } else { 0 };
+            let rates = if mixed { PULSES_MIXED } else { rates };
+            let rate = if base || mixed { rates[field(whole, 5, 4) as usize] } else { 0 };
             let late = resets_at == [true, true] && field(whole, 7, 6) == 3;
             Resets::Pulsed { delay: u32::from(late), rate }
         }
@@ -163,16 +171,36 @@ pub(super) fn segment_settings(
     streams: &Streams,
     inputs: &[Input],
 ) -> Vec<InputSettings> {
-    let quiet = field(streams.word(WHOLE, lane::SETTINGS + 8 * segment), 34, 32) == 7;
+    let whole = streams.word(WHOLE, lane::SETTINGS + 8 * segment);
+    let quiet = field(whole, 34, 32) == 7;
+    let leader = leader(whole, slot, shape, inputs);
     let draw = |(input, number): (&Input, u32)| {
         let word = |lane: u32| streams.word(number, lane + 8 * segment);
         let mut settings = input_settings(input, slot.flavour, shape, word);
         if quiet && shape.sequential && input.width > 1 {
             settings.hold = Hold::Drawn(1);
         }
+        if leader == Some(number) {
+            settings.hold = Hold::Timed;
+        }
         settings
     };
     inputs.iter().zip(0..).map(draw).collect()
+}
+
+/// In half of the segments, where the golden module has counters, the one input that is timed: what a
+/// counter waits for is seldom what drawing each input by itself gives.
+fn leader(whole: u64, slot: &Slot, shape: &Shape, inputs: &[Input]) -> Option<u32> {
+    let led = matches!(slot.flavour, Flavour::Base | Flavour::Mixed) && slot.cycles >= LED_FROM;
+    if !led || !shape.counters || field(whole, 35, 35) == 0 {
+        return None;
+    }
+    let may_lead = |input: &Input| {
+        input.width == 1 && input.legal.is_none() && matches!(input.kind, Kind::Data)
+    };
+    let able: Vec<u32> =
+        inputs.iter().zip(0..).filter(|(input, _)| may_lead(input)).map(|(_, at)| at).collect();
+    able.get(scaled(whole, 36, able.len())).copied()
 }
 
 fn input_settings(
@@ -192,14 +220,14 @@ fn input_settings(
     let is_reset = matches!(input.kind, Kind::Reset { .. });
     let wide = input.width > 1;
     let (hold, bias) = match flavour {
-        Flavour::Base | Flavour::Candidate if !shape.sequential => {
+        Flavour::Base | Flavour::Mixed | Flavour::Candidate if !shape.sequential => {
             (Drawn(HOLD_COMBINATIONAL[class]), BIAS_COMBINATIONAL[bias_class])
         }
         // A reset that is data must not stay inactive for the episode, or it would be no test.
-        Flavour::Base if is_reset && matches!(ordinary, Drawn(0 | 1)) => {
+        Flavour::Base | Flavour::Mixed if is_reset && matches!(ordinary, Drawn(0 | 1)) => {
             (Drawn(8), BIAS[bias_class])
         }
-        Flavour::Base => (ordinary, BIAS[bias_class]),
+        Flavour::Base | Flavour::Mixed => (ordinary, BIAS[bias_class]),
         Flavour::Candidate if wide => (Drawn(if class < 8 { 64 } else { 32 }), 32),
         Flavour::Candidate => (ordinary, BIAS[bias_class]),
         Flavour::Run | Flavour::Pulse if wide => (Drawn(u64::from(class < 8)), 32),

@@ -43,8 +43,13 @@ impl Tables {
     }
 }
 
-/// The constants that are worth waiting for: from 2 to `DURATION_MAX` cycles.
-pub(super) fn durations(pool: &[Bits]) -> Vec<u32> {
+/// The cycles that are worth waiting for, from 2 to `DURATION_MAX`: what counters are compared with, or
+/// without such any constant.
+pub(super) fn durations(counters: &[u32], pool: &[Bits]) -> Vec<u32> {
+    if !counters.is_empty() {
+        let short = |&cycles: &u32| (2..=DURATION_MAX).contains(&u64::from(cycles));
+        return counters.iter().copied().filter(short).take(DURATIONS_MAX).collect();
+    }
     let short = |bits: &Bits| {
         let value = *bits.words.first()?;
         let rest = bits.words.iter().skip(1).all(|&word| word == 0);

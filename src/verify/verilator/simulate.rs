@@ -32,7 +32,7 @@ pub const POWER_UPS_TO_CONFIRM: usize = 256;
 /// Deep episodes in a row that may make no further bit toggle: all flavours of one length. A bit that a
 /// constant drives would otherwise cost the longest ones in every problem that has one. While a whole
 /// output has not moved there is no such limit, since it would be left unchecked.
-const DEEP_IDLE_MAX: u32 = 3;
+const DEEP_IDLE_MAX: u32 = 4;
 
 /// Loop iterations that one evaluation may take: chosen, as some milliseconds of an empty loop.
 const TICKS_OF_STEP_MAX: u64 = 4_000_000;
@@ -170,24 +170,25 @@ impl<'a> Runner<'a> {
     }
 
     /// Lengthens the run while it makes bits of the golden module toggle that never did. A candidate runs
-    /// only the episodes that do.
+    /// only the episodes that do, and those that the stimulus requires.
     fn run_deep(&mut self) -> Result<Result<(), String>, WorkerError> {
         let mut idle = 0;
-        for k in 0.. {
+        for k in 0..self.stimulus.deep_episodes() {
             let still = self.toggles.by_output(&self.outputs).contains(&0);
-            if self.toggles.complete() || idle >= DEEP_IDLE_MAX && !still {
-                break;
+            let done = self.toggles.complete() || idle >= DEEP_IDLE_MAX && !still;
+            let required = self.stimulus.requires(k);
+            if done && !required {
+                continue;
             }
             let Some(episode) = self.stimulus.deep_episode(k) else { break };
             let golden = match self.run_golden(&episode)? {
                 Ok(golden) => golden,
                 Err(message) => return Ok(Err(message)),
             };
-            if self.toggles.add(&golden) {
-                idle = 0;
+            let moved = self.toggles.add(&golden);
+            idle = if moved { 0 } else { idle + 1 };
+            if moved || required {
                 self.run_candidates(&episode, &golden)?;
-            } else {
-                idle += 1;
             }
         }
         Ok(Ok(()))
@@ -275,10 +276,13 @@ impl<'a> Runner<'a> {
         Ok(confirmed)
     }
 
-    /// Where the profile compares nothing, nothing counts as defined.
+    /// Where the profile compares nothing, nothing counts as defined, and neither before the golden module
+    /// was reset for the first time.
     fn only_compared(&self, episode: &Episode, mut golden: Values) -> Values {
-        for (row, &at) in golden.defined.chunks_mut(self.outputs.words).zip(&episode.steps) {
-            if !self.stimulus.compares(at) {
+        let settled = self.stimulus.settled_from(episode);
+        let rows = golden.defined.chunks_mut(self.outputs.words).zip(&episode.steps);
+        for (number, (row, &at)) in rows.enumerate() {
+            if number < settled || !self.stimulus.compares(at) {
                 row.fill(0);
             }
         }

@@ -201,6 +201,7 @@ impl Case {
 fn word(signal: &SignalVerdict) -> &'static str {
     match (signal.verdict, signal.kind) {
         (Judgement::Wrong, Some(MismatchKind::Unknown)) => "unknown",
+        (Judgement::Wrong, Some(MismatchKind::Order)) => "order",
         (verdict, _) => verdict.name(),
     }
 }
