@@ -17,6 +17,7 @@ use super::tools::Tools;
 use crate::record::{Meta, Writer, file_hash};
 use crate::verify::backend::Backend;
 use crate::verify::cache::Cache;
+use crate::verify::process::Launchers;
 use crate::verify::run::{self, Parallelism, Run, RunError};
 use crate::verify::stimulus::{self, Config};
 use crate::verify::verdict::Verdict;
@@ -119,6 +120,7 @@ pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Worker
         cxx_version: tools.cxx_version,
         verilator_root: tools.verilator_root,
         verilator_version: tools.verilator_version,
+        launchers: Launchers::new(workers.clone()),
     };
     let backend = Verilator::new(compiler, tools.verilator, cache, workers.clone())?;
     Ok((backend, workers))

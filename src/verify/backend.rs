@@ -115,7 +115,7 @@ pub struct Values {
 
 /// A failure of ours: a missing tool, a full disk, a killed worker. Never a verdict.
 #[derive(Debug, thiserror::Error)]
-#[error("{backend}: {source}")]
+#[error("the {backend} backend failed")]
 pub struct BackendError {
     /// The backend.
     pub backend: &'static str,

@@ -46,6 +46,9 @@ impl Drop for Scratch {
     }
 }
 
+/// Bytes that must be free before a tool's failure is called a module's. A batch of large modules writes as much.
+const ROOM_MIN: u64 = 64 << 20;
+
 /// Scratch folders older than this belong to runs that were killed.
 const SCRATCH_AGE_MAX_SECONDS: u64 = 24 * 3600;
 
@@ -113,6 +116,26 @@ impl Cache {
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).map_err(|source| error(&path, source))?;
         Ok(Scratch(path))
+    }
+
+    /// Checks that there is room for what tools write: a file of [`ROOM_MIN`] bytes is set aside and removed.
+    ///
+    /// Asked after a tool has failed, before the failure is called a module's: a tool that could not write
+    /// may say anything.
+    pub fn check_room(&self) -> Result<(), CacheError> {
+        let scratch = self.scratch()?;
+        let path = scratch.path().join("room");
+        let file = fs::File::create(&path).map_err(|source| error(&path, source))?;
+        match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, ROOM_MIN) {
+            // Not every file system can set bytes aside; those that cannot have told how much is free.
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                let free = rustix::fs::statvfs(&path).map_err(|e| error(&path, e.into()))?;
+                let full = free.f_bavail.saturating_mul(free.f_frsize) < ROOM_MIN;
+                let full = full.then(|| io::Error::from(io::ErrorKind::StorageFull));
+                full.map_or(Ok(()), |source| Err(error(&path, source)))
+            }
+            other => other.map_err(|e| error(&path, e.into())),
+        }
     }
 
     /// Removes the oldest entries until `size_max` bytes are left, and scratch folders of killed runs.

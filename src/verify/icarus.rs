@@ -4,7 +4,9 @@
 //! In goes a [`Case`], out come mismatches by output and the two times. This is how verification is
 //! usually done, and `salv bench` measures the verilator backend against it; no verdict comes from here.
 //! [`Player`] runs our own episodes instead, to see whether the two simulators tell the same.
-//! What the generated bench does not do: several power-up states, several episodes, inputs that hold their values.
+//! What the generated bench does not do: several power-up states, several episodes, inputs that hold their values. It
+//! stands behind no barrier, as it does where it is used, and gets its limits just after its start: it is given
+//! only candidates that [`crate::design`] has let through and that have been judged.
 //!
 //! What we rely on, of Icarus: `` `resetall `` undoes the directives of the text before it; `-s` makes one
 //! module the only root, so that a candidate's own test bench does not run; `vvp -n` takes `$stop` for
@@ -13,10 +15,11 @@
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::process::{self, Limits, ProcessError};
+use rustix::process::{Pid, Resource, Rlimit};
+
 use crate::design::Interface;
 
 mod rename;
@@ -75,8 +78,13 @@ pub struct Ran {
 #[derive(Debug, thiserror::Error)]
 pub enum IcarusError {
     /// A program could not be run.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
+    #[error("failed to run {program} (run `salv doctor` to see what is missing)")]
+    Program {
+        /// The program.
+        program: String,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// The text could not be written.
     #[error("failed to write {path} (is the disk full?)")]
     Write {
@@ -87,8 +95,14 @@ pub enum IcarusError {
     },
 }
 
-/// CPU time of one compilation in seconds, and memory of both programs.
-const COMPILE_LIMITS: Limits = Limits { cpu_seconds: 30, memory: 4 << 30 };
+/// CPU time of one compilation in seconds.
+const COMPILE_SECONDS: u64 = 30;
+
+/// Address space of either program in bytes.
+const MEMORY_MAX: u64 = 4 << 30;
+
+/// Bytes kept of the compiler's messages.
+const STDERR_SIZE_MAX: u64 = 64 << 10;
 
 /// Vectors that a simulation is given a second of CPU time for, beside [`SIMULATE_SECONDS`]; real designs
 /// take some 50,000 vectors in one.
@@ -132,10 +146,21 @@ impl Icarus {
 
     /// Compiles `case.v` in `folder`; an inner error is what `iverilog` says.
     fn compile(&self, folder: &Path) -> Result<Result<(), String>, IcarusError> {
-        let arguments =
-            ["-g2012", "-s", testbench::TOP, "-o", "case.vvp", "case.v"].map(str::to_owned);
-        let ended = process::run(&self.iverilog, &arguments, &[], folder, COMPILE_LIMITS)?;
-        Ok(if ended.success() { Ok(()) } else { Err(ended.describe()) })
+        let failed = failed(&self.iverilog);
+        let mut command = Command::new(&self.iverilog);
+        command.args(["-g2012", "-s", testbench::TOP, "-o", "case.vvp", "case.v"]);
+        command.env("LC_ALL", "C").stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = start(&mut command, folder, COMPILE_SECONDS).map_err(&failed)?;
+        let mut stderr = Vec::new();
+        if let Some(mut pipe) = child.stderr.take() {
+            (&mut pipe).take(STDERR_SIZE_MAX).read_to_end(&mut stderr).map_err(&failed)?;
+            std::io::copy(&mut pipe, &mut std::io::sink()).map_err(&failed)?;
+        }
+        let status = child.wait().map_err(&failed)?;
+        let messages = String::from_utf8_lossy(&stderr);
+        let first: Vec<&str> = messages.lines().take(12).collect();
+        let refused = || format!("{status}: {}", first.join("\n"));
+        Ok(if status.success() { Ok(()) } else { Err(refused()) })
     }
 
     /// Runs what was compiled in `folder`: how it ended, and what it printed after the tag.
@@ -146,25 +171,34 @@ impl Icarus {
         vectors: u32,
         folder: &Path,
     ) -> Result<(ExitStatus, Vec<String>), IcarusError> {
-        let name = || self.vvp.display().to_string();
-        let mut child = Command::new(&self.vvp)
-            .args(["-n", "case.vvp"])
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(|source| ProcessError::Start { program: name(), source })?;
+        let failed = failed(&self.vvp);
+        let mut command = Command::new(&self.vvp);
+        command.args(["-n", "case.vvp"]).stdout(Stdio::piped()).stderr(Stdio::null());
         let cpu_seconds = SIMULATE_SECONDS + u64::from(vectors / VECTORS_OF_SECOND);
-        process::limit(&child, Limits { cpu_seconds, ..COMPILE_LIMITS });
-        let read = |source| ProcessError::Read { program: name(), source };
+        let mut child = start(&mut command, folder, cpu_seconds).map_err(&failed)?;
         let mut lines = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            lines = tagged(BufReader::new(stdout), tag, line_bytes_max).map_err(read)?;
+            lines = tagged(BufReader::new(stdout), tag, line_bytes_max).map_err(&failed)?;
         }
-        Ok((child.wait().map_err(read)?, lines))
+        Ok((child.wait().map_err(&failed)?, lines))
     }
+}
+
+fn failed(program: &Path) -> impl Fn(std::io::Error) -> IcarusError {
+    let program = program.display().to_string();
+    move |source| IcarusError::Program { program: program.clone(), source }
+}
+
+fn start(command: &mut Command, folder: &Path, cpu_seconds: u64) -> std::io::Result<Child> {
+    let child = command.current_dir(folder).stdin(Stdio::null()).process_group(0).spawn()?;
+    let limit =
+        |value: u64, more: u64| Rlimit { current: Some(value), maximum: Some(value + more) };
+    let pid = Some(Pid::from_child(&child));
+    // An error means that the process has ended and needs no limit.
+    let _ = rustix::process::prlimit(pid, Resource::Cpu, limit(cpu_seconds, 5));
+    let _ = rustix::process::prlimit(pid, Resource::As, limit(MEMORY_MAX, 0));
+    let _ = rustix::process::prlimit(pid, Resource::Core, limit(0, 0));
+    Ok(child)
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), IcarusError> {

@@ -39,6 +39,8 @@ pub mod worker;
 
 pub mod process;
 
+pub mod sandbox;
+
 pub mod cache;
 
 pub mod icarus;

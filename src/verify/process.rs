@@ -1,58 +1,75 @@
-//! Programs started with limits, and how they ended.
+//! Tools started with limits and behind a barrier, and how they ended.
 //!
-//! The limits are set from outside as soon as the process exists (`prlimit`): CPU time and address space.
-//! What this does not cover is listed in [`super::worker`].
+//! In: a program, its arguments, and what it may use and reach. Out: how it ended and what it said. A process
+//! of this program, a *launcher*, takes the limits on itself and then starts one tool after another, each
+//! from a thread that has closed itself in ([`super::sandbox`]). Limits and barriers are inherited, so a tool
+//! never runs without them. Starting this program again for each tool and letting it become the tool would do the
+//! same and cost 2.5 ms each, as slang makes the program large; this way costs a thread and a message.
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::process::{Pid, Resource, Rlimit};
+use serde::{Deserialize, Serialize};
 
-/// What a process may use.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// CPU time in seconds: a backstop, since no label depends on time.
-    pub cpu_seconds: u64,
-    /// Address space in bytes.
-    pub memory: u64,
-}
+use super::sandbox::{self, Limits, Reach, TOOL_FOLDERS, Tool};
+use super::worker::{Answer, Event, Request, Worker, WorkerError, Workers};
 
 /// A program that could not be run: ours, never a candidate's.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// The program could not be started.
-    #[error("failed to start {program} (run `salv doctor` to see what is missing)")]
+    #[error("failed to start {program}: {message} (run `salv doctor` to see what is missing)")]
     Start {
         /// The program.
         program: String,
         /// The cause.
-        source: std::io::Error,
-    },
-    /// Its output could not be read.
-    #[error("failed to read the output of {program}")]
-    Read {
-        /// The program.
-        program: String,
-        /// The cause.
-        source: std::io::Error,
+        message: String,
     },
     /// Somebody killed it, or the machine ran out of memory.
-    #[error("{program} was killed by signal {signal} from outside (out of memory?)")]
+    #[error(
+        "{program} was killed by signal {signal} from outside (out of memory? fewer --threads need less); --resume continues the run"
+    )]
     Killed {
         /// The program.
         program: String,
         /// The signal.
         signal: i32,
     },
+    /// The process that starts tools failed.
+    #[error("failed to start {program} through a launcher")]
+    Launcher {
+        /// The program.
+        program: String,
+        /// The cause.
+        source: WorkerError,
+    },
+}
+
+/// A tool to be run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Launch {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Variables added to its environment.
+    pub environment: Vec<(String, PathBuf)>,
+    /// Its working folder, which it may write in and where its temporary files go.
+    pub folder: PathBuf,
+    /// What it may read beside its own folder and those of system tools.
+    pub read: Vec<PathBuf>,
+    /// What else it does.
+    pub tool: Tool,
 }
 
 /// How a program ended.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ended {
-    /// Exit status.
-    pub status: ExitStatus,
+    /// Exit status as the system gives it.
+    status: i32,
     /// The first 256 KiB of its standard error.
     pub stderr: String,
 }
@@ -61,64 +78,185 @@ pub struct Ended {
 const STDERR_SIZE_MAX: u64 = 256 << 10;
 
 impl Ended {
-    /// Whether it did what it was asked.
-    pub fn success(&self) -> bool {
-        self.status.success()
+    /// Exit status.
+    pub fn status(&self) -> ExitStatus {
+        ExitStatus::from_raw(self.status)
     }
 
-    /// Whether a signal ended it, its own or the one of a limit.
+    /// Whether it did what it was asked.
+    pub fn success(&self) -> bool {
+        self.status().success()
+    }
+
+    /// Whether a signal ended it or a part of it, its own or the one of a limit.
     pub fn killed(&self) -> bool {
-        self.status.signal().is_some() || self.stderr.contains("signal terminated program")
+        self.status().signal().is_some()
+            || self.stderr.contains("signal terminated program")
+            || self.stderr.contains("unable to execute command:")
+    }
+
+    /// Whether somebody else ended a part of it: no limit of ours sends this signal first.
+    pub fn killed_from_outside(&self) -> bool {
+        self.stderr.contains("Killed signal terminated program")
+            || self.stderr.contains("unable to execute command: Killed")
     }
 
     /// The status and the first lines of its messages.
     pub fn describe(&self) -> String {
         let lines: Vec<&str> = self.stderr.lines().take(12).collect();
-        format!("{}: {}", self.status, lines.join("\n"))
+        format!("{}: {}", self.status(), lines.join("\n"))
     }
 }
 
-/// Runs `program` to its end with `environment` added and standard output thrown away.
-pub fn run(
-    program: &Path,
-    arguments: &[String],
-    environment: &[(&str, &Path)],
-    folder: &Path,
+/// Processes that start tools, kept for the next tool with the same limits.
+#[derive(Clone, Debug)]
+pub struct Launchers {
+    workers: Workers,
+    idle: Arc<Mutex<Vec<Launcher>>>,
+}
+
+#[derive(Debug)]
+struct Launcher {
     limits: Limits,
-) -> Result<Ended, ProcessError> {
-    let name = || program.display().to_string();
-    let mut child = Command::new(program)
-        .args(arguments)
-        .envs(environment.iter().copied())
+    worker: Worker,
+    started: u32,
+}
+
+/// Tools that one launcher starts. Its own CPU time counts against the limit that it hands on: some 0.1 ms
+/// for each tool.
+const TOOLS_OF_LAUNCHER: u32 = 10_000;
+
+impl Launchers {
+    /// Launchers are workers.
+    pub fn new(workers: Workers) -> Launchers {
+        Launchers { workers, idle: Arc::default() }
+    }
+
+    /// Runs a tool to its end with standard output thrown away.
+    pub fn run(&self, launch: Launch, limits: Limits) -> Result<Ended, ProcessError> {
+        let program = launch.program.display().to_string();
+        let failed = |source| ProcessError::Launcher { program: program.clone(), source };
+        let mut launcher = self.take(limits).map_err(failed)?;
+        launcher.started += 1;
+        launcher.worker.ask(&Request::Launch(launch)).map_err(failed)?;
+        let ended = match launcher.worker.hear().map_err(failed)? {
+            Answer::Event(Event::Launched(ended)) => ended,
+            Answer::Event(other) => {
+                return Err(failed(WorkerError::Protocol(format!("unexpected event {other:?}"))));
+            }
+            Answer::Died(how) => return Err(failed(WorkerError::Failed(format!("it {how}")))),
+            Answer::Left(status) => return Err(failed(WorkerError::Left(status))),
+        };
+        if launcher.started < TOOLS_OF_LAUNCHER {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(launcher);
+        }
+        let ended =
+            ended.map_err(|message| ProcessError::Start { program: program.clone(), message })?;
+        match ended.status().signal() {
+            Some(signal @ (9 | 15 | 2 | 1)) => Err(ProcessError::Killed { program, signal }),
+            _ => Ok(ended),
+        }
+    }
+
+    /// Ends those that wait for the next tool.
+    pub fn rest(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// A launcher with these limits, an idle one if there is any.
+    fn take(&self, limits: Limits) -> Result<Launcher, WorkerError> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = idle.iter().position(|launcher| launcher.limits == limits) {
+            return Ok(idle.swap_remove(at));
+        }
+        drop(idle);
+        let mut worker = self.workers.start_with_environment()?;
+        worker.ask(&Request::Limit(limits))?;
+        Ok(Launcher { limits, worker, started: 0 })
+    }
+}
+
+/// In the launcher: starts a tool from an enclosed thread and waits for its end. The inner error says why it
+/// could not be started.
+pub fn launch(launch: &Launch) -> Result<Result<Ended, String>, WorkerError> {
+    let thread = std::thread::scope(|scope| scope.spawn(|| launch_enclosed(launch)).join());
+    thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn launch_enclosed(launch: &Launch) -> Result<Result<Ended, String>, WorkerError> {
+    sandbox::enclose_tool(&reach(launch), launch.tool).map_err(WorkerError::load)?;
+    let spawned = Command::new(&launch.program)
+        .args(&launch.arguments)
+        .envs(launch.environment.iter().map(|(name, value)| (name, value)))
         .env("LC_ALL", "C")
-        .current_dir(folder)
+        .env("TMPDIR", &launch.folder)
+        .current_dir(&launch.folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .process_group(0)
-        .spawn()
-        .map_err(|source| ProcessError::Start { program: name(), source })?;
-    limit(&child, limits);
-    let read = |source| ProcessError::Read { program: name(), source };
+        .spawn();
+    let mut child = match spawned {
+        Ok(child) => child,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
     let mut stderr = Vec::new();
     if let Some(mut pipe) = child.stderr.take() {
-        (&mut pipe).take(STDERR_SIZE_MAX).read_to_end(&mut stderr).map_err(read)?;
-        std::io::copy(&mut pipe, &mut std::io::sink()).map_err(read)?;
+        (&mut pipe)
+            .take(STDERR_SIZE_MAX)
+            .read_to_end(&mut stderr)
+            .and_then(|_| std::io::copy(&mut pipe, &mut std::io::sink()))
+            .map_err(WorkerError::Link)?;
     }
-    let status = child.wait().map_err(read)?;
-    if status.signal() == Some(rustix::process::Signal::KILL.as_raw()) {
-        return Err(ProcessError::Killed { program: name(), signal: 9 });
-    }
-    Ok(Ended { status, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+    let status = child.wait().map_err(WorkerError::Link)?.into_raw();
+    Ok(Ok(Ended { status, stderr: String::from_utf8_lossy(&stderr).into_owned() }))
 }
 
-/// Sets the limits of a running child. A child that is gone already needs none.
-pub fn limit(child: &Child, limits: Limits) {
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
-    let both = |value| Rlimit { current: Some(value), maximum: Some(value + 5) };
-    // An error means that the process has ended.
-    let _ = rustix::process::prlimit(Some(pid), Resource::Cpu, both(limits.cpu_seconds));
-    let _ = rustix::process::prlimit(Some(pid), Resource::As, both(limits.memory));
-    let core = Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::prlimit(Some(pid), Resource::Core, core);
+/// A tool reads the folders of the system's tools and of its own installation.
+fn reach(launch: &Launch) -> Reach {
+    let system = TOOL_FOLDERS.iter().map(PathBuf::from);
+    let installed: Vec<PathBuf> = system.chain(installation(&launch.program)).collect();
+    let devices = DEVICES.iter().map(PathBuf::from);
+    let mut read: Vec<PathBuf> = launch.read.iter().cloned().chain(devices).collect();
+    let run = match launch.tool {
+        Tool::Driver => installed,
+        Tool::Alone => {
+            read.extend(installed);
+            let loaders = LOADERS.iter().map(PathBuf::from);
+            std::iter::once(launch.program.clone()).chain(loaders).collect()
+        }
+    };
+    Reach { read, run, write: vec![launch.folder.clone(), "/dev/null".into()] }
+}
+
+const DEVICES: [&str; 3] = ["/dev/zero", "/dev/random", "/dev/urandom"];
+
+/// What loads a program and is executed with it; folders where the name holds a version or a hash.
+const LOADERS: [&str; 7] = [
+    "/lib64/ld-linux-x86-64.so.2",
+    "/lib/ld-linux-aarch64.so.1",
+    "/lib/ld-linux-riscv64-lp64d.so.1",
+    "/lib/ld-musl-x86_64.so.1",
+    "/lib/ld-musl-aarch64.so.1",
+    "/nix/store",
+    "/gnu/store",
+];
+
+/// The folders of a program's own installation, beside its `bin`: where a compiler that is not the system's
+/// has its headers and parts. The folder above is not given whole, for it may be somebody's home.
+fn installation(program: &Path) -> Vec<PathBuf> {
+    let program = program.canonicalize().unwrap_or_else(|_| program.to_path_buf());
+    let Some(above) = program.parent().filter(|bin| bin.ends_with("bin")).and_then(Path::parent)
+    else {
+        return Vec::new();
+    };
+    let of_tools = |name: &str| {
+        ["bin", "lib", "lib32", "lib64", "libexec", "include", "share"].contains(&name)
+            || name.contains("-linux-")
+    };
+    let entries = std::fs::read_dir(above).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().to_str().is_some_and(of_tools))
+        .map(|entry| entry.path())
+        .collect()
 }

@@ -533,10 +533,14 @@ impl Elaborator<'_> {
                         Err(refusal) => Elaborated::Refused(refusal),
                     });
                 }
+                Answer::Event(Event::Panicked(said)) => {
+                    death = format!("panicked, which is a fault of salv to be reported: {said}");
+                }
                 Answer::Event(other) => {
                     return Err(WorkerError::Protocol(format!("unexpected event {other:?}")).into());
                 }
                 Answer::Died(how) => death = how,
+                Answer::Left(status) => return Err(WorkerError::Left(status).into()),
             }
         }
         Ok(Elaborated::Died(death))

@@ -5,21 +5,26 @@
 //! Standard output and standard error go nowhere. If it dies, the parent knows from a mark in a file whose
 //! code was running, goes on without that candidate, and tries it once more alone.
 //!
-//! Covered today: address space, CPU time, core files, a fresh process for each batch of native code, and
-//! everything in [`crate::design`] that refuses file, system and stopping tasks before any code is made.
-//! Not covered yet: a file system, network or fork barrier around native code (Landlock, seccomp).
+//! A worker takes one kind of work and closes itself in before the first of it ([`super::sandbox`]): one that
+//! elaborates reaches no file at all; one that simulates has Verilator's runtime loaded and the mark open, and
+//! reaches the unit of models and the system's libraries. One that launches tools reads nothing of a candidate
+//! itself; it holds the tools' limits and hands them on.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Resource, Rlimit};
 use serde::{Deserialize, Serialize};
 
 use super::backend::{Outcome, TaskOutcome, Trace};
+use super::process::{self, Ended, Launch};
+use super::sandbox::{self, Limits, WORKER_CPU_SECONDS_MAX};
 use super::verilator::simulate;
 use crate::design::{self, Design, Refusal};
 
@@ -37,6 +42,10 @@ pub enum Request {
     Simulate(simulate::Job),
     /// Simulate one episode in full; answered by [`Event::Trace`].
     Trace(simulate::Job, u32),
+    /// Take these limits, for this process and all tools that it launches; no answer.
+    Limit(Limits),
+    /// Run a tool; answered by [`Event::Launched`].
+    Launch(Launch),
 }
 
 /// What a worker says.
@@ -55,6 +64,10 @@ pub enum Event {
     Trace(Box<Result<Trace, Outcome>>),
     /// All tasks are done.
     End,
+    /// A tool has ended, or why it could not be started.
+    Launched(Result<Ended, String>),
+    /// This program has a fault: it panicked over what it was given, and this is what it said.
+    Panicked(String),
     /// The worker itself failed.
     Failed(String),
 }
@@ -84,9 +97,15 @@ pub enum WorkerError {
         "a worker was killed from outside (out of memory?); the run can be continued with --resume"
     )]
     Killed,
+    /// It ended without an answer.
+    #[error("a worker ended by itself ({0})")]
+    Left(ExitStatus),
     /// A limit could not be set.
     #[error("failed to set a limit of a worker")]
     Limit(#[source] io::Error),
+    /// It could not be enclosed.
+    #[error("failed to enclose a worker (`salv doctor` says what this machine offers)")]
+    Sandbox(#[from] sandbox::SandboxError),
 }
 
 impl WorkerError {
@@ -96,13 +115,11 @@ impl WorkerError {
     }
 }
 
-/// Address space of a worker in bytes: chosen well below what an ordinary machine has for two of them.
-const MEMORY_MAX: u64 = 4 << 30;
-
 /// CPU time for elaborating one module in seconds; the slowest of 32,000 real candidates takes 0.1 s.
 const CPU_SECONDS_OF_ELABORATION: u64 = 30;
 
 /// One end of the socket.
+#[derive(Debug)]
 pub struct Link {
     reader: BufReader<UnixStream>,
     writer: UnixStream,
@@ -136,42 +153,86 @@ impl Link {
     }
 }
 
+/// The exit status of a worker that ran out of memory: the code that was running is to be tried alone.
+const STATUS_OF_MEMORY: i32 = 75;
+
 /// The life of a worker: called by the hidden subcommand, with the socket as standard input.
 pub fn serve() -> Result<(), WorkerError> {
     let fd: OwnedFd = io::stdin().as_fd().try_clone_to_owned().map_err(WorkerError::Link)?;
     let mut link = Link::new(UnixStream::from(fd)).map_err(WorkerError::Link)?;
-    let memory = Rlimit { current: Some(MEMORY_MAX), maximum: Some(MEMORY_MAX) };
-    set_limit(Resource::As, memory)?;
-    set_limit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    let mut enclosed = false;
     while let Some(request) = link.receive::<Request>()? {
-        let done = match request {
-            Request::Elaborate { source, top } => {
-                allow_cpu_seconds(CPU_SECONDS_OF_ELABORATION)?;
-                let design = design::elaborate(&source, top.as_deref());
-                link.send(&Event::Design(design.map(Box::new)))
-            }
-            Request::Simulate(job) => simulate::run(&job, &mut link),
-            Request::Trace(job, episode) => simulate::trace(&job, episode, &mut link),
+        // What panics here is ours: it must not look like the end of the code that was running.
+        let answered = caught(|| answer(request, &mut enclosed, &mut link));
+        let failure = match answered {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => describe(&error),
+            Err(panic) => format!("a fault of this program: {panic}"),
         };
-        if let Err(error) = done {
-            link.send(&Event::Failed(error.to_string()))?;
-        }
+        link.send(&Event::Failed(failure))?;
     }
     Ok(())
 }
 
-/// Lets this process use so many more seconds of CPU time.
-pub fn allow_cpu_seconds(seconds: u64) -> Result<(), WorkerError> {
-    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).tv_sec;
-    let limit = used.unsigned_abs() + seconds + 1;
-    set_limit(Resource::Cpu, Rlimit { current: Some(limit), maximum: None })
+fn answer(request: Request, enclosed: &mut bool, link: &mut Link) -> Result<(), WorkerError> {
+    match request {
+        Request::Elaborate { source, top } => {
+            let first = !std::mem::replace(enclosed, true);
+            if first {
+                sandbox::WORKER.set()?;
+            }
+            allow_cpu_seconds(CPU_SECONDS_OF_ELABORATION)?;
+            if first {
+                sandbox::enclose_worker(Vec::new())?;
+            }
+            let design = caught(|| design::elaborate(&source, top.as_deref()));
+            link.send(&match design {
+                Ok(design) => Event::Design(design.map(Box::new)),
+                Err(panic) => Event::Panicked(panic),
+            })
+        }
+        Request::Simulate(job) => simulate::run(&job, link),
+        Request::Trace(job, episode) => simulate::trace(&job, episode, link),
+        Request::Limit(limits) => Ok(limits.set()?),
+        Request::Launch(launch) => link.send(&Event::Launched(process::launch(&launch)?)),
+    }
 }
 
-fn set_limit(resource: Resource, limit: Rlimit) -> Result<(), WorkerError> {
-    rustix::process::setrlimit(resource, limit).map_err(|e| WorkerError::Limit(e.into()))
+/// Runs `work`; the error is what a panic said, and where.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let said = Arc::new(Mutex::new(String::new()));
+    let hook = said.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        *hook.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
+    }));
+    std::panic::catch_unwind(AssertUnwindSafe(work))
+        .map_err(|_| said.lock().unwrap_or_else(PoisonError::into_inner).replace('\n', " "))
+}
+
+/// An error with its causes in one line: only text crosses the socket.
+fn describe(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", describe(source)),
+        None => error.to_string(),
+    }
+}
+
+/// Lets this process use so many more seconds of CPU time, within what it may use in all.
+pub fn allow_cpu_seconds(seconds: u64) -> Result<(), WorkerError> {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).tv_sec;
+    let hard = WORKER_CPU_SECONDS_MAX + 5;
+    let limit = (used.unsigned_abs() + seconds + 1).min(hard);
+    let limit = Rlimit { current: Some(limit), maximum: Some(hard) };
+    rustix::process::setrlimit(Resource::Cpu, limit).map_err(|e| WorkerError::Limit(e.into()))
+}
+
+/// Ends this worker because the code that it runs needs more memory than it may have.
+pub fn end_for_memory() -> ! {
+    std::process::exit(STATUS_OF_MEMORY)
 }
 
 /// A worker as its parent sees it.
+#[derive(Debug)]
 pub struct Worker {
     child: Child,
     link: Link,
@@ -183,6 +244,8 @@ pub enum Answer {
     Event(Event),
     /// It died of what it was doing; the message says how.
     Died(String),
+    /// It left without an answer, by an exit that is none of its own code's.
+    Left(ExitStatus),
 }
 
 /// Starts workers: the program that serves as one.
@@ -195,18 +258,23 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts one.
+    /// Starts one, with an empty environment.
     pub fn start(&self) -> Result<Worker, WorkerError> {
-        start(&self.program, &self.folder)
+        let mut command = Command::new(&self.program);
+        start(command.env_clear(), &self.program, &self.folder)
+    }
+
+    /// Starts one with this process's environment: tools may need variables of theirs.
+    pub fn start_with_environment(&self) -> Result<Worker, WorkerError> {
+        start(&mut Command::new(&self.program), &self.program, &self.folder)
     }
 }
 
-fn start(program: &Path, folder: &Path) -> Result<Worker, WorkerError> {
+fn start(command: &mut Command, program: &Path, folder: &Path) -> Result<Worker, WorkerError> {
     let error = |source| WorkerError::Start { program: program.display().to_string(), source };
     let (ours, theirs) = UnixStream::pair().map_err(error)?;
-    let child = Command::new(program)
+    let child = command
         .arg("worker")
-        .env_clear()
         .current_dir(folder)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
@@ -234,7 +302,7 @@ impl Worker {
             Some(event) => Ok(Answer::Event(event)),
             None => {
                 let status = self.child.wait().map_err(WorkerError::Link)?;
-                describe_death(status).map(Answer::Died)
+                death(status)
             }
         }
     }
@@ -248,15 +316,17 @@ impl Drop for Worker {
     }
 }
 
-/// A death by a signal of its own doing is the code's; any other end is ours.
-fn describe_death(status: ExitStatus) -> Result<String, WorkerError> {
-    match status.signal() {
-        Some(9 | 15 | 2 | 1) => Err(WorkerError::Killed),
-        Some(24) => Ok("used more CPU time than allowed".into()),
-        Some(11) => Ok("crashed (segmentation fault; a recursion too deep?)".into()),
-        Some(8) => Ok("crashed (arithmetic exception)".into()),
-        Some(6) => Ok("crashed (aborted)".into()),
-        Some(signal) => Ok(format!("crashed (signal {signal})")),
-        None => Err(WorkerError::Failed(format!("it ended by itself: {status}"))),
-    }
+/// A death by a signal of its own doing is the code's; one by a signal from outside is ours.
+fn death(status: ExitStatus) -> Result<Answer, WorkerError> {
+    let how = match (status.signal(), status.code()) {
+        (Some(9 | 15 | 2 | 1), _) => return Err(WorkerError::Killed),
+        (Some(24), _) => "used more CPU time than allowed".into(),
+        (Some(11), _) => "crashed (segmentation fault; a recursion too deep?)".into(),
+        (Some(8), _) => "crashed (arithmetic exception)".into(),
+        (Some(6), _) => "crashed (aborted)".into(),
+        (Some(signal), _) => format!("crashed (signal {signal})"),
+        (None, Some(STATUS_OF_MEMORY)) => "needs more memory than allowed".into(),
+        (None, _) => return Ok(Answer::Left(status)),
+    };
+    Ok(Answer::Died(how))
 }

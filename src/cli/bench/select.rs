@@ -105,6 +105,8 @@ impl<'a> Judge<'a> {
             verdicts.push(verdict);
             Ok(())
         })?;
+        // Their CPU time is to be counted.
+        self.backend.rest();
         Ok(verdicts)
     }
 }

@@ -48,6 +48,7 @@ impl Checker {
                     return Err(WorkerError::Protocol(format!("unexpected event {other:?}")));
                 }
                 Answer::Died(how) => death = how,
+                Answer::Left(status) => return Err(WorkerError::Left(status)),
             }
         }
         Ok(Some(Unfit { reason: Reason::Crash, message: format!("the elaborator {death}") }))

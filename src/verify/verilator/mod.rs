@@ -13,7 +13,8 @@ use std::path::PathBuf;
 
 use super::backend::{Backend, BackendError, Module, Outcome, Task, TaskOutcome, Trace};
 use super::cache::{Cache, CacheError};
-use super::process::{self, Limits, ProcessError};
+use super::process::{Ended, Launch, ProcessError};
+use super::sandbox::{Limits, Tool};
 use super::stimulus::{self, Config};
 use super::worker::{Answer, Event, Request, WorkerError, Workers};
 use crate::design::Interface;
@@ -25,6 +26,7 @@ use timing::{Stage, Timing};
 use unit::{Compiler, Optimise, Runtime, UnitError};
 
 pub mod bridge;
+mod canary;
 pub mod harvest;
 mod marker;
 mod plan;
@@ -36,8 +38,12 @@ pub mod verilate;
 /// Vectors from which a quicker model is worth a slower build.
 const VECTORS_OF_OPTIMISED: u32 = 20_000;
 
-/// CPU time of one verilation in seconds: a backstop; a usual module takes some milliseconds.
-const VERILATE_LIMITS: Limits = Limits { cpu_seconds: 60, memory: 4 << 30 };
+/// Of one verilation: a backstop; a usual module takes some milliseconds.
+const VERILATE_LIMITS: Limits =
+    Limits { cpu_seconds: 60, memory: 4 << 30, file_size: 1 << 30, open_files: 256 };
+
+/// Of the second try.
+const VERILATE_LIMITS_AGAIN: Limits = Limits { cpu_seconds: 120, ..VERILATE_LIMITS };
 
 /// The backend, ready to judge.
 pub struct Verilator {
@@ -64,6 +70,10 @@ enum Failure {
     Write { path: String, source: std::io::Error },
     #[error(transparent)]
     Harvest(#[from] harvest::HarvestError),
+    #[error(
+        "failed to verilate a module that every Verilator takes with {program} (is the disk full? is it the Verilator of scripts/setup? `salv doctor` says which was found): {message}"
+    )]
+    Canary { program: String, message: String },
 }
 
 impl From<Failure> for BackendError {
@@ -83,7 +93,16 @@ impl Verilator {
         workers: Workers,
     ) -> Result<Verilator, BackendError> {
         let runtime = compiler.runtime(&cache).map_err(Failure::from)?;
-        Ok(Verilator { compiler, runtime, cache, workers, program, timing: Timing::default() })
+        let timing = Timing::default();
+        let backend = Verilator { compiler, runtime, cache, workers, program, timing };
+        canary::judge(&backend)?;
+        Ok(backend)
+    }
+
+    /// Ends the processes that start tools and wait for the next: their CPU time then counts as that of
+    /// children that have ended. A later tool starts new ones.
+    pub fn rest(&self) {
+        self.compiler.launchers.rest();
     }
 
     /// C++ of one module, or why there is none.
@@ -118,21 +137,33 @@ impl Verilator {
         golden: &Interface,
         prefix: &str,
     ) -> Result<Result<Member, String>, Failure> {
+        let mut made = self.verilate_once(module, golden, prefix, VERILATE_LIMITS)?;
+        if made.is_err() {
+            // Where a harmless module fails too, or nothing can be written, the failure is not this module's.
+            canary::check(self)?;
+            made = self.verilate_once(module, golden, prefix, VERILATE_LIMITS_AGAIN)?;
+        }
+        if made.is_err() {
+            self.cache.check_room()?;
+        }
+        Ok(made)
+    }
+
+    fn verilate_once(
+        &self,
+        module: &Module,
+        golden: &Interface,
+        prefix: &str,
+        limits: Limits,
+    ) -> Result<Result<Member, String>, Failure> {
         let scratch = self.cache.scratch()?;
         let file = scratch.path().join("module.sv");
         write(&file, &verilate::text(&module.source, golden, &module.top, prefix))?;
         let folder = scratch.path().join("out");
-        let arguments = verilate::arguments(prefix, &folder, &file);
-        let root = [("VERILATOR_ROOT", self.compiler.verilator_root.as_path())];
-        let attempt =
-            |limits| process::run(&self.program, &arguments, &root, scratch.path(), limits);
-        let mut ended = attempt(VERILATE_LIMITS)?;
+        let ended =
+            self.run(verilate::arguments(prefix, &folder, &file), scratch.path(), limits)?;
         if ended.killed() {
-            let cpu_seconds = VERILATE_LIMITS.cpu_seconds * 2;
-            ended = attempt(Limits { cpu_seconds, ..VERILATE_LIMITS })?;
-        }
-        if ended.killed() {
-            return Ok(Err(format!("verilator died on it: {}", ended.status)));
+            return Ok(Err(format!("verilator died on it: {}", ended.status())));
         }
         if !ended.success() {
             return Ok(Err(verilate::refusal(&ended.stderr, &file.display().to_string())));
@@ -142,6 +173,24 @@ impl Verilator {
             Err(error @ harvest::HarvestError::TooLarge(_)) => Ok(Err(error.to_string())),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn run(
+        &self,
+        arguments: Vec<String>,
+        folder: &std::path::Path,
+        limits: Limits,
+    ) -> Result<Ended, ProcessError> {
+        let root = &self.compiler.verilator_root;
+        let launch = Launch {
+            program: self.program.clone(),
+            arguments,
+            environment: vec![("VERILATOR_ROOT".into(), root.clone())],
+            folder: folder.to_path_buf(),
+            read: vec![root.join("include")],
+            tool: Tool::Alone,
+        };
+        self.compiler.launchers.run(launch, limits)
     }
 
     /// The modules of `tasks` as one unit: for each task the golden module's symbol and the candidates'.
@@ -205,7 +254,19 @@ impl Verilator {
     }
 
     fn judge_all(&self, tasks: &[Task], config: &Config) -> Result<Vec<TaskOutcome>, Failure> {
-        let built = self.build(tasks, config)?;
+        let built = match self.build(tasks, config) {
+            Ok(built) => built,
+            // What is too much for one build is two; the outcome of each is the same in any company.
+            Err(failure @ Failure::Unit(UnitError::TooMany(_))) => {
+                let Some(halves) = plan::halves(tasks) else { return Err(failure) };
+                let mut outcomes = Vec::new();
+                for (indices, half) in halves {
+                    outcomes.extend(indices.into_iter().zip(self.judge_all(&half, config)?));
+                }
+                return Ok(plan::joined(tasks.len(), outcomes));
+            }
+            Err(failure) => return Err(failure),
+        };
         let mut plan = Plan::new(tasks, &built);
         let scratch = self.cache.scratch()?;
         let marker = Marker::create(&scratch.path().join("marker"))?;
@@ -245,6 +306,9 @@ impl Verilator {
                 Answer::Event(Event::Trace(trace)) => return Ok(*trace),
                 Answer::Event(_) => {}
                 Answer::Died(how) => return Ok(Err(Outcome::Crash(how))),
+                Answer::Left(status) => {
+                    return Ok(Err(Outcome::Crash(format!("ended the process ({status})"))));
+                }
             }
         }
     }

@@ -115,17 +115,34 @@ impl Plan {
                     return Err(WorkerError::Protocol(format!("unexpected event {other:?}")));
                 }
                 Answer::Died(how) => {
-                    let Some((index, candidate)) = marker.read()? else {
-                        return Err(WorkerError::Failed(format!(
-                            "it {how} before it ran anything"
-                        )));
-                    };
-                    let candidate = candidate.map(|c| self.outcomes[index].asked[c]);
-                    self.blame((index, candidate), &how);
+                    self.blame_marked(marker, &how)?;
+                    break;
+                }
+                // Only native code leaves like that: what this program does itself, it says.
+                Answer::Left(status) => {
+                    self.blame_marked(marker, &format!("ended the process ({status})"))?;
                     break;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Blames whose code was running.
+    fn blame_marked(&mut self, marker: &Marker, how: &str) -> Result<(), WorkerError> {
+        let Some((index, candidate)) = marker.read()? else {
+            return Err(WorkerError::Failed(format!("it {how} before it ran anything")));
+        };
+        // The mark is written by a process that runs native code: it may say anything.
+        let asked = self.outcomes.get(index).map(|slot| &slot.asked);
+        let known = match candidate {
+            None => asked.map(|_| None),
+            Some(c) => asked.and_then(|asked| asked.get(c)).map(|&c| Some(c)),
+        };
+        let Some(candidate) = known else {
+            return Err(WorkerError::Protocol(format!("a mark of task {index}, which is none")));
+        };
+        self.blame((index, candidate), how);
         Ok(())
     }
 
@@ -172,6 +189,45 @@ impl Slot {
             }
         }
     }
+}
+
+/// The tasks in two lists, each with half of the candidates and with its tasks' indices; `None` where there is
+/// but one candidate.
+pub(super) fn halves(tasks: &[Task]) -> Option<[(Vec<usize>, Vec<Task>); 2]> {
+    let total: usize = tasks.iter().map(|task| task.candidates.len()).sum();
+    if total < 2 {
+        return None;
+    }
+    let part = |wanted: std::ops::Range<usize>| {
+        let mut next = 0;
+        let mut cut = |task: &Task| {
+            let mut task = task.clone();
+            task.candidates.retain(|_| {
+                next += 1;
+                wanted.contains(&(next - 1))
+            });
+            task
+        };
+        let tasks = tasks.iter().map(&mut cut).enumerate();
+        tasks.filter(|(_, task)| !task.candidates.is_empty()).unzip()
+    };
+    Some([part(0..total / 2), part(total / 2..total)])
+}
+
+/// The outcomes of so many tasks from those of their [`halves`], with the tasks' indices.
+pub(super) fn joined(
+    tasks: usize,
+    halves: impl IntoIterator<Item = (usize, TaskOutcome)>,
+) -> Vec<TaskOutcome> {
+    let mut joined = vec![TaskOutcome::Candidates(Vec::new()); tasks];
+    for (index, outcome) in halves {
+        let whole = &mut joined[index];
+        match (whole, outcome) {
+            (TaskOutcome::Candidates(whole), TaskOutcome::Candidates(part)) => whole.extend(part),
+            (whole, bad) => *whole = bad,
+        }
+    }
+    joined
 }
 
 fn job_task(tasks: &[Task], built: &Built, index: usize, candidates: &[usize]) -> Option<JobTask> {

@@ -5,7 +5,7 @@
 //! episode is held in memory at a time. A candidate runs a second time, from all power-up states, only
 //! where it differs, to tell a wrong value from an unknown one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use super::bridge::{Bounds, Model, Start, Stop, Unit};
 use super::marker::Marker;
 use crate::verify::backend::{Count, Outcome, Task, TaskOutcome, Trace, Values};
 use crate::verify::compare::{self, Toggles};
+use crate::verify::sandbox;
 use crate::verify::stimulus::{Config, Episode, Layout, Stimulus};
 use crate::verify::verdict::MismatchKind;
 use crate::verify::worker::{self, Event, Link, WorkerError};
@@ -98,10 +99,17 @@ pub fn trace(job: &Job, episode: u32, link: &mut Link) -> Result<(), WorkerError
     link.send(&Event::Trace(Box::new(outcome)))
 }
 
+/// The runtime is ours, so it is loaded before the process is closed; the unit holds candidates' code, and a
+/// constructor in it would run while it is loaded.
 fn load(job: &Job) -> Result<(Unit, Marker), WorkerError> {
     super::bridge::load_runtime(&job.runtime).map_err(WorkerError::load)?;
+    let marker = Marker::open(Path::new(&job.marker))?;
+    sandbox::WORKER.set()?;
+    worker::allow_cpu_seconds(CPU_SECONDS_OF_RUN * job.patience)?;
+    let libraries = sandbox::LIBRARY_FOLDERS.iter().map(PathBuf::from);
+    sandbox::enclose_worker(libraries.chain([PathBuf::from(&job.unit)]).collect())?;
     let unit = Unit::load(&job.unit).map_err(WorkerError::load)?;
-    Ok((unit, Marker::open(Path::new(&job.marker))?))
+    Ok((unit, marker))
 }
 
 /// One task on its way.
@@ -239,7 +247,7 @@ impl<'a> Runner<'a> {
         let start = Start { kind: 2, seed: episode.power_up };
         let run =
             self.candidates[which].run(start, &episode.rows, &mut outputs, bounds(episode, 1));
-        if let Err(stop) = run {
+        if let Err(stop) = enough_memory(run) {
             self.stopped[which] = Some(outcome(stop));
             return Ok(());
         }
@@ -302,8 +310,7 @@ impl<'a> Runner<'a> {
         let start = Start { kind: 2, seed: episode.power_up };
         let mut value = vec![0; golden.value.len()];
         let model = &self.candidates[0];
-        let run = model
-            .run(start, &episode.rows, &mut value, bounds(&episode, 1))
+        let run = enough_memory(model.run(start, &episode.rows, &mut value, bounds(&episode, 1)))
             .and_then(|()| run_defined(model, &self.outputs, &episode, POWER_UPS_TO_CONFIRM));
         Ok(run.map_err(outcome).map(|own| Trace {
             inputs: self.stimulus.inputs().clone(),
@@ -380,8 +387,19 @@ fn run_defined(
     if states == POWER_UPS {
         bounds.starts_kept = POWER_UPS_KEPT;
     }
-    model.run_defined(&starts, &episode.rows, &mut values.value, &mut values.defined, bounds)?;
+    let run =
+        model.run_defined(&starts, &episode.rows, &mut values.value, &mut values.defined, bounds);
+    enough_memory(run)?;
     Ok(values)
+}
+
+/// What is left of the memory depends on what ran before, so running out of it says nothing yet: it ends the
+/// process, and whose code was running is tried alone.
+fn enough_memory(run: Result<(), Stop>) -> Result<(), Stop> {
+    if run == Err(Stop::Memory) {
+        worker::end_for_memory();
+    }
+    run
 }
 
 /// So many power-up states: a random pair, all 0, all 1, then more random pairs.

@@ -1,15 +1,18 @@
 //! Many members to one shared object: the runtime and the precompiled header once per machine, then one
 //! C++ unit for each batch.
 //!
-//! A member that the compiler refuses is found by the name of its file in the diagnostics and dropped;
-//! the others are compiled again without it. Results lie in the cache by the hash of all that went in.
+//! A member is dropped only when it does not compile alone, twice, while a unit without members does in the
+//! same place: so neither its company, nor a full disk, nor a broken compiler is taken for its fault. Who is
+//! tried alone is found by the names of files in the diagnostics, and where they name none (the compiler died)
+//! by halves. Results lie in the cache by the hash of all that went in.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::harvest::Member;
-use crate::verify::cache::{Cache, CacheError};
-use crate::verify::process::{self, Ended, Limits, ProcessError};
+use crate::verify::cache::{Cache, CacheError, Scratch};
+use crate::verify::process::{Ended, Launch, Launchers, ProcessError};
+use crate::verify::sandbox::{Limits, Tool};
 
 /// How the models are optimised. It changes the speed of a run, never a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub struct Compiler {
     pub verilator_root: PathBuf,
     /// Verilator's version.
     pub verilator_version: String,
+    /// What starts the compiler.
+    pub launchers: Launchers,
 }
 
 /// What keeps a unit from being built; never a member's fault.
@@ -59,8 +64,13 @@ pub enum UnitError {
     /// The compiler could not be started.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// Members compile alone and not together: they are too many for the compiler's limits.
+    #[error("failed to compile {0} models together, each of which compiles alone")]
+    TooMany(usize),
     /// The compiler fails on code of ours.
-    #[error("failed to compile {what} with `{command}`: {stderr}")]
+    #[error(
+        "failed to compile {what} with `{command}` (is the disk full? `salv doctor` tries the compiler): {stderr}"
+    )]
     Compile {
         /// What was compiled.
         what: String,
@@ -88,8 +98,12 @@ const FLAGS: &[&str] = &[
     "-DVM_TRACE_VCD=0",
 ];
 
-/// CPU time of one compilation in seconds: a backstop; 64 usual members take 1 s.
-const COMPILE_LIMITS: Limits = Limits { cpu_seconds: 240, memory: 8 << 30 };
+/// Of one compilation: a backstop; 64 usual members take 1 s.
+const COMPILE_LIMITS: Limits =
+    Limits { cpu_seconds: 240, memory: 8 << 30, file_size: 2 << 30, open_files: 1024 };
+
+/// Of the second try of a member alone.
+const COMPILE_LIMITS_ALONE: Limits = Limits { cpu_seconds: 480, ..COMPILE_LIMITS };
 
 /// The runtime and the precompiled header of this machine.
 #[derive(Clone, Debug)]
@@ -148,11 +162,30 @@ impl Compiler {
 
     fn compile_own(&self, what: &str, folder: &Path, arguments: &[&str]) -> Result<(), UnitError> {
         let arguments = [self.flags(), arguments.iter().map(|&a| a.into()).collect()].concat();
-        let ended = process::run(&self.cxx, &arguments, &[], folder, COMPILE_LIMITS)?;
+        let ended = self.run(&arguments, folder, Vec::new(), COMPILE_LIMITS)?;
         if ended.success() {
             return Ok(());
         }
         Err(self.failure(what, &arguments, &ended))
+    }
+
+    fn run(
+        &self,
+        arguments: &[String],
+        folder: &Path,
+        mut read: Vec<PathBuf>,
+        limits: Limits,
+    ) -> Result<Ended, ProcessError> {
+        read.push(self.verilator_root.join("include"));
+        let launch = Launch {
+            program: self.cxx.clone(),
+            arguments: arguments.to_vec(),
+            environment: Vec::new(),
+            folder: folder.to_path_buf(),
+            read,
+            tool: Tool::Driver,
+        };
+        self.launchers.run(launch, limits)
     }
 
     fn failure(&self, what: &str, arguments: &[String], ended: &Ended) -> UnitError {
@@ -184,60 +217,137 @@ impl Compiler {
         members: &[&Member],
         optimise: Optimise,
     ) -> Result<(PathBuf, Vec<Option<String>>), UnitError> {
+        let build = Build { compiler: self, runtime, cache, optimise };
         let mut dropped: Vec<Option<String>> = vec![None; members.len()];
         loop {
-            let kept: Vec<&Member> = members
-                .iter()
-                .zip(&dropped)
-                .filter(|(_, d)| d.is_none())
-                .map(|(&m, _)| m)
-                .collect();
-            let key = unit_key(runtime, cache, &kept, optimise);
-            if let Some(path) = cache.find(&key) {
-                return Ok((path, dropped));
-            }
-            let scratch = cache.scratch()?;
-            for member in &kept {
-                write(&scratch.path().join(file_name(member)), &member.text)?;
-            }
-            let unit: String =
-                kept.iter().map(|m| format!("#include \"{}\"\n", file_name(m))).collect();
-            write(&scratch.path().join("unit.cpp"), &unit)?;
-            let ended = self.compile_unit(runtime, scratch.path(), optimise)?;
-            if ended.success() {
-                let path = cache.keep(&key, &scratch.path().join("unit.so"))?;
-                return Ok((path, dropped));
-            }
-            let refused = refused(members, &dropped, &ended);
+            let kept: Vec<usize> = (0..members.len()).filter(|&i| dropped[i].is_none()).collect();
+            let only = |kept: &[usize]| kept.iter().map(|&i| members[i]).collect::<Vec<&Member>>();
+            let ended = match build.attempt(&only(&kept), COMPILE_LIMITS)? {
+                Ok(path) => return Ok((path, dropped)),
+                Err(ended) => ended,
+            };
+            let named: Vec<usize> =
+                kept.iter().copied().filter(|&i| message(members[i], &ended).is_some()).collect();
+            let mut refused = build.refused(members, &named)?;
             if refused.is_empty() {
-                return Err(self.failure("a unit of models", &["unit.cpp".into()], &ended));
+                refused = build.refused(members, &kept)?;
+            }
+            if refused.is_empty() {
+                // Another try may have been luckier than the first: what stood in the way is gone.
+                return match build.attempt(&only(&kept), COMPILE_LIMITS)? {
+                    Ok(path) => Ok((path, dropped)),
+                    Err(_) => Err(UnitError::TooMany(kept.len())),
+                };
             }
             for (index, message) in refused {
                 dropped[index] = Some(message);
             }
         }
     }
+}
 
-    fn compile_unit(
+/// What all attempts at a unit share.
+struct Build<'a> {
+    compiler: &'a Compiler,
+    runtime: &'a Runtime,
+    cache: &'a Cache,
+    optimise: Optimise,
+}
+
+impl Build<'_> {
+    /// Compiles `members` together, or says how the compiler ended.
+    fn attempt(
         &self,
-        runtime: &Runtime,
-        folder: &Path,
-        optimise: Optimise,
-    ) -> Result<Ended, UnitError> {
-        let mut arguments = self.flags();
+        members: &[&Member],
+        limits: Limits,
+    ) -> Result<Result<PathBuf, Ended>, UnitError> {
+        let key = unit_key(self.runtime, self.cache, members, self.optimise);
+        if let Some(path) = self.cache.find(&key) {
+            return Ok(Ok(path));
+        }
+        let (scratch, ended) = self.compile(members, limits)?;
+        if !ended.success() {
+            return Ok(Err(ended));
+        }
+        Ok(Ok(self.cache.keep(&key, &scratch.path().join("unit.so"))?))
+    }
+
+    /// Those of `members` at `indices` that do not compile alone, with the reason, found by halves.
+    fn refused(
+        &self,
+        members: &[&Member],
+        indices: &[usize],
+    ) -> Result<Vec<(usize, String)>, UnitError> {
+        match indices {
+            [] => return Ok(Vec::new()),
+            [only] => {
+                let why = self.refused_alone(members[*only])?;
+                return Ok(why.map(|why| (*only, why)).into_iter().collect());
+            }
+            _ => {}
+        }
+        let together: Vec<&Member> = indices.iter().map(|&i| members[i]).collect();
+        if self.attempt(&together, COMPILE_LIMITS)?.is_ok() {
+            return Ok(Vec::new());
+        }
+        let (left, right) = indices.split_at(indices.len() / 2);
+        let mut refused = self.refused(members, left)?;
+        refused.extend(self.refused(members, right)?);
+        Ok(refused)
+    }
+
+    /// Why the compiler does not take a member by itself, twice, if it does not.
+    fn refused_alone(&self, member: &Member) -> Result<Option<String>, UnitError> {
+        if self.attempt(&[member], COMPILE_LIMITS)?.is_ok() {
+            return Ok(None);
+        }
+        // Where nothing can be compiled, nothing is said about the member.
+        let (_, ended) = self.compile(&[], COMPILE_LIMITS)?;
+        if !ended.success() {
+            let what = "a unit without any model";
+            return Err(self.compiler.failure(what, &["unit.cpp".into()], &ended));
+        }
+        let Err(ended) = self.attempt(&[member], COMPILE_LIMITS_ALONE)? else { return Ok(None) };
+        if ended.killed_from_outside() {
+            let program = self.compiler.cxx.display().to_string();
+            return Err(ProcessError::Killed { program, signal: 9 }.into());
+        }
+        self.cache.check_room()?;
+        let said = match message(member, &ended) {
+            Some(message) => format!("refuses the model: {message}"),
+            None if ended.killed() || ended.stderr.contains("memory") => {
+                "runs out of time or memory on the model".into()
+            }
+            None => "fails on the model".into(),
+        };
+        Ok(Some(format!("the C++ compiler {said}")))
+    }
+
+    /// Writes a unit of `members` to a scratch folder and compiles it there to `unit.so`.
+    fn compile(&self, members: &[&Member], limits: Limits) -> Result<(Scratch, Ended), UnitError> {
+        let scratch = self.cache.scratch()?;
+        for member in members {
+            write(&scratch.path().join(file_name(member)), &member.text)?;
+        }
+        let unit: String =
+            members.iter().map(|m| format!("#include \"{}\"\n", file_name(m))).collect();
+        write(&scratch.path().join("unit.cpp"), &unit)?;
+        let mut arguments = self.compiler.flags();
         arguments.extend([
-            optimise.flag().into(),
+            self.optimise.flag().into(),
             "-fvisibility=hidden".into(),
             "-shared".into(),
-            format!("-I{}", runtime.folder.join(optimise.flag()).display()),
-            format!("-I{}", runtime.folder.display()),
+            format!("-I{}", self.runtime.folder.join(self.optimise.flag()).display()),
+            format!("-I{}", self.runtime.folder.display()),
             "-include".into(),
             "salv_unit.h".into(),
             "-o".into(),
             "unit.so".into(),
             "unit.cpp".into(),
         ]);
-        Ok(process::run(&self.cxx, &arguments, &[], folder, COMPILE_LIMITS)?)
+        let read = vec![self.runtime.folder.clone()];
+        let ended = self.compiler.run(&arguments, scratch.path(), read, limits)?;
+        Ok((scratch, ended))
     }
 }
 
@@ -253,30 +363,11 @@ fn file_name(member: &Member) -> String {
     format!("{}.inc", member.symbol)
 }
 
-/// The members that the diagnostics name, with the first error of each. If the compiler died or took too
-/// long it names none: then a lone member is the cause, and of several the largest is tried without.
-fn refused(members: &[&Member], dropped: &[Option<String>], ended: &Ended) -> Vec<(usize, String)> {
-    let alive = || members.iter().enumerate().filter(|(i, _)| dropped[*i].is_none());
-    let mut refused = Vec::new();
-    for (index, member) in alive() {
-        let mark = format!("{}:", file_name(member));
-        let error = ended
-            .stderr
-            .lines()
-            .find(|line| line.contains(&mark) && line.contains("error:"))
-            .and_then(|line| line.split("error:").nth(1));
-        if let Some(message) = error {
-            refused
-                .push((index, format!("the C++ compiler refuses the model: {}", message.trim())));
-        }
-    }
-    if refused.is_empty()
-        && ended.killed()
-        && let Some((index, _)) = alive().max_by_key(|(_, m)| m.text.len())
-    {
-        refused.push((index, "the C++ compiler ran out of time or memory on the model".into()));
-    }
-    refused
+/// What the diagnostics say first of the member, if they name it.
+fn message<'a>(member: &Member, ended: &'a Ended) -> Option<&'a str> {
+    let mark = format!("{}:", file_name(member));
+    let line = ended.stderr.lines().find(|line| line.contains(&mark) && line.contains("error:"))?;
+    line.split("error:").nth(1).map(str::trim)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), UnitError> {
