@@ -29,6 +29,12 @@ pub struct Line<T> {
 
 /// Opens a `.jsonl` or `.jsonl.gz` file, told apart by content; rows follow one at a time.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Lines<T>, RecordError> {
+    let input = open_text(path)?;
+    Ok(Lines { path: path.to_owned(), input, line: 0, number: 0, done: false, rows: PhantomData })
+}
+
+/// The text of a file, unpacked if it is compressed.
+pub(super) fn open_text(path: &Path) -> Result<Box<dyn BufRead + Send>, RecordError> {
     let open = |source| RecordError::Open { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(open)?;
     let mut magic = Vec::new();
@@ -40,7 +46,7 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Lines<T>, RecordError> {
     } else {
         Box::new(BufReader::new(whole))
     };
-    Ok(Lines { path: path.to_owned(), input, line: 0, number: 0, done: false, rows: PhantomData })
+    Ok(input)
 }
 
 /// The rows of a file, in order; after an `Err` of reading there is nothing more.
@@ -83,6 +89,23 @@ impl<T: DeserializeOwned> Iterator for Lines<T> {
 }
 
 impl<T> Lines<T> {
+    /// Goes past up to `rows` rows without looking into them; returns how many there were.
+    pub fn pass(&mut self, rows: usize) -> Result<usize, RecordError> {
+        let mut passed = 0;
+        while passed < rows && !self.done {
+            match self.next_line() {
+                Ok(Some(bytes)) => passed += usize::from(!bytes.trim_ascii().is_empty()),
+                Ok(None) => self.done = true,
+                Err(error) => {
+                    self.done = true;
+                    return Err(error);
+                }
+            }
+        }
+        self.number += passed;
+        Ok(passed)
+    }
+
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, RecordError> {
         let mut bytes = Vec::new();
         let limit = LINE_BYTES_MAX as u64 + 1;
