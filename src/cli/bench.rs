@@ -1,10 +1,12 @@
-//! `salv bench`: how quick the verification is, and how often it agrees with a benchmark's own test benches.
+//! `salv bench`: how quick the verification is, how often it agrees with a benchmark's own test benches, and
+//! what a long run needs.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
 mod agreement;
+mod rows;
 mod sample;
 mod select;
 mod speed;
@@ -22,11 +24,13 @@ pub struct Arguments {
 enum What {
     Verify(speed::Arguments),
     Agreement(agreement::Arguments),
+    Rows(rows::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.what {
         What::Verify(arguments) => speed::run(arguments),
         What::Agreement(arguments) => agreement::run(arguments),
+        What::Rows(arguments) => rows::run(arguments),
     }
 }

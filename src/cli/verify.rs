@@ -22,7 +22,7 @@ use crate::verify::cache::Cache;
 use crate::verify::run::{self, Parallelism, Run, RunError, Sink};
 use crate::verify::stimulus::{self, Config};
 use crate::verify::verdict::Verdict;
-use crate::verify::verilator::timing::{Seconds, Timing};
+use crate::verify::verilator::timing::Timing;
 use crate::verify::verilator::{Verilator, unit::Compiler};
 use crate::verify::worker::Workers;
 use crate::{candidate, problem, record};
@@ -170,14 +170,22 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let total = rows.range().len();
     let mut output = Output { writer, ahead, done, total, told: Instant::now(), summary };
+    let kept = known.len();
     let outcome = judge_rest(&arguments, &job, rows, known, &mut output);
     // What was judged is kept, whatever ended the run.
     let summary = output.finish()?;
     let repeated = outcome
         .with_context(|| format!("failed after {} of {total} candidates", summary.candidates))?;
     let (judged, elapsed) = (summary.candidates - done, started.elapsed());
-    let stages = backend.timing().map(Timing::seconds);
-    write_timings(&arguments.output, judged, repeated, elapsed, stages)?;
+    let timings = json!({
+        "candidates": judged,
+        "kept_by_an_earlier_run": kept,
+        "repeated": repeated,
+        "seconds": elapsed.as_secs_f64(),
+        "stage_seconds": backend.timing().map(Timing::seconds),
+        "peak_memory_kib": peak_memory_kib(),
+    });
+    write_timings(&arguments.output, &timings)?;
     eprint!("{}", summary.render(judged, elapsed));
     if repeated > 0 {
         eprintln!("{repeated} of them have the text of another one and were not judged again");
@@ -342,24 +350,19 @@ fn meta(
 }
 
 /// Times go into a file of their own: they are never the same twice. The stages' are summed over threads.
-fn write_timings(
-    output: &Path,
-    candidates: usize,
-    repeated: usize,
-    elapsed: Duration,
-    stages: Option<Seconds>,
-) -> anyhow::Result<()> {
+fn write_timings(output: &Path, timings: &serde_json::Value) -> anyhow::Result<()> {
     let mut name = output.as_os_str().to_owned();
     name.push(".timings.json");
-    let seconds = elapsed.as_secs_f64();
-    let timings = json!({
-        "candidates": candidates,
-        "repeated": repeated,
-        "seconds": seconds,
-        "stage_seconds": stages,
-    });
     std::fs::write(&name, format!("{timings:#}\n"))
         .with_context(|| format!("failed to write {}", name.display()))
+}
+
+/// The most memory that this process (not its workers, which have a limit each) has had, where the system
+/// says so.
+fn peak_memory_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
 /// A bar with rate and remaining time, where a person sees it.
