@@ -17,7 +17,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{self, RecordError};
+use crate::record::{self, Lines, RecordError};
 
 pub use code::{Code, Piece};
 pub use extract::{COMPLETION_BYTES_MAX, NoCode, extract_code};
@@ -34,24 +34,40 @@ pub struct Candidate {
 }
 
 /// Opens a file of candidates; they follow one at a time.
-pub fn read(
-    path: &Path,
-) -> Result<impl Iterator<Item = Result<Candidate, RecordError>> + use<>, RecordError> {
-    #[derive(Deserialize)]
-    struct Row {
-        problem: String,
-        id: Option<Id>,
-        completion: String,
+pub fn read(path: &Path) -> Result<Candidates, RecordError> {
+    Ok(Candidates(record::read::<Row>(path)?))
+}
+
+/// The candidates of a file, in order.
+pub struct Candidates(Lines<Row>);
+
+#[derive(Deserialize)]
+struct Row {
+    problem: String,
+    id: Option<Id>,
+    completion: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "`id` must be a string or a number")]
+enum Id {
+    Text(String),
+    Number(serde_json::Number),
+}
+
+impl Candidates {
+    /// Goes past up to `rows` candidates without looking into them; returns how many there were.
+    pub fn pass(&mut self, rows: usize) -> Result<usize, RecordError> {
+        self.0.pass(rows)
     }
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "`id` must be a string or a number")]
-    enum Id {
-        Text(String),
-        Number(serde_json::Number),
-    }
-    let rows = record::read::<Row>(path)?;
-    Ok(rows.map(|row| {
-        row.map(|line| Candidate {
+}
+
+impl Iterator for Candidates {
+    type Item = Result<Candidate, RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.0.next()?;
+        Some(row.map(|line| Candidate {
             problem: line.value.problem,
             id: match line.value.id {
                 Some(Id::Text(text)) => text,
@@ -59,6 +75,6 @@ pub fn read(
                 None => line.number.to_string(),
             },
             completion: line.value.completion,
-        })
-    }))
+        }))
+    }
 }

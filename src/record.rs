@@ -8,8 +8,10 @@
 //! first, so that a killed run can be continued and cannot be continued as something else. Neither file
 //! holds a time: an interrupted and resumed run gives the bytes of an uninterrupted one.
 
+mod ahead;
 mod list;
 mod reader;
+mod shard;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -18,8 +20,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use ahead::Ahead;
 pub use list::{List, Rows, read_rows};
 pub use reader::{LINE_BYTES_MAX, Line, Lines, read};
+pub use shard::{MergeError, SHARDS_MAX, Shard, ShardOf, merge};
 pub use writer::{Writer, meta_path};
 
 /// Version of the fields of all saved records; a changed meaning is a new version.
@@ -48,6 +52,9 @@ pub struct Meta {
     /// Input files by path as given, with the hash of their content.
     #[serde(default)]
     pub inputs: BTreeMap<String, String>,
+    /// The part of the run that the file holds; absent if it holds all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 impl Meta {
@@ -63,6 +70,7 @@ impl Meta {
             seed: None,
             tools: BTreeMap::from([("salv".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
             inputs: BTreeMap::new(),
+            shard: None,
         }
     }
 }

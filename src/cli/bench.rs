@@ -1,5 +1,5 @@
 //! `salv bench`: how quick the verification is, how often it agrees with a benchmark's own test benches, and
-//! how many mutants of golden modules it finds.
+//! how many mutants of golden modules it finds, and what a long run needs.
 
 use std::process::ExitCode;
 
@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 mod agreement;
 mod replay;
+mod rows;
 mod sample;
 mod select;
 mod speed;
@@ -27,6 +28,7 @@ enum What {
     Agreement(agreement::Arguments),
     Stimulus(stimulus::Arguments),
     Replay(replay::Arguments),
+    Rows(rows::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -35,5 +37,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         What::Agreement(arguments) => agreement::run(arguments),
         What::Stimulus(arguments) => stimulus::run(arguments),
         What::Replay(arguments) => replay::run(arguments),
+        What::Rows(arguments) => rows::run(arguments),
     }
 }

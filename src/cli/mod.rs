@@ -13,6 +13,9 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod corpus;
 mod doctor;
+mod junit;
+mod merge;
+mod report;
 mod show;
 mod summary;
 mod tools;
@@ -32,6 +35,7 @@ struct Arguments {
 enum Command {
     Corpus(corpus::Arguments),
     Verify(verify::Arguments),
+    Merge(merge::Arguments),
     Show(show::Arguments),
     Doctor(doctor::Arguments),
     Bench(bench::Arguments),
@@ -44,6 +48,7 @@ pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Corpus(arguments) => corpus::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Merge(arguments) => merge::run(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),

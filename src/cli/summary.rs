@@ -40,6 +40,16 @@ impl Summary {
         self.partly_right += usize::from(wrong > 0 && correct > 0);
     }
 
+    /// Outputs of judged candidates with this verdict.
+    pub fn outputs(&self, judgement: Judgement) -> usize {
+        self.judgements.get(&judgement).copied().unwrap_or(0)
+    }
+
+    /// Candidates that came so far.
+    pub fn status(&self, status: Status) -> usize {
+        self.statuses.get(&status).copied().unwrap_or(0)
+    }
+
     /// The summary as text, for `judged` candidates in `elapsed`.
     pub fn render(&self, judged: usize, elapsed: Duration) -> String {
         let mut text = String::new();
@@ -57,7 +67,7 @@ impl Summary {
         if self.only_unknown > 0 {
             let _ = writeln!(text, "  (wrong by unknown bits only: {})", self.only_unknown);
         }
-        let judged_all = self.statuses.get(&Status::Judged).copied().unwrap_or(0);
+        let judged_all = self.status(Status::Judged);
         let wrong = judged_all - self.all_right;
         let _ = writeln!(
             text,

@@ -1,6 +1,6 @@
 //! `salv verify`: candidates in, a verdict for each output of each of them out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,16 +12,18 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::report::ReportArguments;
 use super::summary::Summary;
 use super::tools::Tools;
-use crate::record::{Meta, Writer, file_hash};
+use crate::problem::Problem;
+use crate::record::{Ahead, Meta, RecordError, Shard, ShardOf, Writer, file_hash};
 use crate::verify::backend::Backend;
 use crate::verify::cache::Cache;
 use crate::verify::process::Launchers;
-use crate::verify::run::{self, Parallelism, Run, RunError};
+use crate::verify::run::{self, Parallelism, Run, RunError, Sink};
 use crate::verify::stimulus::{self, Config};
 use crate::verify::verdict::Verdict;
-use crate::verify::verilator::timing::{Seconds, Timing};
+use crate::verify::verilator::timing::Timing;
 use crate::verify::verilator::{Verilator, unit::Compiler};
 use crate::verify::worker::Workers;
 use crate::{candidate, problem, record};
@@ -49,6 +51,11 @@ pub struct Arguments {
     /// Continue a run that ended early
     #[arg(long)]
     resume: bool,
+    /// Judge only part K of N, for a run on many machines; `salv merge` puts the parts together
+    #[arg(long, value_name = "K/N")]
+    shard: Option<ShardOf>,
+    #[command(flatten)]
+    report: ReportArguments,
 }
 
 /// What is applied to the inputs; it decides the verdicts and is saved with them.
@@ -127,20 +134,25 @@ pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Worker
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    for input in [&arguments.problems, &arguments.candidates] {
+    let inputs = [&arguments.problems, &arguments.candidates];
+    for output in [Some(arguments.output.as_path()), arguments.report.junit()].into_iter().flatten()
+    {
         let same = |path: &Path| path.canonicalize().ok();
         anyhow::ensure!(
-            same(input).is_none() || same(input) != same(&arguments.output),
+            inputs.iter().all(|input| same(input).is_none() || same(input) != same(output)),
             "the output {} would overwrite an input: choose another with -o",
-            arguments.output.display()
+            output.display()
         );
     }
-    let problems = problem::load(&arguments.problems)?;
+    let mut problems = problem::load(&arguments.problems)?;
+    // Half of a benchmark's text is test benches, which nothing here reads.
+    problems.iter_mut().for_each(|problem| problem.testbench = None);
+    let rows = survey(&arguments, &problems)?;
     let config = arguments.stimulus.config();
     let (backend, workers) = arguments.backend.open()?;
-    let meta = meta(&arguments, &config, &backend)?;
-    let total = record::read::<serde::de::IgnoredAny>(&arguments.candidates)?.count();
+    let meta = meta(&arguments, &config, &backend, rows)?;
     let (writer, done) = Writer::create(&arguments.output, &meta, arguments.resume)?;
+    let (ahead, known) = Ahead::open(&arguments.output, &meta, done, arguments.resume)?;
     let mut summary = Summary::default();
     for verdict in record::read::<Verdict>(&arguments.output)? {
         summary.add(&verdict?.value);
@@ -158,61 +170,144 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         stop: &stop,
     };
     let started = Instant::now();
-    judge_rest(&arguments, &job, writer, done, total, &mut summary)?;
-    let elapsed = started.elapsed();
-    let stages = backend.timing().map(Timing::seconds);
-    write_timings(&arguments.output, summary.candidates - done, elapsed, stages)?;
-    eprint!("{}", summary.render(summary.candidates - done, elapsed));
-    finish(&arguments, summary.candidates, total, stop.load(Ordering::Relaxed))
+    let total = rows.range().len();
+    let mut output = Output { writer, ahead, done, total, told: Instant::now(), summary };
+    let kept = known.len();
+    let outcome = judge_rest(&arguments, &job, rows, known, &mut output);
+    // What was judged is kept, whatever ended the run.
+    let summary = output.finish()?;
+    let repeated = outcome
+        .with_context(|| format!("failed after {} of {total} candidates", summary.candidates))?;
+    let (judged, elapsed) = (summary.candidates - done, started.elapsed());
+    let timings = json!({
+        "candidates": judged,
+        "kept_by_an_earlier_run": kept,
+        "repeated": repeated,
+        "seconds": elapsed.as_secs_f64(),
+        "stage_seconds": backend.timing().map(Timing::seconds),
+        "peak_memory_kib": peak_memory_kib(),
+    });
+    write_timings(&arguments.output, &timings)?;
+    eprint!("{}", summary.render(judged, elapsed));
+    if repeated > 0 {
+        eprintln!("{repeated} of them have the text of another one and were not judged again");
+    }
+    finish(&arguments, &summary, total, stop.load(Ordering::Relaxed))
 }
 
 fn finish(
     arguments: &Arguments,
-    done: usize,
+    summary: &Summary,
     total: usize,
     stopped: bool,
 ) -> anyhow::Result<ExitCode> {
-    let output = arguments.output.display();
+    let (output, done) = (arguments.output.display(), summary.candidates);
     if stopped && done < total {
         eprintln!("stopped after {done} of {total} candidates; --resume continues {output}");
         return Ok(ExitCode::from(130));
     }
     eprintln!("verdicts are in {output}; `salv show {output} ID` shows one candidate");
-    Ok(ExitCode::SUCCESS)
+    arguments.report.report(&arguments.output, summary)
 }
 
-/// Judges what is not judged yet, row by row into the file.
+/// The rows of this run, each looked at: what is wrong with the inputs shows before anything is judged.
+fn survey(arguments: &Arguments, problems: &[Problem]) -> anyhow::Result<Shard> {
+    let total = candidate::read(&arguments.candidates)?.pass(usize::MAX)?;
+    let rows = arguments.shard.unwrap_or(ShardOf { number: 1, of: 1 }).cut(total);
+    let names: HashSet<&str> = problems.iter().map(|problem| problem.problem.as_str()).collect();
+    for candidate in candidates(arguments, rows, 0)? {
+        let candidate = candidate?;
+        if !names.contains(candidate.problem.as_str()) {
+            let (candidate, problem) = (candidate.id, candidate.problem);
+            return Err(RunError::UnknownProblem { candidate, problem }.into());
+        }
+    }
+    Ok(rows)
+}
+
+/// The candidates of this run, without the first `done`.
+fn candidates(
+    arguments: &Arguments,
+    rows: Shard,
+    done: usize,
+) -> anyhow::Result<impl Iterator<Item = Result<candidate::Candidate, RecordError>> + use<>> {
+    let mut candidates = candidate::read(&arguments.candidates)?;
+    candidates.pass(rows.start + done)?;
+    Ok(candidates.take(rows.range().len() - done))
+}
+
+/// Judges what is not judged yet, row by row into the file; returns how many rows had the text of another.
 fn judge_rest(
     arguments: &Arguments,
     job: &Run,
-    mut writer: Writer,
+    rows: Shard,
+    known: BTreeMap<usize, Verdict>,
+    output: &mut Output,
+) -> anyhow::Result<usize> {
+    let done = output.done;
+    let candidates = candidates(arguments, rows, done)?.map(|row| row.map_err(stream));
+    let known = known.into_iter().map(|(row, verdict)| (row - done, verdict)).collect();
+    let bar = progress_bar(output.total, done);
+    let outcome = run::verify_rest(job, candidates, known, Shown { output, bar: &bar });
+    bar.finish_and_clear();
+    Ok(outcome?)
+}
+
+/// Where the verdicts of a run go: the file, and the file beside it for those that wait for earlier ones.
+struct Output {
+    writer: Writer,
+    ahead: Ahead,
+    /// Rows of an earlier run.
     done: usize,
     total: usize,
-    summary: &mut Summary,
-) -> anyhow::Result<()> {
-    let candidates = candidate::read(&arguments.candidates)?
-        .skip(done)
-        .map(|row| row.map_err(|error| RunError::Stream(Box::new(error))));
-    let bar = progress_bar(total, done);
-    let (mut flushed, mut told) = (Instant::now(), Instant::now());
-    let outcome = run::verify(job, candidates, |verdict| {
-        summary.add(&verdict);
-        writer.write(&verdict).map_err(|error| RunError::Stream(Box::new(error)))?;
-        bar.inc(1);
-        if bar.is_hidden() && told.elapsed() > QUIET {
-            told = Instant::now();
-            eprintln!("{} of {total} candidates", summary.candidates);
+    told: Instant,
+    summary: Summary,
+}
+
+impl Output {
+    fn finish(mut self) -> anyhow::Result<Summary> {
+        self.writer.finish()?;
+        if self.summary.candidates == self.total {
+            self.ahead.remove()?;
         }
-        if flushed.elapsed() > FLUSH {
-            flushed = Instant::now();
-            writer.flush().map_err(|error| RunError::Stream(Box::new(error)))?;
+        Ok(self.summary)
+    }
+}
+
+/// The output, and the progress as a person sees it.
+struct Shown<'a> {
+    output: &'a mut Output,
+    bar: &'a ProgressBar,
+}
+
+impl Sink for Shown<'_> {
+    fn write(&mut self, verdict: Verdict) -> Result<(), RunError> {
+        self.output.summary.add(&verdict);
+        self.output.writer.write(&verdict).map_err(stream)?;
+        self.bar.inc(1);
+        Ok(())
+    }
+
+    fn keep(&mut self, row: usize, verdict: &Verdict) -> Result<(), RunError> {
+        self.output.ahead.keep(self.output.done + row, verdict).map_err(stream)
+    }
+
+    /// All that is judged is handed to the system: a killed run judges again what was being judged, no more.
+    fn settle(&mut self) -> Result<(), RunError> {
+        let Output { writer, ahead, total, told, summary, .. } = &mut *self.output;
+        writer.flush().map_err(stream)?;
+        ahead.settle(summary.candidates).map_err(stream)?;
+        if self.bar.is_hidden() && told.elapsed() > QUIET {
+            *told = Instant::now();
+            let (done, ahead) = (summary.candidates, ahead.len());
+            eprintln!("{done} of {total} candidates, {ahead} more out of order");
         }
         Ok(())
-    });
-    // What was judged is kept, whatever ended the run.
-    writer.finish()?;
-    bar.finish_and_clear();
-    outcome.with_context(|| format!("failed after {} of {total} candidates", summary.candidates))
+    }
+}
+
+fn stream(error: RecordError) -> RunError {
+    RunError::Stream(Box::new(error))
 }
 
 fn parallelism(arguments: &Arguments) -> anyhow::Result<Parallelism> {
@@ -225,14 +320,16 @@ fn parallelism(arguments: &Arguments) -> anyhow::Result<Parallelism> {
     Ok(Parallelism { threads, batch: arguments.batch })
 }
 
-/// How often rows are handed to the system: what a killed run has to judge again.
-const FLUSH: Duration = Duration::from_millis(50);
-
 /// How often a run says how far it is where there is no terminal for a bar.
 const QUIET: Duration = Duration::from_secs(30);
 
 /// What made the file: everything that its bytes depend on, and nothing else.
-fn meta(arguments: &Arguments, config: &Config, backend: &dyn Backend) -> anyhow::Result<Meta> {
+fn meta(
+    arguments: &Arguments,
+    config: &Config,
+    backend: &dyn Backend,
+    rows: Shard,
+) -> anyhow::Result<Meta> {
     let hash = |path: &Path| file_hash(path);
     let problems = hash(&arguments.problems)?;
     let candidates = hash(&arguments.candidates)?;
@@ -246,6 +343,7 @@ fn meta(arguments: &Arguments, config: &Config, backend: &dyn Backend) -> anyhow
     meta.stimulus = Some(stimulus::VERSION);
     meta.seed = Some(config.seed);
     meta.tools = backend.tools();
+    meta.shard = arguments.shard.map(|_| rows);
     meta.inputs = BTreeMap::from([
         (arguments.problems.display().to_string(), problems),
         (arguments.candidates.display().to_string(), candidates),
@@ -254,18 +352,19 @@ fn meta(arguments: &Arguments, config: &Config, backend: &dyn Backend) -> anyhow
 }
 
 /// Times go into a file of their own: they are never the same twice. The stages' are summed over threads.
-fn write_timings(
-    output: &Path,
-    candidates: usize,
-    elapsed: Duration,
-    stages: Option<Seconds>,
-) -> anyhow::Result<()> {
+fn write_timings(output: &Path, timings: &serde_json::Value) -> anyhow::Result<()> {
     let mut name = output.as_os_str().to_owned();
     name.push(".timings.json");
-    let seconds = elapsed.as_secs_f64();
-    let timings = json!({ "candidates": candidates, "seconds": seconds, "stage_seconds": stages });
     std::fs::write(&name, format!("{timings:#}\n"))
         .with_context(|| format!("failed to write {}", name.display()))
+}
+
+/// The most memory that this process (not its workers, which have a limit each) has had, where the system
+/// says so.
+fn peak_memory_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
 /// A bar with rate and remaining time, where a person sees it.

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::RecordError;
-use super::reader::{BYTE_ORDER_MARK, LINE_BYTES_MAX, Line, Lines, open, parse};
+use super::reader::{BYTE_ORDER_MARK, LINE_BYTES_MAX, Line, Lines, open_text, parse};
 
 /// Opens a file of JSON lines or a JSON list, compressed or not; rows follow one at a time.
 pub fn read_rows<T: DeserializeOwned>(path: &Path) -> Result<Rows<T>, RecordError> {
-    let mut input = open(path)?;
+    let mut input = open_text(path)?;
     let start = skip_to_first(&mut *input);
     let (line_ends, first) =
         start.map_err(|source| RecordError::Read { path: path.to_owned(), line: 1, source })?;

@@ -29,11 +29,11 @@ pub struct Line<T> {
 
 /// Opens a `.jsonl` or `.jsonl.gz` file, told apart by content; rows follow one at a time.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Lines<T>, RecordError> {
-    Ok(Lines::new(path, open(path)?, 0))
+    Ok(Lines::new(path, open_text(path)?, 0))
 }
 
-/// Opens a file that may be compressed.
-pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, RecordError> {
+/// The text of a file, unpacked if it is compressed.
+pub(super) fn open_text(path: &Path) -> Result<Box<dyn BufRead + Send>, RecordError> {
     let open = |source| RecordError::Open { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(open)?;
     let mut magic = Vec::new();
@@ -90,6 +90,23 @@ impl<T> Lines<T> {
     /// Returns the rows of `input`, of which `line` lines have been read.
     pub(super) fn new(path: &Path, input: Box<dyn BufRead + Send>, line: usize) -> Lines<T> {
         Lines { path: path.to_owned(), input, line, number: 0, done: false, rows: PhantomData }
+    }
+
+    /// Goes past up to `rows` rows without looking into them; returns how many there were.
+    pub fn pass(&mut self, rows: usize) -> Result<usize, RecordError> {
+        let mut passed = 0;
+        while passed < rows && !self.done {
+            match self.next_line() {
+                Ok(Some(bytes)) => passed += usize::from(!bytes.trim_ascii().is_empty()),
+                Ok(None) => self.done = true,
+                Err(error) => {
+                    self.done = true;
+                    return Err(error);
+                }
+            }
+        }
+        self.number += passed;
+        Ok(passed)
     }
 
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, RecordError> {

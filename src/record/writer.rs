@@ -63,6 +63,12 @@ impl Writer {
         if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
     }
 
+    /// Adds a row that is JSON already, with its line end.
+    pub(super) fn write_row(&mut self, row: &[u8]) -> Result<(), RecordError> {
+        self.buffer.extend_from_slice(row);
+        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
+    }
+
     /// Hands all rows to the system: they survive the end of this process.
     pub fn flush(&mut self) -> Result<(), RecordError> {
         let outcome = self.file.write_all(&self.buffer);
@@ -143,7 +149,7 @@ fn check_same(path: &Path, meta: &Meta) -> Result<(), RecordError> {
 }
 
 /// Returns the first key at which two values differ, and both values; a hash comes after what it hashes.
-fn first_difference(
+pub(super) fn first_difference(
     key: &str,
     was: &serde_json::Value,
     is: &serde_json::Value,
@@ -163,7 +169,7 @@ fn first_difference(
 }
 
 /// Returns `path` with something after its whole name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -110,12 +110,17 @@ impl Cache {
 
     /// A fresh empty folder.
     pub fn scratch(&self) -> Result<Scratch, CacheError> {
-        let number = self.scratches.fetch_add(1, Ordering::Relaxed);
-        let path = self.root.join("scratch").join(format!("{}-{number}", std::process::id()));
-        // A folder of the same name is left from a killed run of another process with this number.
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir(&path).map_err(|source| error(&path, source))?;
-        Ok(Scratch(path))
+        loop {
+            let number = self.scratches.fetch_add(1, Ordering::Relaxed);
+            let path = self.root.join("scratch").join(format!("{}-{number}", std::process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Scratch(path)),
+                // Left from a killed run, or in use: on another machine that shares the cache, or in another
+                // container, a process may have the same number.
+                Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(error(&path, source)),
+            }
+        }
     }
 
     /// Checks that there is room for what tools write: a file of [`ROOM_MIN`] bytes is set aside and removed.

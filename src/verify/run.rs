@@ -2,24 +2,35 @@
 //!
 //! A reader takes rows a window at a time and sorts them by problem, so that a batch shares golden modules;
 //! workers (threads, each with a worker process) take batches; the writer puts the rows back into their
-//! order. What a row says depends on nothing but its problem, its text and the configuration.
+//! order. A text that was judged is not judged again ([`texts`]), and how far the reader is ahead of the writer
+//! is limited ([`pace`]), so that memory does not grow with the number of rows. What a row says depends on
+//! nothing but its problem, its text and the configuration.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
 
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Receiver, bounded};
 
 use super::backend::{Backend, BackendError, Count, Module, Outcome, Subject, Task, TaskOutcome};
 use super::stimulus::{Config, Stimulus};
-use super::verdict::{MismatchKind, Status, Verdict, judge};
+use super::verdict::{MismatchKind, SignalVerdict, Status, Verdict, judge};
 use super::verilator::timing::{Stage, Timing};
 use super::worker::{Answer, Event, Request, Worker, WorkerError, Workers};
-use crate::candidate::{Candidate, Code, extract_code};
+use crate::candidate::{Candidate, Code, NoCode, extract_code};
 use crate::design::{Bits, Design, Reason, Refusal};
 use crate::problem::Problem;
 use crate::record::content_hash;
 use crate::verilog::Place;
+use goldens::{Golden, Goldens};
+use pace::Pace;
+use texts::Texts;
+
+mod goldens;
+mod order;
+mod pace;
+mod recent;
+mod texts;
 
 /// How a run is spread over the machine. None of it changes a result.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +40,6 @@ pub struct Parallelism {
     /// Candidates in a batch.
     pub batch: usize,
 }
-
-/// Rows that are read ahead and sorted by problem.
-const WINDOW: usize = 4096;
 
 /// What stops a run; never a candidate's fault.
 #[derive(Debug, thiserror::Error)]
@@ -73,14 +81,48 @@ pub struct Run<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Judges `candidates` and gives each verdict to `sink`, in their order.
+/// Where verdicts go.
+pub trait Sink {
+    /// Takes the next verdict, in the order of the candidates.
+    fn write(&mut self, verdict: Verdict) -> Result<(), RunError>;
+
+    /// Is shown a verdict that must wait for earlier rows, so that a run that is stopped need not have judged
+    /// it in vain.
+    fn keep(&mut self, _row: usize, _verdict: &Verdict) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    /// A batch is done: what was taken is better handed on now than later.
+    fn settle(&mut self) -> Result<(), RunError> {
+        Ok(())
+    }
+}
+
+impl<F: FnMut(Verdict) -> Result<(), RunError>> Sink for F {
+    fn write(&mut self, verdict: Verdict) -> Result<(), RunError> {
+        self(verdict)
+    }
+}
+
+/// Judges `candidates` and gives each verdict to `sink`, in their order; returns how many candidates were not
+/// judged because an equal one was.
 ///
 /// Returns early, with all verdicts given so far in order, when `run.stop` becomes true.
 pub fn verify(
     run: &Run,
     candidates: impl Iterator<Item = Result<Candidate, RunError>> + Send,
-    mut sink: impl FnMut(Verdict) -> Result<(), RunError>,
-) -> Result<(), RunError> {
+    sink: impl Sink,
+) -> Result<usize, RunError> {
+    verify_rest(run, candidates, BTreeMap::new(), sink)
+}
+
+/// The same for a run that goes on: `known` has the verdicts that an earlier one kept, by row.
+pub fn verify_rest(
+    run: &Run,
+    candidates: impl Iterator<Item = Result<Candidate, RunError>> + Send,
+    known: BTreeMap<usize, Verdict>,
+    mut sink: impl Sink,
+) -> Result<usize, RunError> {
     let Run { parallelism, stop, .. } = run;
     let context = Context::new(run);
     let (batch_in, batch_out) = bounded::<Vec<Row>>(parallelism.threads);
@@ -88,12 +130,13 @@ pub fn verify(
     let halted = AtomicBool::new(false);
     let done = crossbeam::thread::scope(|scope| {
         let (context, halted) = (&context, &halted);
-        let errors = verdict_in.clone();
+        let early = verdict_in.clone();
         scope.spawn(move |_| {
             let until = || stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed);
-            if let Err(error) = read(context, candidates, *parallelism, &batch_in, until) {
+            let reader = order::Reader::new(context, *parallelism, &batch_in, &early, until);
+            if let Err(error) = reader.read(candidates, known) {
                 // A closed channel means that the run has ended already.
-                let _ = errors.send(Err(error));
+                let _ = early.send(Err(error));
             }
         });
         for _ in 0..parallelism.threads {
@@ -101,12 +144,13 @@ pub fn verify(
             scope.spawn(move |_| work(context, &batches, &verdicts));
         }
         drop((batch_out, verdict_in));
-        let outcome = write_in_order(&verdict_out, &mut sink);
+        let outcome = order::write(&verdict_out, &context.pace, &mut sink);
         halted.store(true, Ordering::Relaxed);
         drop(verdict_out);
         outcome
     });
-    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    Ok(context.texts.repeated())
 }
 
 /// The task of one candidate alone (a second one is the same in another order of processes), or the status that it gets without one.
@@ -123,37 +167,83 @@ pub fn task_of(
         Ok(golden) => golden,
         Err(why) => return Ok(Err((Status::BadProblem, why.clone()))),
     };
+    let row = context.row(0, problem, candidate.clone());
     let problem = &run.problems[problem];
-    Ok(prepare(problem, golden, candidate, &mut elaborator)?.map(|design| {
-        let mut task = task(problem, golden);
-        task.candidates.extend(subjects(golden, &design));
-        task
-    }))
+    Ok(match prepare(problem, golden, &row, &mut elaborator)? {
+        Ok(design) => {
+            let mut task = task(problem, golden);
+            task.candidates.extend(subjects(golden, &design));
+            Ok(task)
+        }
+        Err(finding) => {
+            let verdict = context.verdict(&row, &finding);
+            Err((verdict.status, verdict.message.unwrap_or_default()))
+        }
+    })
 }
 
 /// A candidate on its way.
+#[derive(Debug)]
 struct Row {
     index: usize,
     problem: usize,
     candidate: Candidate,
+    code: Result<Code, NoCode>,
+    /// Equal for equal text; a row without code has none.
+    key: Option<texts::Key>,
 }
 
-type Judged = Result<Vec<(usize, Verdict)>, RunError>;
+/// What was found of a text, wherever it stands.
+#[derive(Debug)]
+enum Finding {
+    /// slang refuses it; the place is one in the code.
+    Refused(Refusal),
+    /// It came so far, for this reason.
+    Ended(Status, String),
+    /// It was simulated.
+    Judged {
+        /// Signals with a race.
+        races: Vec<String>,
+        /// The verdict on each output.
+        signals: Vec<SignalVerdict>,
+    },
+}
+
+impl Finding {
+    /// The memory that it takes, roughly.
+    fn bytes(&self) -> usize {
+        /// A table's own: the key twice, and an entry.
+        const OVERHEAD: usize = 256;
+        let text = match self {
+            Finding::Refused(refusal) => refusal.message.len(),
+            Finding::Ended(_, message) => message.len(),
+            Finding::Judged { races, signals } => {
+                let first = |signal: &SignalVerdict| {
+                    signal.first.as_ref().map_or(0, |f| f.golden.len() + f.candidate.len() + 32)
+                };
+                let signal = |signal: &SignalVerdict| {
+                    size_of::<SignalVerdict>() + signal.name.len() + first(signal) + 16
+                };
+                races.iter().map(|name| name.len() + 40).sum::<usize>()
+                    + signals.iter().map(signal).sum::<usize>()
+            }
+        };
+        OVERHEAD + size_of::<Finding>() + text
+    }
+}
 
 /// What all threads share.
 struct Context<'a> {
     problems: &'a [Problem],
     by_name: HashMap<&'a str, usize>,
-    goldens: Vec<OnceLock<Arc<Golden>>>,
-    /// Elaborating a golden module is done once; the lock keeps the second from starting.
-    elaborating: Vec<Mutex<()>>,
+    keys: Vec<texts::Key>,
+    goldens: Goldens,
+    texts: Texts,
+    pace: Pace,
     backend: &'a dyn Backend,
     workers: &'a Workers,
     config: &'a Config,
 }
-
-/// A golden module, or why it cannot be judged.
-type Golden = Result<GoldenModule, String>;
 
 struct GoldenModule {
     design: Design,
@@ -165,8 +255,10 @@ impl<'a> Context<'a> {
         let Run { problems, backend, workers, config, .. } = *run;
         Context {
             by_name: problems.iter().enumerate().map(|(i, p)| (p.problem.as_str(), i)).collect(),
-            goldens: problems.iter().map(|_| OnceLock::new()).collect(),
-            elaborating: problems.iter().map(|_| Mutex::new(())).collect(),
+            keys: problems.iter().map(texts::problem_key).collect(),
+            goldens: Goldens::new(),
+            texts: Texts::new(),
+            pace: Pace::default(),
             problems,
             backend,
             workers,
@@ -182,16 +274,27 @@ impl<'a> Context<'a> {
         })
     }
 
+    fn row(&self, index: usize, problem: usize, candidate: Candidate) -> Row {
+        let Problem { prompt, top, .. } = &self.problems[problem];
+        let code = extract_code(&candidate.completion, prompt, top);
+        let key = code.as_ref().ok().map(|code| texts::key(&self.keys[problem], &code.text));
+        Row { index, problem, candidate, code, key }
+    }
+
     fn golden(&self, problem: usize, elaborator: &mut Elaborator) -> Result<Arc<Golden>, RunError> {
-        let guard =
-            self.elaborating[problem].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(golden) = self.goldens[problem].get() {
-            return Ok(golden.clone());
-        }
-        let golden = Arc::new(elaborate_golden(&self.problems[problem], self.config, elaborator)?);
-        let kept = self.goldens[problem].get_or_init(|| golden).clone();
-        drop(guard);
-        Ok(kept)
+        self.goldens.get(problem, &self.problems[problem], self.config, elaborator)
+    }
+
+    /// The verdicts of a row, and of those with equal text that wait for it.
+    fn finish(&self, row: Row, finding: Finding) -> Vec<(usize, Verdict)> {
+        let finding = Arc::new(finding);
+        let waited = row.key.map(|key| self.texts.finish(key, finding.clone()));
+        let rows = std::iter::once(row).chain(waited.unwrap_or_default());
+        rows.map(|row| {
+            self.pace.judged(row.candidate.completion.len());
+            (row.index, self.verdict(&row, &finding))
+        })
+        .collect()
     }
 }
 
@@ -223,43 +326,7 @@ fn elaborate_golden(
     Ok(stimulus.map(|_| GoldenModule { design, key }).map_err(|error| error.to_string()))
 }
 
-/// Reads rows, a window at a time, and sends batches of rows of neighbouring problems.
-fn read(
-    context: &Context,
-    candidates: impl Iterator<Item = Result<Candidate, RunError>>,
-    Parallelism { threads, batch }: Parallelism,
-    batches: &Sender<Vec<Row>>,
-    until: impl Fn() -> bool,
-) -> Result<(), RunError> {
-    let mut window = Vec::new();
-    let send = |window: &mut Vec<Row>| {
-        window.sort_by_key(|row| (row.problem, row.index));
-        // A run shorter than a batch for each thread still keeps all threads busy.
-        let batch = batch.min(window.len().div_ceil(threads));
-        while !window.is_empty() && !until() {
-            let rest = window.split_off(batch.min(window.len()));
-            if batches.send(std::mem::replace(window, rest)).is_err() {
-                break;
-            }
-        }
-        window.clear();
-    };
-    for (index, candidate) in candidates.enumerate() {
-        let candidate = candidate?;
-        let problem = context.find(&candidate)?;
-        window.push(Row { index, problem, candidate });
-        if window.len() == WINDOW {
-            send(&mut window);
-        }
-        if until() {
-            return Ok(());
-        }
-    }
-    send(&mut window);
-    Ok(())
-}
-
-fn work(context: &Context, batches: &Receiver<Vec<Row>>, verdicts: &Sender<Judged>) {
+fn work(context: &Context, batches: &Receiver<Vec<Row>>, verdicts: &order::Verdicts) {
     let mut elaborator =
         Elaborator { workers: context.workers, worker: None, timing: context.backend.timing() };
     for batch in batches {
@@ -269,23 +336,6 @@ fn work(context: &Context, batches: &Receiver<Vec<Row>>, verdicts: &Sender<Judge
             return;
         }
     }
-}
-
-/// Gives verdicts to `sink` in the order of their index as far as there is no gap.
-fn write_in_order(
-    verdicts: &Receiver<Judged>,
-    sink: &mut impl FnMut(Verdict) -> Result<(), RunError>,
-) -> Result<(), RunError> {
-    let mut waiting = BTreeMap::new();
-    let mut next = 0;
-    for judged in verdicts {
-        waiting.extend(judged?);
-        while let Some(verdict) = waiting.remove(&next) {
-            sink(verdict)?;
-            next += 1;
-        }
-    }
-    Ok(())
 }
 
 /// Judges a batch: what fails before the simulation gets its status, the rest goes to the backend.
@@ -301,8 +351,8 @@ fn judge_batch(
         let golden = context.golden(row.problem, elaborator)?;
         let problem = &context.problems[row.problem];
         let early = match &*golden {
-            Err(why) => Err((Status::BadProblem, why.clone())),
-            Ok(golden) => prepare(problem, golden, &row.candidate, elaborator)?,
+            Err(why) => Err(Finding::Ended(Status::BadProblem, why.clone())),
+            Ok(golden) => prepare(problem, golden, &row, elaborator)?,
         };
         match (early, &*golden) {
             (Ok(design), Ok(golden)) => {
@@ -314,9 +364,7 @@ fn judge_batch(
                 task.candidates.extend(subjects(golden, &design));
                 rows.push((row, *design));
             }
-            (Err((status, message)), _) => {
-                verdicts.push((row.index, context.verdict(&row, status, Some(message))));
-            }
+            (Err(finding), _) => verdicts.extend(context.finish(row, finding)),
             (Ok(_), Err(_)) => unreachable!("a bad problem has no design"),
         }
     }
@@ -332,34 +380,32 @@ fn judge_batch(
     Ok(verdicts)
 }
 
-type Early = Result<Box<Design>, (Status, String)>;
+type Early = Result<Box<Design>, Finding>;
 
-/// A candidate's design, or the status that ends its way here.
+/// A candidate's design, or what ends its way here.
 fn prepare(
     problem: &Problem,
     golden: &GoldenModule,
-    candidate: &Candidate,
+    row: &Row,
     elaborator: &mut Elaborator,
 ) -> Result<Early, RunError> {
-    let code = match extract_code(&candidate.completion, &problem.prompt, &problem.top) {
+    let ended = |status, message| Ok(Err(Finding::Ended(status, message)));
+    let code = match &row.code {
         Ok(code) => code,
-        Err(why) => return Ok(Err((Status::NoCode, why.to_string()))),
+        Err(why) => return ended(Status::NoCode, why.to_string()),
     };
     let design = match elaborator.elaborate(&code.text, Some(&problem.top))? {
         Elaborated::Design(design) => design,
-        Elaborated::Refused(refusal) => {
-            let message = describe_in_completion(&refusal, &code, &candidate.completion);
-            return Ok(Err((status(refusal.reason), message)));
-        }
-        Elaborated::Died(how) => return Ok(Err((Status::Crash, format!("the elaborator {how}")))),
+        Elaborated::Refused(refusal) => return Ok(Err(Finding::Refused(refusal))),
+        Elaborated::Died(how) => return ended(Status::Crash, format!("the elaborator {how}")),
     };
     if let Some(output) = design.uses_z.first() {
         let message = format!("output {output} may be Z, which a backend without Z cannot judge");
-        return Ok(Err((Status::Unsupported, message)));
+        return ended(Status::Unsupported, message);
     }
     match golden.design.interface.accepts(&design.interface) {
         Ok(()) => Ok(Ok(design)),
-        Err(difference) => Ok(Err((Status::PortMismatch, difference))),
+        Err(difference) => ended(Status::PortMismatch, difference),
     }
 }
 
@@ -413,7 +459,23 @@ fn merge(rows: &[(Row, Design)], outcomes: Vec<Outcome>) -> Vec<Outcome> {
 }
 
 impl Context<'_> {
-    fn verdict(&self, row: &Row, status: Status, message: Option<String>) -> Verdict {
+    /// What is said of a row when this was found of its text.
+    fn verdict(&self, row: &Row, finding: &Finding) -> Verdict {
+        let (status, message) = match finding {
+            Finding::Judged { .. } => (Status::Judged, None),
+            Finding::Ended(status, message) => (*status, Some(message.clone())),
+            Finding::Refused(refusal) => {
+                let message = match &row.code {
+                    Ok(code) => describe_in_completion(refusal, code, &row.candidate.completion),
+                    Err(_) => describe(refusal),
+                };
+                (status(refusal.reason), Some(message))
+            }
+        };
+        let (races, signals) = match finding {
+            Finding::Judged { races, signals } => (races.clone(), signals.clone()),
+            _ => (Vec::new(), Vec::new()),
+        };
         Verdict {
             problem: row.candidate.problem.clone(),
             candidate: row.candidate.id.clone(),
@@ -421,8 +483,8 @@ impl Context<'_> {
             message,
             backend: self.backend.name().into(),
             profile: self.config.profile.name().into(),
-            races: Vec::new(),
-            signals: Vec::new(),
+            races,
+            signals,
         }
     }
 
@@ -432,32 +494,25 @@ impl Context<'_> {
         rows: Vec<(Row, Design)>,
         outcome: TaskOutcome,
     ) -> Vec<(usize, Verdict)> {
-        let bad = |why: &String| (Status::BadProblem, Some(why.clone()), None);
-        let each: Vec<(Status, Option<String>, Option<Vec<_>>)> = match outcome {
-            TaskOutcome::BadGolden(why) => rows.iter().map(|_| bad(&why)).collect(),
-            TaskOutcome::Candidates(all) => merge(&rows, all)
-                .into_iter()
-                .map(|outcome| match outcome {
-                    Outcome::Counted(counts) => (Status::Judged, None, Some(counts)),
-                    Outcome::Unsupported(why) => (Status::Unsupported, Some(why), None),
-                    Outcome::Timeout(why) => (Status::Timeout, Some(why), None),
-                    Outcome::Crash(why) => (Status::Crash, Some(why), None),
-                })
-                .collect(),
+        let outcomes: Vec<Result<Outcome, String>> = match outcome {
+            TaskOutcome::BadGolden(why) => rows.iter().map(|_| Err(why.clone())).collect(),
+            TaskOutcome::Candidates(all) => merge(&rows, all).into_iter().map(Ok).collect(),
         };
-        let make = |((row, design), (status, message, counts)): (
-            (Row, Design),
-            (_, _, Option<Vec<_>>),
-        )| {
-            let mut verdict = self.verdict(&row, status, message);
-            if let Some(counts) = counts {
-                verdict.races = design.races;
+        let finding = |design: Design, outcome| match outcome {
+            Ok(Outcome::Counted(counts)) => {
                 let outputs = task.interface.outputs().zip(counts);
-                verdict.signals = outputs.map(|(port, count)| judge(&port.name, count)).collect();
+                let signals = outputs.map(|(port, count)| judge(&port.name, count)).collect();
+                Finding::Judged { races: design.races, signals }
             }
-            (row.index, verdict)
+            Ok(Outcome::Unsupported(why)) => Finding::Ended(Status::Unsupported, why),
+            Ok(Outcome::Timeout(why)) => Finding::Ended(Status::Timeout, why),
+            Ok(Outcome::Crash(why)) => Finding::Ended(Status::Crash, why),
+            Err(why) => Finding::Ended(Status::BadProblem, why),
         };
-        rows.into_iter().zip(each).map(make).collect()
+        rows.into_iter()
+            .zip(outcomes)
+            .flat_map(|((row, design), outcome)| self.finish(row, finding(design, outcome)))
+            .collect()
     }
 }
 

@@ -7,9 +7,13 @@
 //! [`fixture`]).
 
 mod determinism;
+mod examples;
 mod fixture;
 mod real;
+mod repeats;
+mod reports;
 mod runs;
+mod shards;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
