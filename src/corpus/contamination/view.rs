@@ -139,13 +139,10 @@ fn token(scan: &Scan, at: usize, units: &[&str]) -> Token {
     }
 }
 
-/// Returns the words of a prompt in lower case; names of modules do not count.
-pub(super) fn words(prompt: &str, modules: &[&str]) -> Vec<String> {
+/// Returns the words of a prompt in lower case, without those that are `ignored` as they stand.
+pub(super) fn words(prompt: &str, ignored: impl Fn(&str) -> bool) -> Vec<String> {
     let words = prompt.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-    words
-        .filter(|word| !word.is_empty() && !modules.contains(word))
-        .map(str::to_lowercase)
-        .collect()
+    words.filter(|word| !word.is_empty() && !ignored(word)).map(str::to_lowercase).collect()
 }
 
 /// Returns the runs of `length` words; of a shorter text, itself.
