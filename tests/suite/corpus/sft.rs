@@ -245,7 +245,8 @@ fn fixture(name: &str) -> PathBuf {
 #[test]
 fn llama_factory_says_how_rows_are_spelled() {
     let samples = |name: &str| {
-        let set = llama_factory::data_set(&fixture("llama-factory"), name).expect("a data set");
+        let set = llama_factory::data_set(&fixture("llama-factory/dataset_info.json"), name)
+            .expect("a data set");
         let rows = sft::rows(&set).map(|row| row.expect("a row"));
         rows.map(|row| sft::settle(row.id, row.chat.expect("a chat")).expect("a sample").sample)
             .collect::<Vec<Sample>>()
@@ -374,4 +375,9 @@ fn the_program_refuses_a_wrong_file_before_it_writes() {
     assert_eq!(lines::<Sample>(&out).len(), 1);
     assert!(salv(&["chat"], &[&chat, Path::new("-o"), &out]).status.success());
     assert_eq!(lines::<Sample>(&out).len(), 2);
+    // LLaMA-Factory's folder may be named instead of the file in it.
+    let tagged = ["llama-factory", "--dataset", "tagged"];
+    let done = salv(&tagged, &[&fixture("llama-factory"), Path::new("-o"), &out]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(lines::<Sample>(&out)[0].history.len(), 1);
 }
