@@ -4,9 +4,9 @@
 //! row. It forgives what does not touch the meaning (gzip or not, CRLF, blank lines, a byte order mark,
 //! bytes that are no UTF-8, which become U+FFFD inside strings) and refuses the rest with file, line and
 //! cure. Files that others wrote may be one JSON list instead of lines; [`read_rows`] takes both, the list
-//! an element at a time. Writing appends whole rows; `FILE.meta.json` beside the file says what made it and is written
-//! first, so that a killed run can be continued and cannot be continued as something else. Neither file
-//! holds a time: an interrupted and resumed run gives the bytes of an uninterrupted one.
+//! an element at a time. Writing appends whole rows; `FILE.meta.json` beside the file says what made it and
+//! is written first, so that a killed run can be continued and cannot be continued as something else.
+//! Neither file holds a time: an interrupted and resumed run gives the bytes of an uninterrupted one.
 
 mod ahead;
 mod list;

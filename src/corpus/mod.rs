@@ -1,4 +1,5 @@
-//! Importers: benchmarks and plain folders become `problems.jsonl` and `candidates.jsonl`.
+//! Importers: benchmarks and plain folders become `problems.jsonl` and `candidates.jsonl`, published training
+//! data becomes `sft.jsonl` ([`sft`]), without what a benchmark holds ([`contamination`]).
 //!
 //! In goes the path of a benchmark as its authors publish it, out come problems in a fixed order: that of
 //! the names for folders, that of the rows for files. Texts are taken as they are; only bytes that are no

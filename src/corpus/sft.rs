@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{ImportError, name_of};
-use crate::candidate::extract_code;
+use crate::candidate::{NoCode, extract_code};
 use crate::record::{self, Line, RecordError};
 
 /// One line of `sft.jsonl`.
@@ -273,14 +273,9 @@ pub fn settle(id: String, chat: Chat) -> Result<Settled, Unfit> {
     let found =
         turns.iter().enumerate().rev().find_map(|(at, turn)| Some((at, code_of(turn).ok()?)));
     let Some((at, code)) = found else {
-        let last = turns.last().map(code_of).and_then(Result::err);
-        return match last {
-            Some(crate::candidate::NoCode::Empty) => {
-                Err(Unfit::new(Reason::NoCompletion, "the completion is empty"))
-            }
-            Some(why) => Err(Unfit::new(Reason::NoCode, why.to_string())),
-            None => Err(Unfit::new(Reason::NoCode, "no completion holds Verilog")),
-        };
+        let why = turns.last().and_then(|turn| code_of(turn).err()).unwrap_or(NoCode::NoVerilog);
+        let reason = if why == NoCode::Empty { Reason::NoCompletion } else { Reason::NoCode };
+        return Err(Unfit::new(reason, why.to_string()));
     };
     let cut = turns.len() - 1 - at + unanswered;
     turns.truncate(at + 1);

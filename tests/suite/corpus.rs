@@ -1,5 +1,9 @@
 //! Importers, on small folders in each layout and, where it lies there, on the real data.
 
+mod contamination;
+mod plants;
+mod sft;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -13,10 +17,11 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/corpus").join(name)
 }
 
-/// Returns the folder of real data beside the repository; says so where it is absent.
+/// Returns the folder of real data, `SALV_TEST_DATA` or beside the repository; says so where it is absent.
 #[expect(clippy::print_stderr, reason = "a skipped test must not look like one that passed")]
 pub fn shared_data() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let path = std::env::var_os("SALV_TEST_DATA").map_or(beside, PathBuf::from);
     if path.is_dir() {
         return Some(path);
     }
@@ -125,6 +130,10 @@ fn the_seed_is_a_list_or_lines() {
     assert_eq!(list[1].testbench, None);
     assert_eq!(salv_seed::import(&fixture("salv-seed/seed.jsonl")).expect("problems"), list);
     refuse(salv_seed::import(&fixture("salv-seed/rollout.json")), &["rollout.json"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let compressed = folder.path().join("seed.json.gz");
+    sft::compress(&fixture("salv-seed/seed.json"), &compressed);
+    assert_eq!(salv_seed::import(&compressed).expect("problems"), list);
 }
 
 #[test]

@@ -120,9 +120,10 @@ impl Chat {
 impl LlamaFactory {
     /// Imports the data set.
     pub fn run(self) -> anyhow::Result<()> {
-        let set = llama_factory::data_set(&self.path, &self.dataset)?;
+        let info = if self.path.is_dir() { self.path.join("dataset_info.json") } else { self.path };
+        let set = llama_factory::data_set(&info, &self.dataset)?;
         let configuration = json!({ "source": "llama-factory", "dataset": self.dataset });
-        import(&set, &[self.path], configuration, &self.common)
+        import(&set, &[info], configuration, &self.common)
     }
 }
 

@@ -35,7 +35,7 @@ impl Code {
         let ranges: Vec<Range<usize>> =
             scan.units.iter().map(|unit| unit.first_token..unit.end_token).collect();
         if ranges.is_empty() {
-            Code::new(scan, &[0..scan.tokens.len()])
+            Code::new(scan, std::slice::from_ref(&(0..scan.tokens.len())))
         } else {
             Code::new(scan, &ranges)
         }
@@ -44,7 +44,8 @@ impl Code {
     /// Takes each finished module of a text by itself.
     pub(super) fn modules_of(scan: &Scan) -> Vec<Code> {
         let modules = scan.units.iter().filter(|unit| unit.is_module && unit.closed);
-        modules.map(|unit| Code::new(scan, &[unit.first_token..unit.end_token])).collect()
+        let code = |range: Range<usize>| Code::new(scan, std::slice::from_ref(&range));
+        modules.map(|unit| code(unit.first_token..unit.end_token)).collect()
     }
 
     fn new(scan: &Scan, ranges: &[Range<usize>]) -> Code {
@@ -138,13 +139,10 @@ fn token(scan: &Scan, at: usize, units: &[&str]) -> Token {
     }
 }
 
-/// Returns the words of a prompt in lower case; names of modules do not count.
-pub(super) fn words(prompt: &str, modules: &[&str]) -> Vec<String> {
+/// Returns the words of a prompt in lower case, without those that are `ignored` as they stand.
+pub(super) fn words(prompt: &str, ignored: impl Fn(&str) -> bool) -> Vec<String> {
     let words = prompt.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-    words
-        .filter(|word| !word.is_empty() && !modules.contains(word))
-        .map(str::to_lowercase)
-        .collect()
+    words.filter(|word| !word.is_empty() && !ignored(word)).map(str::to_lowercase).collect()
 }
 
 /// Returns the runs of `length` words; of a shorter text, itself.

@@ -60,12 +60,11 @@ struct Tags {
     system_tag: Option<String>,
 }
 
-/// Finds the files of the data set `name` and how they are spelled.
+/// Finds the files of the data set `name` in the file `info`, and how they are spelled.
 pub fn data_set(info: &Path, name: &str) -> Result<DataSet, ImportError> {
-    let info = if info.is_dir() { info.join("dataset_info.json") } else { info.to_owned() };
-    let refuse = |message: String| layout(&info, message);
+    let refuse = |message: String| layout(info, message);
     let all: BTreeMap<String, Value> =
-        serde_json::from_str(&read_text(&info)?).map_err(|error| {
+        serde_json::from_str(&read_text(info)?).map_err(|error| {
             refuse(format!("{error} (expected an object with an entry for each data set)"))
         })?;
     let Some(entry) = all.get(name) else {
@@ -74,7 +73,7 @@ pub fn data_set(info: &Path, name: &str) -> Result<DataSet, ImportError> {
     };
     let entry =
         Entry::deserialize(entry).map_err(|error| refuse(format!("data set {name:?}: {error}")))?;
-    let refuse = |message: &str| layout(&info, format!("data set {name:?}: {message}"));
+    let refuse = |message: &str| layout(info, format!("data set {name:?}: {message}"));
     let columns = entry.columns.as_ref();
     if entry.ranking
         || columns
