@@ -73,7 +73,7 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
     let roles = roles::roles(&netlist, &ports);
     let constants::Constants { by_port, pool, durations } = constants::constants(&netlist, &ports);
     let sequential = state::is_sequential(&mut netlist);
-    let initialised = state::is_initialised(&netlist);
+    let initialised = state::is_initialised(&netlist, body);
     let races::Races { outputs: races, stale } = races::races(&netlist, &ports);
     let uses_z = tristate::outputs(&netlist, &ports, &tree);
     let source = literal::shorten(&rewrite::rewrite(&netlist, &main, &[]));
