@@ -48,11 +48,11 @@ const LIMITS: [DiagCode; 8] = [
 pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
     see(source, top, |view| {
         let roles = view.roles();
-        let View { top, ports, mut netlist, main, tree } = view;
+        let View { top, ports, mut netlist, body, main, tree } = view;
         let constants::Constants { by_port, pool, durations } =
             constants::constants(&netlist, &ports);
         let sequential = state::is_sequential(&mut netlist);
-        let initialised = state::is_initialised(&netlist);
+        let initialised = state::is_initialised(&netlist, body);
         let races::Races { outputs: races, stale } = races::races(&netlist, &ports);
         let uses_z = tristate::outputs(&netlist, &ports, tree);
         let source = literal::shorten(&rewrite::rewrite(&netlist, main, &[]));
@@ -79,6 +79,7 @@ pub(super) struct View<'v, 'd> {
     pub(super) top: String,
     pub(super) ports: Vec<Port>,
     pub(super) netlist: Netlist<'d>,
+    pub(super) body: Symbol<'d>,
     pub(super) main: &'v Main<'v>,
     pub(super) tree: &'v SyntaxTree,
 }
@@ -120,7 +121,7 @@ pub(super) fn see<R>(
     let ports = port_list(body, &main)?;
     let netlist = Netlist::new(body);
     refuse::check(&netlist, &main)?;
-    Ok(look(View { top, ports, netlist, main: &main, tree: &tree }))
+    Ok(look(View { top, ports, netlist, body, main: &main, tree: &tree }))
 }
 
 /// The text that slang was given, and how its locations map to it.

@@ -4,6 +4,8 @@
 //! and whether all of it has an initial value. A loop through the bits of a vector, as in a ripple adder,
 //! does not count.
 
+use sv_lang::Symbol;
+
 use super::netlist::{Netlist, Process, SignalId, sort};
 use super::statement;
 
@@ -14,8 +16,11 @@ pub(super) fn is_sequential(netlist: &mut Netlist<'_>) -> bool {
     netlist.processes.iter().any(clocked) || has_latch(netlist) || has_loop(netlist)
 }
 
-/// Whether every register has an initial value, by its declaration or by an `initial`.
-pub(super) fn is_initialised(netlist: &Netlist<'_>) -> bool {
+/// Whether every register has an initial value, by its declaration, as a port of the top module's `body`, or by
+/// an `initial`.
+pub(super) fn is_initialised(netlist: &Netlist<'_>, body: Symbol<'_>) -> bool {
+    let ports: Vec<bool> =
+        body.instance_body_ports().map(|port| port.port_initializer().is_some()).collect();
     let written = |initial: bool| {
         let all = netlist.processes.iter().filter(move |process| {
             if initial { process.is_initial() } else { process.is_clocked() }
@@ -27,6 +32,7 @@ pub(super) fn is_initialised(netlist: &Netlist<'_>) -> bool {
     written(false).all(|register| {
         set.binary_search(&register).is_ok()
             || netlist.signals[register].symbol.initializer().is_some()
+            || netlist.signals[register].port.is_some_and(|port| ports[port])
     })
 }
 

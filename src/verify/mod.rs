@@ -12,13 +12,18 @@
 //! [`crate::design`]. What remains, each with a case in `tests/fixtures/verify`:
 //!
 //! - **X of `if`, `case` and feedback.** A golden bit that comes out the same from every power-up state is
-//!   defined here and may be X in four states: a state machine without reset that its inputs bring to a
-//!   known state, or `full = count == 4` before the first reset. A candidate that stays undefined there is
-//!   `wrong` by `unknown` bits only.
+//!   defined here and may be X in four states, as `full = count == 4` of a counter that nothing has set. So
+//!   nothing is compared before each reset of the golden module has reset it, unless all its registers have
+//!   initial values. What is left are golden modules without any reset that their inputs bring to a known
+//!   state: a candidate that stays undefined there is `wrong` by `unknown` bits only.
 //! - **Power-up.** Whether a bit is defined is sampled: 16 power-up states, 256 where a candidate differs. A
 //!   comparison with a rare constant can still be the same in all of them.
-//! - **Races.** A value that depends on the order of processes is that of Verilator's order; the outputs
-//!   that it reaches are named in `races`.
+//! - **Races.** Where a process may run before the drivers of what it reads, the candidate is run in that order
+//!   as well as in Verilator's, and an output that is wrong only there is wrong by `order`. What cannot be
+//!   put in another order in the text (two processes that write one variable, two that read each other's) has
+//!   Verilator's. All outputs behind a race are named in `races`. Of golden modules one order is taken.
+//! - **X of an index.** A select of more than 64 bits, one in a macro, and one in a module whose instances differ
+//!   in the range that they select from read something defined where they leave it.
 //! - **Loops without effect.** A loop that writes nothing that is read is removed when the model is made, even
 //!   if it never ends; another simulator hangs on it.
 //! - **Z.** An output that may be Z is `unsupported`; a net that nothing drives counts as undefined.

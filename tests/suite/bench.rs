@@ -259,14 +259,14 @@ fn outputs_are_counted_by_what_the_bench_says_of_them() {
         "3 candidates with counts of the benchmark's test bench
 outputs that the bench finds wrong: 3
 judged 2
-called wrong 1 50.00 % (value 1, unknown 0)
+called wrong 1 50.00 % (value 1, unknown 0, order 0)
 called correct 0 0.00 %
 unchecked 1 50.00 %
 not judged 1 timeout 1
 designs 1 all called wrong in 0, some in 1, none in 0; mean share 50.0 %
 outputs that the bench finds right in all samples: 3
 judged 1
-called wrong 1 100.00 % (value 0, unknown 1)
+called wrong 1 100.00 % (value 0, unknown 1, order 0)
 called correct 0 0.00 %
 unchecked 0 0.00 %
 not judged 1 timeout 1
@@ -283,7 +283,8 @@ fn each_disagreement_is_a_line() {
     let listed = String::from_utf8_lossy(&output.stdout);
     assert_eq!(
         listed,
-        "v2/Prob001_mux\t0\tb\t0/10\twrong\tunknown\nv1/mux\t1\ta\t1/10\tunchecked\t-\n"
+        "v2/Prob001_mux\t0\tb\t0/10\twrong\tunknown\t-\nv1/mux\t1\ta\t1/10\tunchecked\t-\t-\n\
+         v1/alu\t3\ty\t2/10\ttimeout\t-\t-\n"
     );
 }
 

@@ -423,6 +423,84 @@ fn operators_that_make_x_are_guarded() {
 }
 
 #[test]
+fn what_is_read_and_written_at_once_is_guarded_where_there_is_room() {
+    check_rewrite("always @(posedge clk) q /= b;", "q = ((b) != 0 ? q / (b) : 16'bx);");
+    check_rewrite("always @(posedge clk) q %= 3;", "q %= 3;");
+    check_rewrite("always @(posedge clk) w[i]++;", "w[i]++;");
+    // Known, and left alone: a wide part-select, and what a macro holds.
+    check_rewrite("assign y = v[a +: 80];", "assign y = v[a +: 80];");
+    check_rewrite("`define S w[i]\nassign y = `S;", "assign y = `S;");
+}
+
+#[test]
+fn a_guard_fits_every_instance_or_is_not_there() {
+    let source = |second: u32| {
+        format!(
+            "module d #(parameter W = 6)(input [W-1:0] v, input [2:0] i, output y); assign y = v[i]; endmodule\n\
+             module m(input [5:0] u, input [7:0] v, input [2:0] i, output y, z);\n\
+             d #(6) a(u, i, y); d #({second}) b(v[{second}-1:0], i, z); endmodule\n"
+        )
+    };
+    let text = |second| elaborate(&source(second), Some("m")).expect("it is legal").source;
+    assert!(text(6).contains("((i) <= 3'd5 ? v[i] : 1'bx)"));
+    assert!(text(8).contains("assign y = v[i];"));
+}
+
+/// Which processes may run before the drivers of what they read, and what they read then.
+#[test]
+fn another_order_reads_what_was_before() {
+    let reordered = |body: &str| {
+        let source = format!(
+            "module m(input c, input [3:0] a, b, output wire [3:0] x, output reg [3:0] y, z);\n{body}\nendmodule\n"
+        );
+        let design = accepted(&source);
+        assert_eq!(design.reordered.is_some(), !design.races.is_empty(), "{source}");
+        design.reordered
+    };
+    let text = reordered("assign x = a ^ b;\nalways @(a, b) y = x + x[1:0];").expect("a race");
+    assert_eq!(text.lines().count(), 4);
+    let old = text.split_once("reg [3:0] salv").and_then(|(_, rest)| rest.split_once(';'));
+    let (old, rest) = old.expect("a copy");
+    let old = format!("salv{old}");
+    let expect = format!("always @(x) {old} <= x; always @(a, b) y = {old} + {old}[1:0];");
+    assert!(rest.contains(&expect), "{text}");
+    for legal in [
+        "assign x = a ^ b;\nalways @(a, b, x) y = x;",
+        "assign x = a ^ b;\nalways @(*) y = x;",
+        // It runs because x is new.
+        "assign x = a ^ b;\nwire [3:0] w = ~x;\nalways @(w) y = x;",
+        // A register has its value before any process without a clock runs.
+        "assign x = 0;\nreg [3:0] r; always @(posedge c) begin r <= a; z <= b; end\nalways @(z) y = r;",
+        "assign x = a;\nalways @(posedge c) begin y = a; z = y; end",
+    ] {
+        assert_eq!(reordered(legal), None, "{legal}");
+    }
+    let clocked = "assign x = a;\nalways @(posedge c) y = a;\nalways @(posedge c) z = y;";
+    assert!(reordered(clocked).is_some());
+}
+
+#[test]
+fn counters_say_for_how_long() {
+    let source = "module m(input c, r, output reg [9:0] n, output reg [5:0] d, output reg [2:0] s);\n\
+                  always @(posedge c) begin n <= (n == 999) ? 0 : n + 1; if (d == 0) d <= 6'd59; else d <= d - 1;\n\
+                  case (s) 3'd5: s <= 0; default: s <= {s[1:0], r}; endcase end\nendmodule";
+    let interface = accepted(source).interface;
+    assert_eq!(interface.durations, [59, 999]);
+    assert!(!interface.initialised);
+    for (declared, expect) in [
+        ("output reg q = 0, output reg p); initial p = 1;", true),
+        ("output reg q, output reg p); initial {q, p} = 1;", true),
+        ("output q, p); reg p, q = 1; initial begin p = 1; end", true),
+        ("output reg q, output reg p); initial p = 1;", false),
+    ] {
+        let source = format!(
+            "module m(input c, {declared} always @(posedge c) {{p, q}} <= {{q, p}}; endmodule"
+        );
+        assert_eq!(accepted(&source).interface.initialised, expect, "{source}");
+    }
+}
+
+#[test]
 fn instances_that_differ_leave_the_text_alone() {
     let source = "module d #(parameter W = 4)(input [W-1:0] a, b, output [W-1:0] y); assign y = a / b; endmodule\n\
                   module m(input [7:0] a, b, output [7:0] y, z); d #(8) u(a, b, y); d #(4) v(a[3:0], b[3:0], z[3:0]); endmodule";

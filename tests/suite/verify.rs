@@ -6,6 +6,7 @@
 //! verdicts of one file. To add a case, add it to a file in `tests/fixtures/verify` (the form is described in
 //! [`fixture`]).
 
+mod agreement;
 mod determinism;
 mod examples;
 mod fixture;

@@ -195,7 +195,10 @@ impl<'a> Replayer<'a> {
         for signal in &verdict.signals {
             if let Some(first) = &signal.first {
                 let shown = self.first(candidate, &signal.name, first)?;
-                let kind = signal.kind.map_or("-", MismatchKind::name);
+                let kind = match signal.kind.map_or("-", MismatchKind::name) {
+                    kind if verdict.races.contains(&signal.name) => format!("{kind}, in a race"),
+                    kind => kind.to_owned(),
+                };
                 let line = format!("{}\twrong by {kind}: {}", head(&signal.name), shown.name());
                 let at = place(first.episode, first.cycle, first.step);
                 let ours = format!("{at}: here {} {}", first.golden, first.candidate);

@@ -5,13 +5,21 @@
 //! of the seed and of the golden text, and what happens at each step is shifts, XOR, adders and a table,
 //! so that an RTL twin can make the same rows on chip. Each episode can be built by itself in any order.
 //!
-//! # Definition, version 1
+//! # Definition, version 2
 //!
 //! **Episodes.** The base episodes have exactly `vectors` cycles: short ones of 16, 40, 24 and 64 cycles in
 //! turn (the last is cut), then long ones of a quarter of the vectors each, at most 4,096 cycles, with
-//! about half of the vectors in all. Deep episodes follow for goldens whose output bits have not all
-//! toggled, then those for the constants of one candidate; indices go on from one sequence to the next,
-//! and a candidate's begin after the last possible deep one, so that an index means the same in every run.
+//! about half of the vectors in all. Deep episodes follow. Where the golden module has counters (the
+//! interface's durations) that a wait of 2 to 255 cycles reaches, and a one-bit data input, the first are
+//! those in which one input leads: `min(3 * longest + 24, 256)` cycles each, as many as the vectors hold and
+//! 24 at most. Then lengths grow fourfold from 1,024 to the configured depth, for goldens whose output bits
+//! have not all toggled: each up to 4,096 cycles with all inputs of one bit at 1, with seldom changes, with
+//! seldom pulses, and mixed (settings as in a base episode); longer ones without the second. Every candidate
+//! runs those that are led and, where the longest duration is more than a quarter of the longest base episode,
+//! those of the first length of up to 16,384 cycles that holds two of it; of the others those in which a
+//! golden output bit toggles for the first time. Last come those for the constants of one candidate. Indices
+//! go on from one sequence to the next, and a candidate's begin after the last possible deep one, so that an
+//! index means the same in every run.
 //!
 //! **Words.** `mix` is one output of splitmix64 for the state given. With `key` the first eight bytes (little-endian) of
 //! the BLAKE3 hash of the golden text, the root of an episode is
@@ -25,19 +33,23 @@
 //! always both without a clock), `[3]` whether resets change in step 2 too, `[5:4]` how often resets
 //! pulse, `[7:6]` = 3 delays the first reset by half a cycle where it can, `[9:8]` = 3 gives clock number
 //! `([31:16] * clocks) >> 16` most edges, `[11:10]` = 3 (in long ones: an even number) has glitches on
-//! synchronous resets, `[34:32]` = 7 keeps inputs of two bits or more quiet. Of an input: `[3:0]` how often
+//! synchronous resets, `[34:32]` = 7 keeps inputs of two bits or more quiet; where there are counters and the
+//! episode has 40 cycles or more, `[35]` = 1 makes one-bit data input number `([51:36] * count) >> 16` timed;
+//! in a led episode input number (episode modulo count) is. Of an input: `[3:0]` how often
 //! it changes, `[7:4]` the bias of one bit, `[10:8]` the menu, `[13:12]` the cycles of the first reset. In
-//! a base episode the inputs' settings, and whether they are quiet, are drawn anew for every segment of
-//! 128 cycles, from lanes 8 higher each time. Of the base episodes up to 64 cycles, those numbered 5
-//! modulo 8 have resets as plain data and those 11 modulo 16 no resets.
+//! a base, mixed or led episode the inputs' settings, whether they are quiet, and which leads, are drawn anew
+//! for every segment of 128 cycles, from lanes 8 higher each time. Of the base episodes up to 64 cycles, those numbered 5
+//! modulo 8 have resets as plain data and those 11 modulo 16, where all registers have initial values, no resets.
 //!
 //! **Generators** are xorshift64 (13, 7, 17), one for each input's control and for each slice, first
 //! state the lane's word. All step once for row 0 and once at every step 0 and 2, before use, whether or
 //! not their input changes. A slice's uniform 32 bits are the sum of its state's halves.
 //!
 //! **Draws.** An input that may change in this step does if control `[5:0]` is below its hold; a timed
-//! one (one bit) inverts when its count of cycles runs out, and takes a new one: 1 + `[14:13]` if `[12]`
-//! is 0, else duration number `([31:16] * count) >> 16`, plus `[33:32]`, minus 1. One bit:
+//! one (one bit) inverts when its count of cycles runs out, and takes a new one: 1 + `[15:14]` if `[13:12]`
+//! (without counters, `[12]`) is 0, else duration number `([31:16] * count) >> 16`, plus `[33:32]`, minus 1.
+//! The durations are those of counters, or where there is no counter all constants of the golden module, the
+//! first 16 from 2 to 255. One bit:
 //! 1 if `[11:6]` is below the bias. Restricted: the legal value number `([31:16] * count) >> 16`. Else
 //! `[9:6]` selects one of the 16 nibbles of the menu, a mode: 0 uniform; 1 own constant plus delta; 2 an
 //! earlier input's value plus delta (partners of the same width, or else any of two bits or more); 3
@@ -60,6 +72,10 @@
 //!
 //! **Walk.** A module without clock and state whose inputs number at most as many values as the base
 //! episodes have opportunities takes every value in its first ones, in the order that `walk` gives.
+//!
+//! **Settling.** A golden module that has resets, and registers without an initial value, is compared from
+//! the first point on at which each reset has been active: an asynchronous one at all, a synchronous one
+//! while every clock had an active edge.
 //!
 //! # What it costs on chip
 //!
@@ -86,6 +102,7 @@ use crate::problem::Restriction;
 
 use input::{Input, Kind};
 pub use literal::LiteralError;
+use plan::Flavour;
 
 /// Version of the definition; a change of any value it gives is a new version.
 pub const VERSION: u32 = 2;
@@ -262,6 +279,7 @@ impl Stimulus {
             after_edge,
             timed: !durations.is_empty(),
             counters: !durations.is_empty() && !interface.durations.is_empty(),
+            initialised: interface.initialised,
         };
         let settling = settle::Settling::new(interface, &inputs);
         let base = plan::base_slots(config.vectors);
@@ -272,7 +290,13 @@ impl Stimulus {
         let walk =
             if sequential { None } else { walk::Walk::new(&inputs, 2 * config.vectors, &root) };
         let depth = if walk.is_some() { 0 } else { config.depth_max };
-        let deep = plan::deep_slots(base.len() as u32, depth, sequential);
+        let led = match durations.last() {
+            Some(&wait) if shape.counters && inputs.iter().any(settings::may_lead) => {
+                plan::led_lengths(config.vectors, wait)
+            }
+            _ => Vec::new(),
+        };
+        let deep = plan::deep_slots(base.len() as u32, depth, sequential, &led);
         let longest = interface.durations.last().copied().unwrap_or(0);
         let required = plan::depth_for(longest, &base, &deep);
         Ok(Stimulus {
@@ -321,7 +345,9 @@ impl Stimulus {
 
     /// Whether every candidate runs deep episode `k`, whatever toggles in it.
     pub fn requires(&self, k: u32) -> bool {
-        self.deep.get(k as usize).is_some_and(|slot| slot.cycles == self.required)
+        let requires =
+            |slot: &plan::Slot| slot.flavour == Flavour::Led || slot.cycles == self.required;
+        self.deep.get(k as usize).is_some_and(requires)
     }
 
     /// Number of deep episodes there are.

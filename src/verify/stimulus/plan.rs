@@ -16,6 +16,10 @@ const DEEP_FIRST: u32 = 1024;
 const DEEP_ALL: u32 = 4096;
 /// Cycles of the longest deep episodes that counters alone ask for.
 const DEEP_FOR_COUNTERS: u32 = 16_384;
+/// Episodes in which an input leads, their cycles beside three waits, and at most.
+const LED_EPISODES: u32 = 24;
+const LED_BESIDE: u32 = 24;
+const LED_MAX: u32 = 256;
 /// Episodes for a candidate's own constants, and their cycles.
 pub(super) const CANDIDATE_EPISODES: u32 = 4;
 const CANDIDATE_CYCLES: u32 = 32;
@@ -33,6 +37,8 @@ pub(super) enum Flavour {
     Pulse,
     /// As in the base episodes: whatever the settings of each segment say.
     Mixed,
+    /// The same, with one input in the lead: it stays for as long as a counter counts.
+    Led,
     /// Full of the constants of one candidate.
     Candidate,
 }
@@ -69,9 +75,17 @@ pub(super) fn base_slots(vectors: u32) -> Vec<Slot> {
     slots(0, 0, lengths.into_iter().map(|cycles| (Flavour::Base, cycles)))
 }
 
-/// The deep episodes: lengths four times growing, fewer flavours of the longest.
-pub(super) fn deep_slots(first_index: u32, depth_max: u32, sequential: bool) -> Vec<Slot> {
-    let mut plans = Vec::new();
+/// The deep episodes: those in which an input leads, then lengths four times growing, fewer flavours of the
+/// longest.
+pub(super) fn deep_slots(
+    first_index: u32,
+    depth_max: u32,
+    sequential: bool,
+    led: &[u32],
+) -> Vec<Slot> {
+    let mut plans: Vec<(Flavour, u32)> =
+        led.iter().map(|&cycles| (Flavour::Led, cycles.min(depth_max))).collect();
+    plans.retain(|&(_, cycles)| cycles > 0);
     let bound = if sequential { depth_max } else { depth_max.min(DEEP_ALL) };
     let mut cycles = DEEP_FIRST.min(bound);
     while cycles > 0 {
@@ -86,12 +100,20 @@ pub(super) fn deep_slots(first_index: u32, depth_max: u32, sequential: bool) -> 
     slots(1, first_index, plans.into_iter())
 }
 
+/// Lengths of the episodes in which an input leads, for the longest wait: each has room for three waits, and
+/// all have no more cycles than the base episodes.
+pub(super) fn led_lengths(vectors: u32, longest_wait: u32) -> Vec<u32> {
+    let cycles = (3 * longest_wait + LED_BESIDE).min(LED_MAX);
+    vec![cycles; (vectors / cycles).min(LED_EPISODES) as usize]
+}
+
 /// The length of the deep episodes that every candidate runs, since a counter of the golden module needs
 /// more cycles than base episodes have; 0 for none.
 pub(super) fn depth_for(duration: u32, base: &[Slot], deep: &[Slot]) -> u32 {
     let wanted = duration.saturating_mul(2);
     let longest = base.iter().map(|slot| slot.cycles).max().unwrap_or(0);
-    let deep = deep.iter().map(|slot| slot.cycles).filter(|&cycles| cycles <= DEEP_FOR_COUNTERS);
+    let deep = deep.iter().filter(|slot| slot.flavour != Flavour::Led);
+    let deep = deep.map(|slot| slot.cycles).filter(|&cycles| cycles <= DEEP_FOR_COUNTERS);
     match duration > longest / 4 {
         true => deep.filter(|&cycles| cycles >= wanted).min().unwrap_or(0),
         false => 0,

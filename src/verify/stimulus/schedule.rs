@@ -22,7 +22,7 @@ pub(super) fn episode(stimulus: &Stimulus, slot: &Slot, tables: &[Tables]) -> Ep
     run.power_up();
     rows.extend_from_slice(&run.row);
     for cycle in 0..slot.cycles {
-        let changing = matches!(slot.flavour, Flavour::Base | Flavour::Mixed);
+        let changing = matches!(slot.flavour, Flavour::Base | Flavour::Mixed | Flavour::Led);
         if cycle % SEGMENT == 0 && changing {
             let segment = cycle / SEGMENT;
             let inputs = &stimulus.inputs;

@@ -104,6 +104,8 @@ pub(super) struct Shape {
     pub timed: bool,
     /// Whether these are those of counters.
     pub counters: bool,
+    /// Whether every register of the golden module has an initial value.
+    pub initialised: bool,
 }
 
 /// Draws the settings of an episode.
@@ -115,13 +117,13 @@ pub(super) fn settings(
 ) -> Settings {
     let whole = streams.word(WHOLE, lane::SETTINGS);
     let base = slot.flavour == Flavour::Base;
-    let mixed = slot.flavour == Flavour::Mixed;
+    let like_base = base || slot.flavour == Flavour::Led;
     let mut data_at = match field(whole, 2, 0) {
         _ if shape.clocks == 0 => [true, true],
-        _ if base && slot.cycles >= LONG_FROM => [true, slot.number.is_multiple_of(2)],
+        _ if like_base && slot.cycles >= LONG_FROM => [true, slot.number.is_multiple_of(2)],
         0..=2 => [true, false],
         7 if base => [false, true],
-        _ if base || slot.flavour == Flavour::Candidate => [true, true],
+        _ if like_base || slot.flavour == Flavour::Candidate => [true, true],
         _ => [true, false],
     };
     let mut resets_at = [true, shape.clocks == 0 || field(whole, 3, 3) == 1];
@@ -139,27 +141,33 @@ pub(super) fn settings(
     if glitches {
         resets_at = [true, true];
     }
-    let short = base && slot.cycles < LONG_FROM;
-    let resets = match slot.number % 16 {
-        5 | 13 if short => Resets::AsData,
-        11 if short => Resets::Never,
-        _ => {
-            let rates = PULSES[usize::from(slot.cycles >= LONG_FROM)];
-            let rates = if mixed { PULSES_MIXED } else { rates };
-            let rate = if base || mixed { rates[field(whole, 5, 4) as usize] } else { 0 };
-            let late = resets_at == [true, true] && field(whole, 7, 6) == 3;
-            Resets::Pulsed { delay: u32::from(late), rate }
-        }
-    };
     let favourite =
         (shape.clocks > 1 && field(whole, 9, 8) == 3).then(|| scaled(whole, 16, shape.clocks));
     Settings {
         data_at,
         resets_at,
-        resets,
+        resets: resets(whole, slot, shape, resets_at),
         glitches,
         favourite,
         inputs: segment_settings(0, slot, shape, streams, inputs),
+    }
+}
+
+fn resets(whole: u64, slot: &Slot, shape: &Shape, resets_at: [bool; 2]) -> Resets {
+    let short = slot.flavour == Flavour::Base && slot.cycles < LONG_FROM;
+    match slot.number % 16 {
+        5 | 13 if short => Resets::AsData,
+        // Before the first reset nothing is compared, unless all registers have initial values.
+        11 if short && shape.initialised => Resets::Never,
+        _ => {
+            let rates = match slot.flavour {
+                Flavour::Base | Flavour::Led => PULSES[usize::from(slot.cycles >= LONG_FROM)],
+                Flavour::Mixed => PULSES_MIXED,
+                _ => [0; 4],
+            };
+            let late = resets_at == [true, true] && field(whole, 7, 6) == 3;
+            Resets::Pulsed { delay: u32::from(late), rate: rates[field(whole, 5, 4) as usize] }
+        }
     }
 }
 
@@ -191,16 +199,23 @@ pub(super) fn segment_settings(
 /// In half of the segments, where the golden module has counters, the one input that is timed: what a
 /// counter waits for is seldom what drawing each input by itself gives.
 fn leader(whole: u64, slot: &Slot, shape: &Shape, inputs: &[Input]) -> Option<u32> {
-    let led = matches!(slot.flavour, Flavour::Base | Flavour::Mixed) && slot.cycles >= LED_FROM;
-    if !led || !shape.counters || field(whole, 35, 35) == 0 {
-        return None;
-    }
-    let may_lead = |input: &Input| {
-        input.width == 1 && input.legal.is_none() && matches!(input.kind, Kind::Data)
-    };
     let able: Vec<u32> =
         inputs.iter().zip(0..).filter(|(input, _)| may_lead(input)).map(|(_, at)| at).collect();
-    able.get(scaled(whole, 36, able.len())).copied()
+    let at = match slot.flavour {
+        Flavour::Led => slot.number as usize % able.len().max(1),
+        Flavour::Base | Flavour::Mixed
+            if shape.counters && slot.cycles >= LED_FROM && field(whole, 35, 35) == 1 =>
+        {
+            scaled(whole, 36, able.len())
+        }
+        _ => return None,
+    };
+    able.get(at).copied()
+}
+
+/// Whether an input can be timed, and is no clock, reset or gate.
+pub(super) fn may_lead(input: &Input) -> bool {
+    input.width == 1 && input.legal.is_none() && input.kind == Kind::Data
 }
 
 fn input_settings(
@@ -220,14 +235,16 @@ fn input_settings(
     let is_reset = matches!(input.kind, Kind::Reset { .. });
     let wide = input.width > 1;
     let (hold, bias) = match flavour {
-        Flavour::Base | Flavour::Mixed | Flavour::Candidate if !shape.sequential => {
+        Flavour::Base | Flavour::Mixed | Flavour::Led | Flavour::Candidate if !shape.sequential => {
             (Drawn(HOLD_COMBINATIONAL[class]), BIAS_COMBINATIONAL[bias_class])
         }
         // A reset that is data must not stay inactive for the episode, or it would be no test.
-        Flavour::Base | Flavour::Mixed if is_reset && matches!(ordinary, Drawn(0 | 1)) => {
+        Flavour::Base | Flavour::Mixed | Flavour::Led
+            if is_reset && matches!(ordinary, Drawn(0 | 1)) =>
+        {
             (Drawn(8), BIAS[bias_class])
         }
-        Flavour::Base | Flavour::Mixed => (ordinary, BIAS[bias_class]),
+        Flavour::Base | Flavour::Mixed | Flavour::Led => (ordinary, BIAS[bias_class]),
         Flavour::Candidate if wide => (Drawn(if class < 8 { 64 } else { 32 }), 32),
         Flavour::Candidate => (ordinary, BIAS[bias_class]),
         Flavour::Run | Flavour::Pulse if wide => (Drawn(u64::from(class < 8)), 32),

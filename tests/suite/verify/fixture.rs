@@ -9,7 +9,7 @@
 //!
 //! EXPECTED is one status, with words of its message in brackets (`forbidden ($finish)`), or a word for each
 //! output (`q wrong, z correct`), or one word for all. `wrong` is wrong by value, `unknown` wrong by unknown
-//! bits alone, `differs` one of both. What stands before the first such line is for readers.
+//! bits alone, `order` wrong in another order of processes alone, `differs` any of these. What stands before the first such line is for readers.
 //!
 //! A candidate that is all `//-` and `//+` lines is the golden text with these edits; what is taken out must
 //! occur there exactly once. `{{N*text}}` stands for N times `text`.

@@ -52,7 +52,7 @@ fn goldens_of_benchmarks_agree_with_themselves() {
 }
 
 /// The benchmarks, beside the clone or beside the main clone of a work tree.
-fn benchmark() -> Option<PathBuf> {
+pub fn benchmark() -> Option<PathBuf> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     Some(root.join("../shared/data/problems.jsonl")).filter(|path| path.is_file())
 }
