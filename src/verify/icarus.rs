@@ -188,7 +188,8 @@ fn failed(program: &Path) -> impl Fn(std::io::Error) -> IcarusError {
 
 fn start(command: &mut Command, folder: &Path, cpu_seconds: u64) -> std::io::Result<Child> {
     let child = command.current_dir(folder).stdin(Stdio::null()).process_group(0).spawn()?;
-    let limit = |value: u64, more: u64| Rlimit { current: Some(value), maximum: Some(value + more) };
+    let limit =
+        |value: u64, more: u64| Rlimit { current: Some(value), maximum: Some(value + more) };
     let pid = Some(Pid::from_child(&child));
     // An error means that the process has ended and needs no limit.
     let _ = rustix::process::prlimit(pid, Resource::Cpu, limit(cpu_seconds, 5));

@@ -150,8 +150,8 @@ impl Launchers {
         if launcher.started < TOOLS_OF_LAUNCHER {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(launcher);
         }
-        let ended = ended
-            .map_err(|message| ProcessError::Start { program: program.clone(), message })?;
+        let ended =
+            ended.map_err(|message| ProcessError::Start { program: program.clone(), message })?;
         match ended.status().signal() {
             Some(signal @ (9 | 15 | 2 | 1)) => Err(ProcessError::Killed { program, signal }),
             _ => Ok(ended),

@@ -19,12 +19,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::process::{Resource, Rlimit};
 use serde::{Deserialize, Serialize};
 
 use super::backend::{Outcome, TaskOutcome, Trace};
 use super::process::{self, Ended, Launch};
-use super::sandbox::{self, Limits, WORKER_CPU_SECONDS_MAX};
+use super::sandbox::{self, Limits};
 use super::verilator::simulate;
 use crate::design::{self, Design, Refusal};
 
@@ -100,9 +99,6 @@ pub enum WorkerError {
     /// It ended without an answer.
     #[error("a worker ended by itself ({0})")]
     Left(ExitStatus),
-    /// A limit could not be set.
-    #[error("failed to set a limit of a worker")]
-    Limit(#[source] io::Error),
     /// It could not be enclosed.
     #[error("failed to enclose a worker (`salv doctor` says what this machine offers)")]
     Sandbox(#[from] sandbox::SandboxError),
@@ -179,13 +175,18 @@ fn answer(request: Request, enclosed: &mut bool, link: &mut Link) -> Result<(), 
         Request::Elaborate { source, top } => {
             let first = !std::mem::replace(enclosed, true);
             if first {
-                sandbox::WORKER.set()?;
+                sandbox::ELABORATOR.set()?;
             }
             allow_cpu_seconds(CPU_SECONDS_OF_ELABORATION)?;
             if first {
                 sandbox::enclose_worker(Vec::new())?;
             }
             let design = caught(|| design::elaborate(&source, top.as_deref()));
+            let is_short = |refusal: &Refusal| refusal.message.ends_with("out of memory");
+            if !first && matches!(&design, Ok(Err(refusal)) if is_short(refusal)) {
+                // Earlier texts may have left too little: a new worker is asked once more.
+                end_for_memory();
+            }
             link.send(&match design {
                 Ok(design) => Event::Design(design.map(Box::new)),
                 Err(panic) => Event::Panicked(panic),
@@ -205,9 +206,8 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     std::panic::set_hook(Box::new(move |panic| {
         *hook.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
     }));
-    std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
-        said.lock().unwrap_or_else(PoisonError::into_inner).replace('\n', " ")
-    })
+    std::panic::catch_unwind(AssertUnwindSafe(work))
+        .map_err(|_| said.lock().unwrap_or_else(PoisonError::into_inner).replace('\n', " "))
 }
 
 /// An error with its causes in one line: only text crosses the socket.
@@ -221,10 +221,7 @@ fn describe(error: &dyn std::error::Error) -> String {
 /// Lets this process use so many more seconds of CPU time, within what it may use in all.
 pub fn allow_cpu_seconds(seconds: u64) -> Result<(), WorkerError> {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).tv_sec;
-    let hard = WORKER_CPU_SECONDS_MAX + 5;
-    let limit = (used.unsigned_abs() + seconds + 1).min(hard);
-    let limit = Rlimit { current: Some(limit), maximum: Some(hard) };
-    rustix::process::setrlimit(Resource::Cpu, limit).map_err(|e| WorkerError::Limit(e.into()))
+    Ok(sandbox::allow_cpu_until(used.unsigned_abs() + seconds + 1)?)
 }
 
 /// Ends this worker because the code that it runs needs more memory than it may have.
@@ -288,6 +285,11 @@ fn start(command: &mut Command, program: &Path, folder: &Path) -> Result<Worker,
 }
 
 impl Worker {
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a request. A worker that is gone shows at the next [`Worker::hear`].
     pub fn ask(&mut self, request: &Request) -> Result<(), WorkerError> {
         match self.link.send(request) {

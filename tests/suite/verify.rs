@@ -7,9 +7,11 @@
 //! [`fixture`]).
 
 mod determinism;
+mod failures;
 mod fixture;
 mod real;
 mod runs;
+mod sandbox;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;

@@ -65,7 +65,8 @@ fn module(text: &str) -> Module {
 }
 
 fn interface() -> Interface {
-    let port = |name: &str, direction| Port { name: name.into(), direction, width: 4, signed: false };
+    let port =
+        |name: &str, direction| Port { name: name.into(), direction, width: 4, signed: false };
     Interface {
         top: TOP.into(),
         ports: vec![port("a", Direction::Input), port("y", Direction::Output)],

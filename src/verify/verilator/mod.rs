@@ -160,7 +160,8 @@ impl Verilator {
         let file = scratch.path().join("module.sv");
         write(&file, &verilate::text(&module.source, golden, &module.top, prefix))?;
         let folder = scratch.path().join("out");
-        let ended = self.run(verilate::arguments(prefix, &folder, &file), scratch.path(), limits)?;
+        let ended =
+            self.run(verilate::arguments(prefix, &folder, &file), scratch.path(), limits)?;
         if ended.killed() {
             return Ok(Err(format!("verilator died on it: {}", ended.status())));
         }

@@ -324,11 +324,7 @@ impl Build<'_> {
     }
 
     /// Writes a unit of `members` to a scratch folder and compiles it there to `unit.so`.
-    fn compile(
-        &self,
-        members: &[&Member],
-        limits: Limits,
-    ) -> Result<(Scratch, Ended), UnitError> {
+    fn compile(&self, members: &[&Member], limits: Limits) -> Result<(Scratch, Ended), UnitError> {
         let scratch = self.cache.scratch()?;
         for member in members {
             write(&scratch.path().join(file_name(member)), &member.text)?;
@@ -370,8 +366,7 @@ fn file_name(member: &Member) -> String {
 /// What the diagnostics say first of the member, if they name it.
 fn message<'a>(member: &Member, ended: &'a Ended) -> Option<&'a str> {
     let mark = format!("{}:", file_name(member));
-    let line =
-        ended.stderr.lines().find(|line| line.contains(&mark) && line.contains("error:"))?;
+    let line = ended.stderr.lines().find(|line| line.contains(&mark) && line.contains("error:"))?;
     line.split("error:").nth(1).map(str::trim)
 }
 
