@@ -9,8 +9,8 @@
 //!   that is not on a short list fails with `EPERM`: no fork, thread, exec, socket, signal to another
 //!   process, or change of a file's name, mode or owner. A worker is enclosed *before* it loads a unit of
 //!   models, because a constructor in it runs while it is loaded.
-//! - **Tools** ([`enclose_tool`]) are Verilator and the C++ compiler. They are started by a process that has
-//!   the limits already, from a thread that is enclosed already ([`super::process`]), so there is no moment
+//! - **Tools** are Verilator and the C++ compiler. They are started by a process that has the limits already
+//!   ([`enclose_launcher`]), from a thread that is closed in already ([`enclose_tool`]), so there is no moment
 //!   at which they run without. They read tool folders and their own scratch folder, write in the scratch
 //!   folder, and have no sockets and no way to other processes.
 //!
@@ -190,11 +190,17 @@ pub fn enclose_worker(read: Vec<PathBuf>) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// Encloses this thread, and all that it starts from now on, as a tool.
-pub fn enclose_tool(reach: &Reach, tool: Tool) -> Result<(), SandboxError> {
+/// Takes from this process, and from all that it starts, what no tool of this kind needs: capabilities and
+/// system calls. Done once for many tools, since a filter costs the kernel half a millisecond.
+pub fn enclose_launcher(tool: Tool) -> Result<(), SandboxError> {
     drop_capabilities()?;
-    close_files(reach)?;
     filter_calls(&tool_filters(tool))?;
+    Ok(())
+}
+
+/// Closes all files but those in `reach` to this thread and to what it starts.
+pub fn enclose_tool(reach: &Reach) -> Result<(), SandboxError> {
+    close_files(reach)?;
     Ok(())
 }
 

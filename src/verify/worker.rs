@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::{Outcome, TaskOutcome, Trace};
 use super::process::{self, Ended, Launch};
-use super::sandbox::{self, Limits};
+use super::sandbox::{self, Limits, Tool};
 use super::verilator::simulate;
 use crate::design::{self, Design, Refusal};
 
@@ -41,8 +41,8 @@ pub enum Request {
     Simulate(simulate::Job),
     /// Simulate one episode in full; answered by [`Event::Trace`].
     Trace(simulate::Job, u32),
-    /// Take these limits, for this process and all tools that it launches; no answer.
-    Limit(Limits),
+    /// Take these limits, for this process and all tools that it launches, which are such; no answer.
+    Limit(Limits, Tool),
     /// Run a tool; answered by [`Event::Launched`].
     Launch(Launch),
 }
@@ -194,7 +194,10 @@ fn answer(request: Request, enclosed: &mut bool, link: &mut Link) -> Result<(), 
         }
         Request::Simulate(job) => simulate::run(&job, link),
         Request::Trace(job, episode) => simulate::trace(&job, episode, link),
-        Request::Limit(limits) => Ok(limits.set()?),
+        Request::Limit(limits, tool) => {
+            limits.set()?;
+            Ok(sandbox::enclose_launcher(tool)?)
+        }
         Request::Launch(launch) => link.send(&Event::Launched(process::launch(&launch)?)),
     }
 }
@@ -203,11 +206,13 @@ fn answer(request: Request, enclosed: &mut bool, link: &mut Link) -> Result<(), 
 fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let said = Arc::new(Mutex::new(String::new()));
     let hook = said.clone();
+    let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         *hook.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
     }));
-    std::panic::catch_unwind(AssertUnwindSafe(work))
-        .map_err(|_| said.lock().unwrap_or_else(PoisonError::into_inner).replace('\n', " "))
+    let done = std::panic::catch_unwind(AssertUnwindSafe(work));
+    std::panic::set_hook(before);
+    done.map_err(|_| said.lock().unwrap_or_else(PoisonError::into_inner).replace('\n', " "))
 }
 
 /// An error with its causes in one line: only text crosses the socket.
@@ -332,4 +337,28 @@ fn death(status: ExitStatus) -> Result<Answer, WorkerError> {
         (None, _) => return Ok(Answer::Left(status)),
     };
     Ok(Answer::Died(how))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_with_its_place() {
+        assert_eq!(caught(|| 7), Ok(7));
+        let said = caught(|| panic!("over {}", "this")).expect_err("a panic");
+        assert!(said.contains("over this") && said.contains("worker.rs:"), "{said}");
+    }
+
+    #[test]
+    fn a_signal_from_outside_is_ours_and_one_of_its_own_is_the_codes() {
+        let end = |raw| death(ExitStatus::from_raw(raw));
+        for outside in [1, 2, 9, 15] {
+            assert!(matches!(end(outside), Err(WorkerError::Killed)));
+        }
+        for own in [6, 8, 11, 24, STATUS_OF_MEMORY << 8] {
+            assert!(matches!(end(own), Ok(Answer::Died(_))));
+        }
+        assert!(matches!(end(0), Ok(Answer::Left(_))));
+    }
 }
