@@ -260,7 +260,7 @@ fn a_full_disk_is_no_candidates_fault() {
     runtimes.sort_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
     let newest: Vec<String> =
         runtimes.iter().rev().take(3).map(|path| path.display().to_string()).collect();
-    for leave in ["64", "700", "6000"] {
+    for leave in ["64", "350", "700"] {
         let bench = Bench::new(&[]);
         for file in ["problems.jsonl", "candidates.jsonl"] {
             std::fs::copy(whole_bench.path(file), bench.path(file)).expect("a copy");
