@@ -302,13 +302,13 @@ fn hostile_candidates_touch_nothing() {
         let ours = |path: &PathBuf| path.to_string_lossy().contains("salv_hostile");
         there.filter(ours).collect()
     };
-    assert_eq!(traces(), [PathBuf::new(); 0], "left by something else: remove it");
+    assert_eq!(traces(), Vec::<PathBuf>::new(), "left by something else: remove it");
     let before = listing(&bench.path(""));
     bench.verify("verdicts.jsonl", &[]);
     let mut after = listing(&bench.path(""));
     after.retain(|(name, _, _)| !name.starts_with("verdicts.jsonl"));
     assert_eq!(before, after);
-    assert_eq!(traces(), [PathBuf::new(); 0]);
+    assert_eq!(traces(), Vec::<PathBuf>::new());
 }
 
 /// Names, contents and times of the files of a folder.
