@@ -145,6 +145,12 @@ pub enum RecordError {
         /// The system's word.
         source: io::Error,
     },
+    /// Another process writes the same output.
+    #[error("write {}: another run is writing it (wait for its end, or choose another output with -o)", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
     /// The output would be named like a compressed file.
     #[error("write {}: output is not compressed; name it without .gz and compress it afterwards", path.display())]
     Compressed {

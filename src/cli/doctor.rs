@@ -12,6 +12,8 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, ensure};
 
+use crate::verify::sandbox::Cover;
+
 use super::tools::{self, cache_folder, find_cxx, find_verilator, on_path};
 
 /// A build of one batch of models with its cache stays well under this.
@@ -66,6 +68,7 @@ fn examine(verilator: Option<&Path>) -> Vec<Finding> {
         finding("C++ compiler", "compiles models", true, examine_cxx()),
         finding("Icarus", "cross-checks in tests and benchmarks", false, examine_icarus()),
         finding("cache", "keeps compiled models", true, examine_cache()),
+        finding("barrier", "shuts in candidates and what reads them", false, examine_barrier()),
         finding("cores", "one worker each", true, examine_cores()),
         finding("memory", "for compilers and workers", true, examine_memory()),
     ]
@@ -156,6 +159,14 @@ fn examine_cache() -> anyhow::Result<Vec<String>> {
         gib(FREE_BYTES_MIN)
     );
     Ok(vec![format!("{} free", gib(free)), cache.display().to_string()])
+}
+
+/// The kernel's part: what it lacks is not covered, and a run goes on without it and warns.
+fn examine_barrier() -> anyhow::Result<Vec<String>> {
+    let cover = Cover::find()?;
+    let gaps = cover.gaps();
+    ensure!(gaps.is_empty(), "{}", gaps.join("; "));
+    Ok(vec![format!("Landlock {}, seccomp", cover.landlock)])
 }
 
 fn examine_cores() -> anyhow::Result<Vec<String>> {

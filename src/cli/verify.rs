@@ -21,6 +21,7 @@ use crate::verify::backend::Backend;
 use crate::verify::cache::Cache;
 use crate::verify::process::Launchers;
 use crate::verify::run::{self, Parallelism, Run, RunError, Sink};
+use crate::verify::sandbox::Cover;
 use crate::verify::stimulus::{self, Config};
 use crate::verify::verdict::Verdict;
 use crate::verify::verilator::timing::Timing;
@@ -116,6 +117,9 @@ impl BackendArguments {
 
 /// Prepares the backend with its cache in a folder of the caller's choice.
 pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Workers)> {
+    for gap in Cover::find()?.gaps() {
+        eprintln!("warning: candidates are not wholly shut in on this machine: {gap}");
+    }
     let cache = Cache::open(folder)?;
     cache.prune(CACHE_SIZE_MAX)?;
     let workers = Workers {

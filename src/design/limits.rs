@@ -21,6 +21,15 @@ const MAX_MACRO_DEPTH: usize = 64;
 /// Most tokens in one expression or declaration: a chain of operators is a tree as deep as it is long.
 const MAX_RUN: usize = 20_000;
 
+/// What macros make of a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Growth<'s> {
+    /// Tokens of each macro's expansion, without what its arguments hold.
+    sizes: HashMap<&'s str, usize>,
+    /// How often a macro with parameters writes its arguments.
+    copies: HashMap<&'s str, usize>,
+}
+
 /// How deep the text nests at a token.
 #[derive(Default)]
 struct Nesting {
@@ -147,33 +156,90 @@ impl<'s> Text<'s> {
         Ok(())
     }
 
-    /// Macros that use macros can grow as the power of their number.
+    /// Macros that use macros can grow as the power of their number, and so can the arguments of nested uses.
     fn refuse_growth(&self) -> Result<(), Refusal> {
         let bodies = self.macros();
-        let mut sizes: HashMap<&str, usize> = HashMap::new();
+        let mut growth = Growth::default();
         let mut settled = bodies.is_empty();
         for _ in 0..MAX_MACRO_DEPTH {
-            let before = sizes.clone();
+            let before = growth.clone();
             for (name, body) in &bodies {
-                let size = body
-                    .iter()
-                    .fold(0, |sum: usize, token| sum.saturating_add(self.size_of(token, &before)));
+                let (parameters, body) = self.parameters(body);
+                let is_parameter =
+                    |token: &Token| usize::from(parameters.contains(&self.word(token)));
+                let size = self.weigh(body.iter(), &before, |token| self.size_of(token, &before));
+                let copies = self.weigh(body.iter(), &before, is_parameter);
                 // Of several definitions of a name the longest counts.
-                let known = sizes.entry(name).or_default();
+                let known = growth.sizes.entry(name).or_default();
                 *known = size.max(*known);
+                if !parameters.is_empty() {
+                    let known = growth.copies.entry(name).or_default();
+                    *known = copies.max(*known);
+                }
             }
-            settled |= sizes == before;
-            if settled || sizes.values().any(|&size| size > MAX_EXPANDED) {
+            settled |= growth == before;
+            if settled || growth.sizes.values().any(|&size| size > MAX_EXPANDED) {
                 break;
             }
         }
         let used = self.tokens.iter().filter(|token| !token.in_macro);
-        let total =
-            used.fold(0, |sum: usize, token| sum.saturating_add(self.size_of(token, &sizes)));
+        let total = self.weigh(used, &growth, |token| self.size_of(token, &growth));
         if settled && total <= MAX_EXPANDED {
             return Ok(());
         }
         Err(Refusal::new(Reason::Unsupported, "macros that grow without bound"))
+    }
+
+    /// The sum of `weight` over `tokens`, each as often as the macros copy it whose arguments it stands in.
+    fn weigh<'t>(
+        &self,
+        tokens: impl Iterator<Item = &'t Token>,
+        growth: &Growth,
+        weight: impl Fn(&Token) -> usize,
+    ) -> usize {
+        let (mut sum, mut copies, mut depth) = (0usize, 1usize, 0usize);
+        // Depth of the bracket of each macro's arguments, and the copies outside of it.
+        let mut calls: Vec<(usize, usize)> = Vec::new();
+        let mut called = None;
+        for token in tokens {
+            sum = sum.saturating_add(weight(token).saturating_mul(copies));
+            let call = called.take();
+            match self.word(token) {
+                "(" => {
+                    depth += 1;
+                    if let Some(of_call) = call {
+                        calls.push((depth, copies));
+                        copies = copies.saturating_mul(std::cmp::max(of_call, 1));
+                    }
+                }
+                ")" => {
+                    if let Some((_, outside)) = calls.pop_if(|(at, _)| *at == depth) {
+                        copies = outside;
+                    }
+                    depth = depth.saturating_sub(1);
+                }
+                word if token.kind == Kind::Directive => {
+                    called = growth.copies.get(&word[1..]).copied();
+                }
+                _ => {}
+            }
+        }
+        sum
+    }
+
+    /// The parameters of a macro and what is left of its body.
+    fn parameters<'b>(&self, body: &'b [Token]) -> (Vec<&'s str>, &'b [Token]) {
+        let Some(first) = body.first().filter(|token| self.word(token) == "(") else {
+            return (Vec::new(), body);
+        };
+        // A bracket after a blank belongs to the body.
+        if first.start == 0 || self.source.as_bytes()[first.start - 1].is_ascii_whitespace() {
+            return (Vec::new(), body);
+        }
+        let end = body.iter().position(|token| self.word(token) == ")").unwrap_or(body.len() - 1);
+        let (head, rest) = body.split_at(end + 1);
+        let words = head.iter().filter(|token| token.kind == Kind::Word);
+        (words.map(|token| self.word(token)).collect(), rest)
     }
 
     /// The names of macros and their bodies.
@@ -194,8 +260,8 @@ impl<'s> Text<'s> {
         found
     }
 
-    fn size_of(&self, token: &Token, sizes: &HashMap<&str, usize>) -> usize {
+    fn size_of(&self, token: &Token, growth: &Growth) -> usize {
         let macro_use = (token.kind == Kind::Directive).then(|| &self.word(token)[1..]);
-        macro_use.and_then(|name| sizes.get(name)).copied().unwrap_or(1)
+        macro_use.and_then(|name| growth.sizes.get(name)).copied().unwrap_or(1)
     }
 }

@@ -37,22 +37,30 @@ impl Writer {
             return Err(RecordError::Compressed { path: path.to_owned() });
         }
         let failed = |source| RecordError::Write { path: path.to_owned(), source };
+        // Before anything is cut or compared: two writers would mix their rows.
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(failed)?;
+        lock(&file, path)?;
         // An empty file has nothing to continue; a run killed before its provenance was written leaves one.
         let resume = resume && std::fs::metadata(path).is_ok_and(|found| found.len() > 0);
         if resume {
             check_same(path, meta)?;
         }
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(!resume)
-            .open(path)
-            .map_err(failed)?;
-        let rows = if resume { keep_whole_rows(&mut file).map_err(failed)? } else { 0 };
-        if !resume {
+        let rows = if resume {
+            keep_whole_rows(&mut file).map_err(failed)?
+        } else {
+            // What is no file, such as a device, cannot be cut and holds nothing.
+            if file.metadata().map_err(failed)?.is_file() {
+                file.set_len(0).map_err(failed)?;
+            }
             write_meta(path, meta)?;
-        }
+            0
+        };
         Ok((Writer { path: path.to_owned(), file, buffer: Vec::new() }, rows))
     }
 
@@ -84,6 +92,17 @@ impl Writer {
 
     fn failed(&self, source: io::Error) -> RecordError {
         RecordError::Write { path: self.path.clone(), source }
+    }
+}
+
+/// Takes the file for this process until it is closed; the system lets go of it also when the process is killed.
+fn lock(file: &File, path: &Path) -> Result<(), RecordError> {
+    use rustix::fs::{FlockOperation, flock};
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        // A file system without locks cannot tell, and one without files (a pipe) need not.
+        Ok(()) | Err(rustix::io::Errno::NOLCK | rustix::io::Errno::OPNOTSUPP) => Ok(()),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(RecordError::Busy { path: path.to_owned() }),
+        Err(error) => Err(RecordError::Write { path: path.to_owned(), source: error.into() }),
     }
 }
 

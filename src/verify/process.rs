@@ -117,7 +117,7 @@ pub struct Launchers {
 
 #[derive(Debug)]
 struct Launcher {
-    limits: Limits,
+    kind: (Limits, Tool),
     worker: Worker,
     started: u32,
 }
@@ -136,7 +136,7 @@ impl Launchers {
     pub fn run(&self, launch: Launch, limits: Limits) -> Result<Ended, ProcessError> {
         let program = launch.program.display().to_string();
         let failed = |source| ProcessError::Launcher { program: program.clone(), source };
-        let mut launcher = self.take(limits).map_err(failed)?;
+        let mut launcher = self.take((limits, launch.tool)).map_err(failed)?;
         launcher.started += 1;
         launcher.worker.ask(&Request::Launch(launch)).map_err(failed)?;
         let ended = match launcher.worker.hear().map_err(failed)? {
@@ -163,16 +163,16 @@ impl Launchers {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// A launcher with these limits, an idle one if there is any.
-    fn take(&self, limits: Limits) -> Result<Launcher, WorkerError> {
+    /// A launcher with these limits for such tools, an idle one if there is any.
+    fn take(&self, kind: (Limits, Tool)) -> Result<Launcher, WorkerError> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = idle.iter().position(|launcher| launcher.limits == limits) {
+        if let Some(at) = idle.iter().position(|launcher| launcher.kind == kind) {
             return Ok(idle.swap_remove(at));
         }
         drop(idle);
         let mut worker = self.workers.start_with_environment()?;
-        worker.ask(&Request::Limit(limits))?;
-        Ok(Launcher { limits, worker, started: 0 })
+        worker.ask(&Request::Limit(kind.0, kind.1))?;
+        Ok(Launcher { kind, worker, started: 0 })
     }
 }
 
@@ -184,7 +184,7 @@ pub fn launch(launch: &Launch) -> Result<Result<Ended, String>, WorkerError> {
 }
 
 fn launch_enclosed(launch: &Launch) -> Result<Result<Ended, String>, WorkerError> {
-    sandbox::enclose_tool(&reach(launch), launch.tool).map_err(WorkerError::load)?;
+    sandbox::enclose_tool(&reach(launch))?;
     let spawned = Command::new(&launch.program)
         .args(&launch.arguments)
         .envs(launch.environment.iter().map(|(name, value)| (name, value)))

@@ -9,8 +9,8 @@
 //!   that is not on a short list fails with `EPERM`: no fork, thread, exec, socket, signal to another
 //!   process, or change of a file's name, mode or owner. A worker is enclosed *before* it loads a unit of
 //!   models, because a constructor in it runs while it is loaded.
-//! - **Tools** ([`enclose_tool`]) are Verilator and the C++ compiler. They are started by a process that has
-//!   the limits already, from a thread that is enclosed already ([`super::process`]), so there is no moment
+//! - **Tools** are Verilator and the C++ compiler. They are started by a process that has the limits already
+//!   ([`enclose_launcher`]), from a thread that is closed in already ([`enclose_tool`]), so there is no moment
 //!   at which they run without. They read tool folders and their own scratch folder, write in the scratch
 //!   folder, and have no sockets and no way to other processes.
 //!
@@ -105,7 +105,7 @@ pub enum SandboxError {
 const WORKER_MEMORY_MAX: u64 = 4 << 30;
 
 /// CPU seconds of a worker in all. Each piece of its work has a limit of its own below this one.
-pub const WORKER_CPU_SECONDS_MAX: u64 = 24 * 3600;
+const WORKER_CPU_SECONDS_MAX: u64 = 24 * 3600;
 
 /// Limits of a worker. It writes 16 bytes to one file and opens a few libraries.
 pub const WORKER: Limits = Limits {
@@ -114,6 +114,9 @@ pub const WORKER: Limits = Limits {
     file_size: 4096,
     open_files: 64,
 };
+
+/// Limits of a worker that elaborates: the largest real module takes a tenth of that memory.
+pub const ELABORATOR: Limits = Limits { memory: 1 << 30, ..WORKER };
 
 /// Where shared libraries lie: what a unit of models may need beside itself.
 pub const LIBRARY_FOLDERS: [&str; 6] =
@@ -139,25 +142,40 @@ pub const TOOL_FOLDERS: [&str; 12] = [
 const RIGHTS: ABI = ABI::V6;
 
 impl Limits {
-    /// Sets the limits of this process for good: also what it starts cannot raise them.
+    /// Sets the limits of this process for good: neither it nor what it starts can raise them. One that is
+    /// lower already stays.
     pub fn set(&self) -> Result<(), SandboxError> {
-        let both = |value| Rlimit { current: Some(value), maximum: Some(value) };
-        // The first second over the soft limit ends a process with a signal that says why; the hard limit
-        // ends one that caught it.
-        let cpu = Rlimit { current: Some(self.cpu_seconds), maximum: Some(self.cpu_seconds + 5) };
+        // The soft limit on CPU time ends a process with a signal that says why; the hard limit ends one
+        // that caught it.
         let limits = [
-            ("the CPU time", Resource::Cpu, cpu),
-            ("the memory", Resource::As, both(self.memory)),
-            ("the file size", Resource::Fsize, both(self.file_size)),
-            ("the open files", Resource::Nofile, both(self.open_files)),
-            ("core files", Resource::Core, both(0)),
+            ("the CPU time", Resource::Cpu, self.cpu_seconds, CPU_SECONDS_OF_GRACE),
+            ("the memory", Resource::As, self.memory, 0),
+            ("the file size", Resource::Fsize, self.file_size, 0),
+            ("the open files", Resource::Nofile, self.open_files, 0),
+            ("core files", Resource::Core, 0, 0),
         ];
-        for (what, resource, limit) in limits {
-            rustix::process::setrlimit(resource, limit)
-                .map_err(|error| SandboxError::Limit { what, source: error.into() })?;
+        for (what, resource, value, grace) in limits {
+            set_limit(resource, value, value + grace)
+                .map_err(|source| SandboxError::Limit { what, source })?;
         }
         Ok(())
     }
+}
+
+/// Seconds between the soft and the hard limit on CPU time.
+const CPU_SECONDS_OF_GRACE: u64 = 5;
+
+/// Lets this process, a worker, use CPU time up to `seconds` in all, as far as its hard limit allows.
+pub fn allow_cpu_until(seconds: u64) -> Result<(), SandboxError> {
+    set_limit(Resource::Cpu, seconds, u64::MAX)
+        .map_err(|source| SandboxError::Limit { what: "the CPU time", source })
+}
+
+fn set_limit(resource: Resource, soft: u64, hard: u64) -> std::io::Result<()> {
+    let now = rustix::process::getrlimit(resource).maximum;
+    let hard = now.map_or(hard, |now| now.min(hard));
+    let limit = Rlimit { current: Some(soft.min(hard)), maximum: Some(hard) };
+    Ok(rustix::process::setrlimit(resource, limit)?)
 }
 
 /// Encloses this process, which must have one thread, as a worker that may read the files named.
@@ -172,11 +190,17 @@ pub fn enclose_worker(read: Vec<PathBuf>) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// Encloses this thread, and all that it starts from now on, as a tool.
-pub fn enclose_tool(reach: &Reach, tool: Tool) -> Result<(), SandboxError> {
+/// Takes from this process, and from all that it starts, what no tool of this kind needs: capabilities and
+/// system calls. Done once for many tools, since a filter costs the kernel half a millisecond.
+pub fn enclose_launcher(tool: Tool) -> Result<(), SandboxError> {
     drop_capabilities()?;
-    close_files(reach)?;
     filter_calls(&tool_filters(tool))?;
+    Ok(())
+}
+
+/// Closes all files but those in `reach` to this thread and to what it starts.
+pub fn enclose_tool(reach: &Reach) -> Result<(), SandboxError> {
+    close_files(reach)?;
     Ok(())
 }
 

@@ -19,12 +19,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::process::{Resource, Rlimit};
 use serde::{Deserialize, Serialize};
 
 use super::backend::{Outcome, TaskOutcome, Trace};
 use super::process::{self, Ended, Launch};
-use super::sandbox::{self, Limits, WORKER_CPU_SECONDS_MAX};
+use super::sandbox::{self, Limits, Tool};
 use super::verilator::simulate;
 use crate::design::{self, Design, Refusal};
 
@@ -42,8 +41,8 @@ pub enum Request {
     Simulate(simulate::Job),
     /// Simulate one episode in full; answered by [`Event::Trace`].
     Trace(simulate::Job, u32),
-    /// Take these limits, for this process and all tools that it launches; no answer.
-    Limit(Limits),
+    /// Take these limits, for this process and all tools that it launches, which are such; no answer.
+    Limit(Limits, Tool),
     /// Run a tool; answered by [`Event::Launched`].
     Launch(Launch),
 }
@@ -100,9 +99,6 @@ pub enum WorkerError {
     /// It ended without an answer.
     #[error("a worker ended by itself ({0})")]
     Left(ExitStatus),
-    /// A limit could not be set.
-    #[error("failed to set a limit of a worker")]
-    Limit(#[source] io::Error),
     /// It could not be enclosed.
     #[error("failed to enclose a worker (`salv doctor` says what this machine offers)")]
     Sandbox(#[from] sandbox::SandboxError),
@@ -179,13 +175,18 @@ fn answer(request: Request, enclosed: &mut bool, link: &mut Link) -> Result<(), 
         Request::Elaborate { source, top } => {
             let first = !std::mem::replace(enclosed, true);
             if first {
-                sandbox::WORKER.set()?;
+                sandbox::ELABORATOR.set()?;
             }
             allow_cpu_seconds(CPU_SECONDS_OF_ELABORATION)?;
             if first {
                 sandbox::enclose_worker(Vec::new())?;
             }
             let design = caught(|| design::elaborate(&source, top.as_deref()));
+            let is_short = |refusal: &Refusal| refusal.message.ends_with("out of memory");
+            if !first && matches!(&design, Ok(Err(refusal)) if is_short(refusal)) {
+                // Earlier texts may have left too little: a new worker is asked once more.
+                end_for_memory();
+            }
             link.send(&match design {
                 Ok(design) => Event::Design(design.map(Box::new)),
                 Err(panic) => Event::Panicked(panic),
@@ -193,7 +194,10 @@ fn answer(request: Request, enclosed: &mut bool, link: &mut Link) -> Result<(), 
         }
         Request::Simulate(job) => simulate::run(&job, link),
         Request::Trace(job, episode) => simulate::trace(&job, episode, link),
-        Request::Limit(limits) => Ok(limits.set()?),
+        Request::Limit(limits, tool) => {
+            limits.set()?;
+            Ok(sandbox::enclose_launcher(tool)?)
+        }
         Request::Launch(launch) => link.send(&Event::Launched(process::launch(&launch)?)),
     }
 }
@@ -202,11 +206,13 @@ fn answer(request: Request, enclosed: &mut bool, link: &mut Link) -> Result<(), 
 fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let said = Arc::new(Mutex::new(String::new()));
     let hook = said.clone();
+    let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         *hook.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
     }));
-    std::panic::catch_unwind(AssertUnwindSafe(work))
-        .map_err(|_| said.lock().unwrap_or_else(PoisonError::into_inner).replace('\n', " "))
+    let done = std::panic::catch_unwind(AssertUnwindSafe(work));
+    std::panic::set_hook(before);
+    done.map_err(|_| said.lock().unwrap_or_else(PoisonError::into_inner).replace('\n', " "))
 }
 
 /// An error with its causes in one line: only text crosses the socket.
@@ -220,10 +226,7 @@ fn describe(error: &dyn std::error::Error) -> String {
 /// Lets this process use so many more seconds of CPU time, within what it may use in all.
 pub fn allow_cpu_seconds(seconds: u64) -> Result<(), WorkerError> {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).tv_sec;
-    let hard = WORKER_CPU_SECONDS_MAX + 5;
-    let limit = (used.unsigned_abs() + seconds + 1).min(hard);
-    let limit = Rlimit { current: Some(limit), maximum: Some(hard) };
-    rustix::process::setrlimit(Resource::Cpu, limit).map_err(|e| WorkerError::Limit(e.into()))
+    Ok(sandbox::allow_cpu_until(used.unsigned_abs() + seconds + 1)?)
 }
 
 /// Ends this worker because the code that it runs needs more memory than it may have.
@@ -287,6 +290,11 @@ fn start(command: &mut Command, program: &Path, folder: &Path) -> Result<Worker,
 }
 
 impl Worker {
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a request. A worker that is gone shows at the next [`Worker::hear`].
     pub fn ask(&mut self, request: &Request) -> Result<(), WorkerError> {
         match self.link.send(request) {
@@ -329,4 +337,28 @@ fn death(status: ExitStatus) -> Result<Answer, WorkerError> {
         (None, _) => return Ok(Answer::Left(status)),
     };
     Ok(Answer::Died(how))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_with_its_place() {
+        assert_eq!(caught(|| 7), Ok(7));
+        let said = caught(|| panic!("over {}", "this")).expect_err("a panic");
+        assert!(said.contains("over this") && said.contains("worker.rs:"), "{said}");
+    }
+
+    #[test]
+    fn a_signal_from_outside_is_ours_and_one_of_its_own_is_the_codes() {
+        let end = |raw| death(ExitStatus::from_raw(raw));
+        for outside in [1, 2, 9, 15] {
+            assert!(matches!(end(outside), Err(WorkerError::Killed)));
+        }
+        for own in [6, 8, 11, 24, STATUS_OF_MEMORY << 8] {
+            assert!(matches!(end(own), Ok(Answer::Died(_))));
+        }
+        assert!(matches!(end(0), Ok(Answer::Left(_))));
+    }
 }

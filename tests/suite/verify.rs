@@ -9,11 +9,13 @@
 mod agreement;
 mod determinism;
 mod examples;
+mod failures;
 mod fixture;
 mod real;
 mod repeats;
 mod reports;
 mod runs;
+mod sandbox;
 mod shards;
 
 use std::collections::HashMap;

@@ -222,9 +222,10 @@ pub(super) fn joined(
     let mut joined = vec![TaskOutcome::Candidates(Vec::new()); tasks];
     for (index, outcome) in halves {
         let whole = &mut joined[index];
-        match (whole, outcome) {
+        match (&mut *whole, outcome) {
             (TaskOutcome::Candidates(whole), TaskOutcome::Candidates(part)) => whole.extend(part),
-            (whole, bad) => *whole = bad,
+            (_, bad @ TaskOutcome::BadGolden(_)) => *whole = bad,
+            (TaskOutcome::BadGolden(_), TaskOutcome::Candidates(_)) => {}
         }
     }
     joined
@@ -255,5 +256,106 @@ pub(super) fn bare(task: &Task, candidates: &[usize]) -> Task {
         key: task.key.clone(),
         golden: module.clone(),
         candidates: candidates.iter().map(subject).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::design::Interface;
+
+    /// Tasks with so many candidates each, and the unit that holds them.
+    fn tasks(candidates: &[usize]) -> (Vec<Task>, Built) {
+        let module = Module { top: String::new(), source: String::new() };
+        let interface = Interface {
+            top: String::new(),
+            ports: Vec::new(),
+            roles: Vec::new(),
+            constants: Vec::new(),
+            pool: Vec::new(),
+            sequential: false,
+        };
+        let task = |&count: &usize| Task {
+            interface: interface.clone(),
+            restrictions: BTreeMap::new(),
+            key: String::new(),
+            golden: module.clone(),
+            candidates: vec![Subject { module: module.clone(), constants: Vec::new() }; count],
+        };
+        let symbols = |&count: &usize| (Ok("golden".into()), vec![Ok("candidate".into()); count]);
+        let symbols = candidates.iter().map(symbols).collect();
+        (candidates.iter().map(task).collect(), Built { unit: String::new(), symbols })
+    }
+
+    fn said(text: &str) -> Outcome {
+        Outcome::Unsupported(text.into())
+    }
+
+    #[test]
+    fn one_death_makes_a_suspect_and_a_second_alone_an_outcome() {
+        let (tasks, built) = tasks(&[2]);
+        let mut plan = Plan::new(&tasks, &built);
+        let round = plan.next_round(&tasks, &built).expect("all that is open");
+        assert_eq!(round[0].candidates.len(), 2);
+        plan.blame((0, Some(1)), "dies");
+        let round = plan.next_round(&tasks, &built).expect("the other");
+        assert_eq!((round[0].candidates.len(), plan.patience()), (1, 1));
+        plan.outcomes[0].take(TaskOutcome::Candidates(vec![said("fine")]));
+        plan.next_round(&tasks, &built).expect("the suspect alone");
+        assert_eq!((plan.alone, plan.patience()), (Some((0, Some(1))), 2));
+        plan.blame((0, Some(1)), "dies");
+        assert!(plan.next_round(&tasks, &built).is_none());
+        let outcomes = vec![said("fine"), Outcome::Crash("dies".into())];
+        assert_eq!(plan.finish(), [TaskOutcome::Candidates(outcomes)]);
+    }
+
+    #[test]
+    fn what_dies_in_company_and_not_alone_is_judged() {
+        let (tasks, built) = tasks(&[1, 1]);
+        let mut plan = Plan::new(&tasks, &built);
+        plan.next_round(&tasks, &built).expect("both");
+        plan.blame((1, Some(0)), "needs more memory than allowed");
+        plan.next_round(&tasks, &built).expect("the other");
+        plan.outcomes[0].take(TaskOutcome::Candidates(vec![said("one")]));
+        plan.next_round(&tasks, &built).expect("the suspect alone");
+        plan.outcomes[1].take(TaskOutcome::Candidates(vec![said("two")]));
+        assert!(plan.next_round(&tasks, &built).is_none());
+        let each = |text| TaskOutcome::Candidates(vec![said(text)]);
+        assert_eq!(plan.finish(), [each("one"), each("two")]);
+    }
+
+    #[test]
+    fn halves_hold_every_candidate_once_and_are_joined_in_order() {
+        let (mut tasks, _) = tasks(&[2, 0, 3]);
+        for (number, subject) in tasks.iter_mut().flat_map(|task| &mut task.candidates).enumerate()
+        {
+            subject.module.top = number.to_string();
+        }
+        let halves = halves(&tasks).expect("two halves");
+        let sizes = halves.each_ref().map(|(indices, half)| {
+            let sizes: Vec<usize> = half.iter().map(|task| task.candidates.len()).collect();
+            (indices.clone(), sizes)
+        });
+        assert_eq!(sizes, [(vec![0], vec![2]), (vec![2], vec![3])]);
+        let outcomes = halves.into_iter().flat_map(|(indices, half)| {
+            let of = |task: Task| {
+                let said = task.candidates.iter().map(|subject| said(&subject.module.top));
+                TaskOutcome::Candidates(said.collect())
+            };
+            indices.into_iter().zip(half.into_iter().map(of)).collect::<Vec<_>>()
+        });
+        let each =
+            |texts: &[&str]| TaskOutcome::Candidates(texts.iter().map(|t| said(t)).collect());
+        let whole = joined(3, outcomes);
+        assert_eq!(whole, [each(&["0", "1"]), each(&[]), each(&["2", "3", "4"])]);
+        assert!(super::halves(&only_one()).is_none());
+        let bad = [(0, TaskOutcome::BadGolden("bad".into())), (0, each(&["0"]))];
+        assert_eq!(joined(1, bad), [TaskOutcome::BadGolden("bad".into())]);
+    }
+
+    fn only_one() -> Vec<Task> {
+        tasks(&[1, 0]).0
     }
 }

@@ -143,7 +143,7 @@ fn the_provenance_names_everything_but_the_time() {
 }
 
 /// Waits until some rows of `all` are in the file, but not all.
-fn wait_for_rows(bench: &Bench, file: &str, all: usize) {
+pub fn wait_for_rows(bench: &Bench, file: &str, all: usize) {
     let started = Instant::now();
     loop {
         let rows = std::fs::read_to_string(bench.path(file)).map_or(0, |text| text.lines().count());

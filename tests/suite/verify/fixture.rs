@@ -12,7 +12,7 @@
 //! bits alone, `order` wrong in another order of processes alone, `differs` any of these. What stands before the first such line is for readers.
 //!
 //! A candidate that is all `//-` and `//+` lines is the golden text with these edits; what is taken out must
-//! occur there exactly once. `{{N*text}}` stands for N times `text`.
+//! occur there exactly once. `{{N*text}}` stands for N times `text`, and `{{NUL}}` for a NUL byte.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -142,6 +142,9 @@ fn edited<'a>(golden: &str, lines: impl Iterator<Item = &'a str>, place: &str) -
 fn repeated(text: &str) -> String {
     let Some((before, rest)) = text.split_once("{{") else { return text.to_owned() };
     let long = rest.split_once("}}").and_then(|(inside, after)| {
+        if inside == "NUL" {
+            return Some(("\0".to_owned(), after));
+        }
         let (count, piece) = inside.split_once('*')?;
         Some((piece.repeat(count.parse().ok()?), after))
     });

@@ -75,3 +75,12 @@ pub fn succeeded(command: &mut Command) -> Output {
     );
     output
 }
+
+/// The cache folder that the binary uses.
+pub fn cache_folder() -> PathBuf {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("SALV_CACHE")
+        .or_else(|| set("XDG_CACHE_HOME").map(|folder| folder.join("salv")))
+        .or_else(|| set("HOME").map(|folder| folder.join(".cache/salv")))
+        .expect("a cache folder")
+}
