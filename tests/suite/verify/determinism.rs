@@ -53,7 +53,7 @@ impl Drop for Busy {
 
 #[test]
 fn load_changes_no_byte() {
-    let bench = Bench::new(&["latches", "printing"].map(Fixture::load));
+    let bench = Bench::new(&[Fixture::load("printing")]);
     let quiet = bench.verify("quiet.jsonl", &[]);
     let meta = bench.read("quiet.jsonl.meta.json");
     let _busy = Busy::start(4);
