@@ -7,6 +7,8 @@
 //! an element at a time. Writing appends whole rows; `FILE.meta.json` beside the file says what made it and
 //! is written first, so that a killed run can be continued and cannot be continued as something else.
 //! Neither file holds a time: an interrupted and resumed run gives the bytes of an uninterrupted one.
+//! Rows that are made before their turn wait in a file beside it ([`Ahead`]), and the parts of a run become the
+//! whole ([`merge`]).
 
 mod ahead;
 mod list;

@@ -97,7 +97,7 @@ enum BackendName {
     Verilator,
 }
 
-/// Bytes of built models that are kept from earlier runs.
+/// Bytes of built models that are kept, during a run and from earlier ones.
 const CACHE_SIZE_MAX: u64 = 4 << 30;
 
 impl BackendArguments {
@@ -120,8 +120,7 @@ pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Worker
     for gap in Cover::find()?.gaps() {
         eprintln!("warning: candidates are not wholly shut in on this machine: {gap}");
     }
-    let cache = Cache::open(folder)?;
-    cache.prune(CACHE_SIZE_MAX)?;
+    let cache = Cache::open(folder)?.limited(CACHE_SIZE_MAX)?;
     let workers = Workers {
         program: std::env::current_exe().context("failed to find this program's own file")?,
         folder: folder.to_path_buf(),

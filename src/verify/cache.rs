@@ -14,6 +14,9 @@ use std::time::SystemTime;
 pub struct Cache {
     root: PathBuf,
     scratches: AtomicU64,
+    /// Bytes of all entries that a run may leave, and those that were kept since it was last looked at.
+    size_max: u64,
+    kept: AtomicU64,
 }
 
 /// The cache folder cannot be used.
@@ -59,7 +62,15 @@ impl Cache {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(|source| error(&path, source))?;
         }
-        Ok(Cache { root: root.to_path_buf(), scratches: AtomicU64::new(0) })
+        let (scratches, kept) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Cache { root: root.to_path_buf(), scratches, size_max: u64::MAX, kept })
+    }
+
+    /// The cache with a limit: the oldest entries go, now and whenever a quarter as much was added.
+    pub fn limited(mut self, size_max: u64) -> Result<Cache, CacheError> {
+        self.size_max = size_max;
+        self.prune(size_max)?;
+        Ok(self)
     }
 
     /// The name of the entry made from `parts`.
@@ -85,11 +96,18 @@ impl Cache {
     pub fn keep(&self, key: &str, path: &Path) -> Result<PathBuf, CacheError> {
         let entry = self.root.join("entries").join(key);
         match fs::rename(path, &entry) {
-            Ok(()) => Ok(entry),
+            Ok(()) => {}
             // Another process was quicker with the same content.
-            Err(_) if entry.is_dir() => Ok(entry),
-            Err(source) => Err(error(&entry, source)),
+            Err(_) if entry.is_dir() => {}
+            Err(source) => return Err(error(&entry, source)),
         }
+        let size = fs::metadata(&entry).map_or(0, |data| data.len());
+        let kept = self.kept.fetch_add(size, Ordering::Relaxed) + size;
+        if kept > self.size_max / 4 {
+            self.kept.store(0, Ordering::Relaxed);
+            self.prune(self.size_max)?;
+        }
+        Ok(entry)
     }
 
     /// The folder of that name, filled by `fill` if it is not there.
@@ -181,4 +199,34 @@ fn list(folder: &Path) -> Result<Vec<(SystemTime, PathBuf, u64)>, CacheError> {
 
 fn error(path: &Path, source: io::Error) -> CacheError {
     CacheError { path: path.display().to_string(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_cache_stays_within_its_limit_during_a_run() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::open(folder.path()).and_then(|c| c.limited(10_000)).expect("a cache");
+        for number in 0..300 {
+            let scratch = cache.scratch().expect("a folder");
+            let file = scratch.path().join("entry");
+            fs::write(&file, [0; 100]).expect("a file");
+            let entry = cache.keep(&format!("{number:04}"), &file).expect("kept");
+            assert!(entry.exists(), "what was just kept stays");
+        }
+        let size: u64 =
+            list(&folder.path().join("entries")).expect("entries").iter().map(|e| e.2).sum();
+        assert!((5_000..=12_600).contains(&size), "{size} bytes");
+    }
+
+    #[test]
+    fn a_scratch_folder_of_the_same_number_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (one, two) = (Cache::open(folder.path()), Cache::open(folder.path()));
+        let one = one.and_then(|cache| cache.scratch()).expect("a folder");
+        let two = two.and_then(|cache| cache.scratch()).expect("a folder");
+        assert_ne!(one.path(), two.path());
+    }
 }

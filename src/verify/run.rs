@@ -17,7 +17,7 @@ use super::stimulus::{Config, Stimulus};
 use super::verdict::{MismatchKind, SignalVerdict, Status, Verdict, judge};
 use super::verilator::timing::{Stage, Timing};
 use super::worker::{Answer, Event, Request, Worker, WorkerError, Workers};
-use crate::candidate::{Candidate, Code, NoCode, extract_code};
+use crate::candidate::{Candidate, Code, NoCode, Piece, extract_code};
 use crate::design::{Bits, Design, Reason, Refusal};
 use crate::problem::Problem;
 use crate::record::content_hash;
@@ -193,6 +193,17 @@ struct Row {
     key: Option<texts::Key>,
 }
 
+impl Row {
+    /// The memory that its texts take: a completion of escapes has a piece for each character.
+    fn bytes(&self) -> usize {
+        let code = self
+            .code
+            .as_ref()
+            .map_or(0, |code| code.text.len() + code.pieces.len() * size_of::<Piece>());
+        self.candidate.completion.len() + code
+    }
+}
+
 /// What was found of a text, wherever it stands.
 #[derive(Debug)]
 enum Finding {
@@ -291,7 +302,7 @@ impl<'a> Context<'a> {
         let waited = row.key.map(|key| self.texts.finish(key, finding.clone()));
         let rows = std::iter::once(row).chain(waited.unwrap_or_default());
         rows.map(|row| {
-            self.pace.judged(row.candidate.completion.len());
+            self.pace.judged(row.bytes());
             (row.index, self.verdict(&row, &finding))
         })
         .collect()

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use salv::record::{Meta, RecordError, Writer, content_hash, meta_path, read};
+use salv::record::{Ahead, Meta, RecordError, ShardOf, Writer, content_hash, meta_path, read};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -214,4 +214,69 @@ fn a_full_disk_is_an_error_with_the_path() {
     let error = Writer::create(&folder.path().join("rows.jsonl.gz"), &meta(), false)
         .expect_err("a compressed name");
     assert!(error.to_string().contains("without .gz"), "{error}");
+}
+
+#[test]
+fn rows_before_their_turn_wait_beside_the_file() {
+    let folder = folder();
+    let path = folder.path().join("rows.jsonl");
+    let beside = folder.path().join("rows.jsonl.ahead");
+    let open = |done, resume| Ahead::open::<Row>(&path, &meta(), done, resume).expect("a file");
+    let kept = |done| open(done, true).1.into_iter().map(|(row, value)| (row, value.name));
+    let (mut ahead, rows) = open(0, false);
+    assert!(rows.is_empty() && !beside.exists(), "no file before there is a row");
+    for number in [3, 1, 2, 3] {
+        ahead.keep(number, &row(&number.to_string())).expect("kept");
+    }
+    ahead.settle(1).expect("handed on");
+    assert_eq!(
+        (ahead.len(), std::fs::read_to_string(&beside).expect("rows").lines().count()),
+        (3, 4)
+    );
+    let all = [(1, "1".to_owned()), (2, "2".to_owned()), (3, "3".to_owned())];
+    assert_eq!(kept(0).collect::<Vec<_>>(), all);
+    // Rows that the output has are dropped; a torn end and zeros are no rows.
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(&beside)
+        .and_then(|mut file| {
+            file.write_all(b"\0\0\0\n{\"row\":4,\"value\":{\"name\":\"4\"}}\n{\"row\":5,\"val")
+        })
+        .expect("a tear");
+    assert_eq!(kept(3).collect::<Vec<_>>(), [(3, "3".to_owned()), (4, "4".to_owned())]);
+    // Rows of another run, or of one that starts anew, are nobody's.
+    let other = Meta { seed: Some(9), ..meta() };
+    assert!(Ahead::open::<Row>(&path, &other, 0, true).expect("a file").1.is_empty());
+    assert!(!beside.exists());
+}
+
+#[test]
+fn the_file_of_waiting_rows_does_not_grow_with_the_run() {
+    let folder = folder();
+    let path = folder.path().join("rows.jsonl");
+    let beside = folder.path().join("rows.jsonl.ahead");
+    let (mut ahead, _) = Ahead::open::<Row>(&path, &meta(), 0, false).expect("a file");
+    let mut largest = 0;
+    for number in 0..50_000 {
+        ahead.keep(number + 10, &row("x")).expect("kept");
+        ahead.settle(number).expect("handed on");
+        largest = largest.max(std::fs::metadata(&beside).expect("a file").len());
+    }
+    assert!(largest < 5_000 * 40, "{largest} bytes for ten rows that wait");
+    ahead.remove().expect("removed");
+    assert!(!beside.exists());
+}
+
+#[test]
+fn parts_cover_all_rows_once() {
+    for rows in [0, 1, 7, 8, 9, 32_592] {
+        for of in [1, 2, 8, 11] {
+            let parts: Vec<_> = (1..=of).map(|number| ShardOf { number, of }.cut(rows)).collect();
+            assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start), "{parts:?}");
+            assert_eq!((parts[0].start, parts[of - 1].end), (0, rows));
+            let sizes = parts.iter().map(|part| part.range().len());
+            let (least, most) = (sizes.clone().min(), sizes.max());
+            assert!(most.expect("a part") - least.expect("a part") <= 1, "{parts:?}");
+        }
+    }
 }

