@@ -1,7 +1,9 @@
 """Says of outputs of two Verilog modules whether they can differ. Run by `salv bench stimulus`, one process a pair.
 
 In (standard input, JSON): `gold` and `gate` (texts), `top` (the module's name in both), `outputs`, `clocks`
-(inputs that are clocks), `limits` (`frames`, `seconds`), `folder` (for scratch files), `abc` (the program).
+(inputs that are clocks), `limits` (`frames`, `seconds`), `folder` (for scratch files), `abc` (the program), `frontend`
+(`slang`, or `verilog` for Yosys's own, which takes a variable that is assigned both ways). It ends with an error
+where the front end refuses a text.
 Out (standard output, one JSON object a line, the last for each output):
 
   equal      For every input sequence and every power-up state that the two share by name, the output is the same.
@@ -12,7 +14,7 @@ Out (standard output, one JSON object a line, the last for each output):
   different  Such a sequence was found; `trace` has the inputs at each step, `frames` their number.
   undecided  Neither, within the limits; `reason` says how far it came.
 
-How: read_slang makes word-level netlists; clk2fflogic makes every clock an ordinary signal, so that edges, latches
+How: the front end makes word-level netlists; clk2fflogic makes every clock an ordinary signal, so that edges, latches
 and asynchronous resets are compared at every change of any input; registers without initial value start from
 inputs of their own (shared by both modules in the first question, free for the gate in the second, in which xprop
 tracks the golden module's x). A step changes either clocks or other inputs, as the stimulus does. ABC's pdr proves
@@ -44,8 +46,11 @@ def read(job, which, xprop):
         out.write(job[which])
     design = ys.Design()
     options = "--allow-use-before-declare --allow-genblk-reference --ignore-timing"
-    passes(design, f"read_slang {options} --top {job['top']} {source}", "proc", "flatten",
-           "memory_collect", "memory_map", "opt_clean", "clk2fflogic", "opt_clean")
+    if job["frontend"] == "slang":
+        passes(design, f"read_slang {options} --top {job['top']} {source}")
+    else:
+        passes(design, f"read_verilog -sv {source}", f"hierarchy -check -top {job['top']}")
+    passes(design, "proc", "flatten", "memory_collect", "memory_map", "opt_clean", "clk2fflogic", "opt_clean")
     if xprop:
         passes(design, "opt_expr -keepdc", "xprop -split-outputs -assume-def-inputs -required", "delete t:$assume",
                "opt_clean")
