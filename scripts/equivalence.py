@@ -228,24 +228,31 @@ def solve(job, circuit, bad):
     limits, seconds = job["limits"], job["limits"]["seconds"]
     reduced, trace = (os.path.join(job["folder"], name) for name in ("reduced.aig", "trace.txt"))
     start = f"read_aiger {miter}; strash; scorr -C 1000; write_aiger {reduced}"
+    for path in (reduced, trace):
+        if os.path.exists(path):
+            os.remove(path)
     abc(job, start)
     if is_constant_zero(reduced):
         return "proved", 0, []
     status = abc(job, f"{start}; pdr -T {seconds}; print_status")
     if status == 1:
         return "proved", 0, []
-    # The shortest sequence, and for what pdr left open, as deep as the limits allow.
-    depth = limits["frames"]
-    status = abc(job, f"read_aiger {miter}; strash; bmc3 -F {depth} -T {seconds}; print_status; write_cex -n -m {trace}") \
-        if status != 0 else abc(job, f"{start}; pdr -T {seconds}; print_status; write_cex -n -m {trace}")
-    if status != 0:
-        return "open", depth, []
+    # The shortest sequence, or for what pdr left open, a search as deep as the limits allow.
+    deep, write = limits["frames"], f"print_status; write_cex -n -m {trace}"
+    if abc(job, f"read_aiger {miter}; strash; bmc3 -F {deep} -T {seconds}; {write}") != 0:
+        if status != 0:
+            return "open", deep, []
+        abc(job, f"{start}; pdr -T {seconds}; {write}")
     return ("refuted", *steps(trace, names))
 
 
 def abc(job, script):
-    """Runs ABC; returns the number that `print_status` gives: 1 proved, 0 refuted, -1 open."""
-    done = subprocess.run([job["abc"], "-q", script], capture_output=True, text=True, cwd=job["folder"], check=False)
+    """Runs ABC; returns the number that `print_status` gives, 1 proved, 0 refuted, -1 open; None if it was stopped."""
+    try:
+        done = subprocess.run([job["abc"], "-q", script], capture_output=True, text=True, cwd=job["folder"],
+                              check=False, timeout=4 * job["limits"]["seconds"])
+    except subprocess.TimeoutExpired:
+        return None
     found = re.findall(r"^Status = (-?[0-9]+)", done.stdout, re.MULTILINE)
     if done.returncode != 0:
         raise RuntimeError(f"{job['abc']} ended with {done.returncode}: {(done.stdout + done.stderr)[-400:]}")
@@ -253,7 +260,9 @@ def abc(job, script):
 
 
 def is_constant_zero(path):
-    """Whether the one output of a binary AIGER file is the literal 0."""
+    """Whether the one output of a binary AIGER file is the literal 0; a file that was not written is none."""
+    if not os.path.exists(path):
+        return False
     with open(path, "rb") as text:
         _, _, _, latches, outputs, _ = text.readline().split()[:6]
         assert int(outputs) == 1, path
@@ -288,7 +297,7 @@ def answer(job, output, gold, gate):
         return {"output": output, "result": "defined"}
     if found == "refuted":
         return {"output": output, "result": "different", "frames": frames, "trace": trace}
-    reason = f"no difference in {frames} steps where the golden module is defined"
+    reason = f"no difference found in up to {frames} steps where the golden module is defined"
     if shared == "refuted":
         reason += "; there is one where it may be undefined"
     return {"output": output, "result": "undecided", "reason": reason}

@@ -148,6 +148,8 @@ impl<'a> Prover<'a> {
             input.write_all(&serde_json::to_vec(job)?)?;
         }
         let output = child.wait_with_output()?;
+        // A signal is none of the text's doing: nothing here is limited.
+        ensure!(output.status.code().is_some(), "the prover was killed: {}", output.status);
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
