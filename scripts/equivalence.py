@@ -1,7 +1,9 @@
 """Says of outputs of two Verilog modules whether they can differ. Run by `salv bench stimulus`, one process a pair.
 
 In (standard input, JSON): `gold` and `gate` (texts), `top` (the module's name in both), `outputs`, `clocks`
-(inputs that are clocks), `limits` (`frames`, `seconds`), `folder` (for scratch files), `abc` (the program).
+(inputs that are clocks), `limits` (`frames`, `seconds`), `folder` (for scratch files), `abc` (the program), `frontend`
+(`slang`, or `verilog` for Yosys's own, which takes a variable that is assigned both ways). It ends with an error
+where the front end refuses a text.
 Out (standard output, one JSON object a line, the last for each output):
 
   equal      For every input sequence and every power-up state that the two share by name, the output is the same.
@@ -12,7 +14,7 @@ Out (standard output, one JSON object a line, the last for each output):
   different  Such a sequence was found; `trace` has the inputs at each step, `frames` their number.
   undecided  Neither, within the limits; `reason` says how far it came.
 
-How: read_slang makes word-level netlists; clk2fflogic makes every clock an ordinary signal, so that edges, latches
+How: the front end makes word-level netlists; clk2fflogic makes every clock an ordinary signal, so that edges, latches
 and asynchronous resets are compared at every change of any input; registers without initial value start from
 inputs of their own (shared by both modules in the first question, free for the gate in the second, in which xprop
 tracks the golden module's x). A step changes either clocks or other inputs, as the stimulus does. ABC's pdr proves
@@ -44,8 +46,11 @@ def read(job, which, xprop):
         out.write(job[which])
     design = ys.Design()
     options = "--allow-use-before-declare --allow-genblk-reference --ignore-timing"
-    passes(design, f"read_slang {options} --top {job['top']} {source}", "proc", "flatten",
-           "memory_collect", "memory_map", "opt_clean", "clk2fflogic", "opt_clean")
+    if job["frontend"] == "slang":
+        passes(design, f"read_slang {options} --top {job['top']} {source}")
+    else:
+        passes(design, f"read_verilog -sv {source}", f"hierarchy -check -top {job['top']}")
+    passes(design, "proc", "flatten", "memory_collect", "memory_map", "opt_clean", "clk2fflogic", "opt_clean")
     if xprop:
         passes(design, "opt_expr -keepdc", "xprop -split-outputs -assume-def-inputs -required", "delete t:$assume",
                "opt_clean")
@@ -223,24 +228,31 @@ def solve(job, circuit, bad):
     limits, seconds = job["limits"], job["limits"]["seconds"]
     reduced, trace = (os.path.join(job["folder"], name) for name in ("reduced.aig", "trace.txt"))
     start = f"read_aiger {miter}; strash; scorr -C 1000; write_aiger {reduced}"
+    for path in (reduced, trace):
+        if os.path.exists(path):
+            os.remove(path)
     abc(job, start)
     if is_constant_zero(reduced):
         return "proved", 0, []
     status = abc(job, f"{start}; pdr -T {seconds}; print_status")
     if status == 1:
         return "proved", 0, []
-    # The shortest sequence, and for what pdr left open, as deep as the limits allow.
-    depth = limits["frames"]
-    status = abc(job, f"read_aiger {miter}; strash; bmc3 -F {depth} -T {seconds}; print_status; write_cex -n -m {trace}") \
-        if status != 0 else abc(job, f"{start}; pdr -T {seconds}; print_status; write_cex -n -m {trace}")
-    if status != 0:
-        return "open", depth, []
+    # The shortest sequence, or for what pdr left open, a search as deep as the limits allow.
+    deep, write = limits["frames"], f"print_status; write_cex -n -m {trace}"
+    if abc(job, f"read_aiger {miter}; strash; bmc3 -F {deep} -T {seconds}; {write}") != 0:
+        if status != 0:
+            return "open", deep, []
+        abc(job, f"{start}; pdr -T {seconds}; {write}")
     return ("refuted", *steps(trace, names))
 
 
 def abc(job, script):
-    """Runs ABC; returns the number that `print_status` gives: 1 proved, 0 refuted, -1 open."""
-    done = subprocess.run([job["abc"], "-q", script], capture_output=True, text=True, cwd=job["folder"], check=False)
+    """Runs ABC; returns the number that `print_status` gives, 1 proved, 0 refuted, -1 open; None if it was stopped."""
+    try:
+        done = subprocess.run([job["abc"], "-q", script], capture_output=True, text=True, cwd=job["folder"],
+                              check=False, timeout=4 * job["limits"]["seconds"])
+    except subprocess.TimeoutExpired:
+        return None
     found = re.findall(r"^Status = (-?[0-9]+)", done.stdout, re.MULTILINE)
     if done.returncode != 0:
         raise RuntimeError(f"{job['abc']} ended with {done.returncode}: {(done.stdout + done.stderr)[-400:]}")
@@ -248,7 +260,9 @@ def abc(job, script):
 
 
 def is_constant_zero(path):
-    """Whether the one output of a binary AIGER file is the literal 0."""
+    """Whether the one output of a binary AIGER file is the literal 0; a file that was not written is none."""
+    if not os.path.exists(path):
+        return False
     with open(path, "rb") as text:
         _, _, _, latches, outputs, _ = text.readline().split()[:6]
         assert int(outputs) == 1, path
@@ -283,7 +297,7 @@ def answer(job, output, gold, gate):
         return {"output": output, "result": "defined"}
     if found == "refuted":
         return {"output": output, "result": "different", "frames": frames, "trace": trace}
-    reason = f"no difference in {frames} steps where the golden module is defined"
+    reason = f"no difference found in up to {frames} steps where the golden module is defined"
     if shared == "refuted":
         reason += "; there is one where it may be undefined"
     return {"output": output, "result": "undecided", "reason": reason}

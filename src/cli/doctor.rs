@@ -67,6 +67,7 @@ fn examine(verilator: Option<&Path>) -> Vec<Finding> {
         finding("Verilator", "compiles models", true, examine_verilator(verilator)),
         finding("C++ compiler", "compiles models", true, examine_cxx()),
         finding("Icarus", "cross-checks in tests and benchmarks", false, examine_icarus()),
+        finding("Yosys", "proofs in `salv bench stimulus`", false, examine_prover()),
         finding("cache", "keeps compiled models", true, examine_cache()),
         finding("barrier", "shuts in candidates and what reads them", false, examine_barrier()),
         finding("cores", "one worker each", true, examine_cores()),
@@ -128,6 +129,15 @@ fn compile(command: &mut Command) -> anyhow::Result<()> {
         stderr.trim()
     );
     Ok(())
+}
+
+fn examine_prover() -> anyhow::Result<Vec<String>> {
+    let prover = tools::find_prover(&cache_folder()?)?;
+    let version = "import importlib.metadata as of; print('pyosys', of.version('pyosys'))";
+    Ok(vec![
+        tools::first_line(Command::new(&prover.python).args(["-c", version]))?,
+        prover.abc.display().to_string(),
+    ])
 }
 
 fn examine_icarus() -> anyhow::Result<Vec<String>> {

@@ -9,7 +9,8 @@
 //! The order is: [`text`] looks at tokens and blanks what `top` does not reach, slang parses and
 //! elaborates the rest ([`elaborate`](mod@elaborate)), [`netlist`] walks the result once into signals,
 //! links and processes, and each of [`refuse`], [`roles`], [`constants`], [`races`], [`tristate`] and
-//! [`rewrite`] reads that.
+//! [`rewrite`] reads that. [`mutate`] reads it too, to list small changes of a text that measure the
+//! verification.
 
 use serde::{Deserialize, Serialize};
 

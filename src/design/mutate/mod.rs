@@ -126,6 +126,8 @@ pub struct Replacement {
 pub struct Mutation {
     /// The kind of mistake.
     pub class: Class,
+    /// The kinds of the single mistakes it is made of.
+    pub parts: Vec<Class>,
     /// What was done, in a few words and without names of the design.
     pub what: String,
     /// Where, in [`Mutations::source`].
@@ -149,6 +151,7 @@ impl Mutation {
         outputs.extend(other.outputs.iter().filter(|name| !self.outputs.contains(name)).cloned());
         Some(Mutation {
             class: Class::Two,
+            parts: [self.parts.as_slice(), &other.parts].concat(),
             what: format!("{}; {}", self.what, other.what),
             place: self.place,
             replacements,
@@ -353,6 +356,7 @@ impl<'v, 'd> Sites<'v, 'd> {
                 .collect();
             mutations.push(Mutation {
                 class,
+                parts: vec![class],
                 what,
                 place: place_of(self.view.main.text, replacements[0].range.start),
                 replacements,

@@ -92,7 +92,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     eprintln!("{} designs, {} mutants: judging ...", designs.len(), mutants.len());
     let mut report = Report::new(&designs, &aside, &mutants, arguments.mutants);
     let pairs = judge(&arguments, tools, &designs, &mutants, threads)?;
-    eprintln!("judged after {} s; proving ...", started.elapsed().as_secs());
+    let missed = pairs.iter().filter(|pair| matches!(pair.outcome, Outcome::Missed(_))).count();
+    let seconds = started.elapsed().as_secs();
+    eprintln!("judged after {seconds} s; {missed} outputs are not called wrong: proving ...");
     for (pair, truth) in truths(&arguments, &prover, &mutants, pairs, threads)? {
         report.add(pair, truth);
     }

@@ -21,6 +21,9 @@ const SCRIPT: &str = include_str!("../../../../scripts/equivalence.py");
 /// Steps of the bounded search where nothing was proved.
 const STEPS_MAX: u32 = 4000;
 
+/// Yosys's ways to read a text, in this order: the second for what the first refuses.
+const FRONTENDS: [&str; 2] = ["slang", "verilog"];
+
 /// The prover.
 pub struct Prover<'a> {
     tools: tools::Prover,
@@ -60,6 +63,7 @@ struct Job<'a> {
     limits: Limits,
     folder: &'a std::path::Path,
     abc: &'a std::path::Path,
+    frontend: &'static str,
 }
 
 #[derive(Serialize)]
@@ -101,9 +105,7 @@ impl<'a> Prover<'a> {
         outputs: &[&str],
     ) -> anyhow::Result<Vec<Truth>> {
         let scratch = self.cache.scratch()?;
-        let script = scratch.path().join("equivalence.py");
-        std::fs::write(&script, SCRIPT).with_context(|| format!("write {}", script.display()))?;
-        let job = Job {
+        let mut job = Job {
             gold,
             gate,
             top: &interface.top,
@@ -112,7 +114,29 @@ impl<'a> Prover<'a> {
             limits: Limits { frames: STEPS_MAX, seconds: self.seconds },
             folder: scratch.path(),
             abc: &self.tools.abc,
+            frontend: FRONTENDS[0],
         };
+        let mut refused = String::new();
+        for frontend in FRONTENDS {
+            job.frontend = frontend;
+            match self.run(&job)? {
+                Ok(truths) => return Ok(truths),
+                Err(reason) => {
+                    refused = format!(
+                        "{refused}{}{frontend}: {reason}",
+                        if refused.is_empty() { "" } else { "; " }
+                    );
+                }
+            }
+        }
+        let reason = format!("the prover cannot read it: {refused}");
+        Ok(vec![Truth::Undecided { reason }; outputs.len()])
+    }
+
+    /// Runs the script; the inner error is what it said where it could not read a text.
+    fn run(&self, job: &Job) -> anyhow::Result<Result<Vec<Truth>, String>> {
+        let script = job.folder.join("equivalence.py");
+        std::fs::write(&script, SCRIPT).with_context(|| format!("write {}", script.display()))?;
         let mut child = Command::new(&self.tools.python)
             .arg(&script)
             .stdin(Stdio::piped())
@@ -121,24 +145,25 @@ impl<'a> Prover<'a> {
             .spawn()
             .with_context(|| format!("failed to start {}", self.tools.python.display()))?;
         if let Some(mut input) = child.stdin.take() {
-            input.write_all(&serde_json::to_vec(&job)?)?;
+            input.write_all(&serde_json::to_vec(job)?)?;
         }
         let output = child.wait_with_output()?;
-        let mut answers = Vec::new();
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            answers.push(serde_json::from_str::<Answer>(line)?);
-        }
+        // A signal is none of the text's doing: nothing here is limited.
+        ensure!(output.status.code().is_some(), "the prover was killed: {}", output.status);
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
             let error = lines.iter().rev().find(|line| line.contains("rror")).copied();
-            let reason = error.or(lines.last().copied()).unwrap_or("no message").trim().to_owned();
-            let reason = format!("the prover cannot read it: {reason}");
-            return Ok(vec![Truth::Undecided { reason }; outputs.len()]);
+            return Ok(Err(error.or(lines.last().copied()).unwrap_or("no message").trim().into()));
         }
-        let same = answers.iter().map(|answer| answer.output.as_str()).eq(outputs.iter().copied());
+        let mut answers = Vec::new();
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            answers.push(serde_json::from_str::<Answer>(line)?);
+        }
+        let same =
+            answers.iter().map(|answer| answer.output.as_str()).eq(job.outputs.iter().copied());
         ensure!(same, "the prover answered about other outputs than it was asked about");
-        Ok(answers.into_iter().map(|answer| answer.truth).collect())
+        Ok(Ok(answers.into_iter().map(|answer| answer.truth).collect()))
     }
 
     /// Compares pairs of which the answer is known; an error if one is answered otherwise.

@@ -40,9 +40,7 @@ pub struct Pair<'a> {
 impl Pair<'_> {
     /// Whether prover and simulator mean the same by the text: a race is none to a prover.
     pub fn is_checkable(&self) -> bool {
-        let blocking = self.mutant.mutation.class == Class::Blocking
-            || self.mutant.mutation.what.contains("<= -> =")
-            || self.mutant.mutation.what.contains("= -> <=");
+        let blocking = self.mutant.mutation.parts.contains(&Class::Blocking);
         !blocking && !self.races
     }
 }
