@@ -19,6 +19,9 @@ namespace {
 struct Runtime {
     void (*set_power_up)(PowerUp, std::uint64_t) = nullptr;
     Stop (*guard)(void (*)(void*), void*) = nullptr;
+    void* (*create)(const ModelTable&, void*) = nullptr;
+    void (*settle)(const ModelTable&, void*) = nullptr;
+    void (*eval)(const ModelTable&, void*) = nullptr;
     std::uint64_t* ticks = nullptr;
     std::uint64_t* ticks_max = nullptr;
 };
@@ -76,7 +79,7 @@ public:
         std::memset(memory_, 0, size);
         runtime.set_power_up(static_cast<PowerUp>(start.kind), start.seed);
         uncounted();
-        root_ = table.create(memory_);
+        root_ = runtime.create(table, memory_);
     }
     Instance(Instance&& other) noexcept
         : table_{other.table_}, memory_{other.memory_}, root_{other.root_} {
@@ -88,7 +91,7 @@ public:
         if (!memory_) return;
         // A destructor runs while a run that looped is being left: it must not be stopped too.
         uncounted();
-        table_.destroy(memory_);
+        if (table_.destroy) table_.destroy(memory_);
         std::free(memory_);
     }
 
@@ -99,12 +102,8 @@ public:
             row += words_of(port.width);
         }
     }
-    void start() {
-        table_.eval_static(root_);
-        table_.eval_initial(root_);
-        table_.eval_settle(root_);
-    }
-    void eval() { table_.eval(root_); }
+    void start() { runtime.settle(table_, root_); }
+    void eval() { runtime.eval(table_, root_); }
     void sample(std::uint64_t* row) const {
         for (std::uint32_t i = 0; i < table_.outputs; ++i) {
             const Port& port = table_.ports[table_.inputs + i];
@@ -268,6 +267,9 @@ void load_runtime(rust::Str path) {
     if (!handle) fail("cannot load the runtime");
     find(handle, "salv_set_power_up", runtime.set_power_up);
     find(handle, "salv_guard", runtime.guard);
+    find(handle, "salv_create", runtime.create);
+    find(handle, "salv_settle", runtime.settle);
+    find(handle, "salv_eval", runtime.eval);
     find(handle, "salv_ticks", runtime.ticks);
     find(handle, "salv_ticks_max", runtime.ticks_max);
 }

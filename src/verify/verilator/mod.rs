@@ -28,6 +28,7 @@ pub mod bridge;
 pub mod harvest;
 mod marker;
 mod plan;
+mod schedule;
 pub mod simulate;
 pub mod timing;
 pub mod unit;
