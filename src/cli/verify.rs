@@ -43,7 +43,7 @@ pub struct Arguments {
     #[arg(long)]
     threads: Option<usize>,
     /// Candidates in one build
-    #[arg(long, default_value_t = 128, hide = true)]
+    #[arg(long, default_value_t = 256, hide = true)]
     batch: usize,
     /// Continue a run that ended early
     #[arg(long)]
@@ -108,7 +108,7 @@ impl BackendArguments {
 
 /// Prepares the backend with its cache in a folder of the caller's choice.
 pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Workers)> {
-    let cache = Cache::open(folder)?;
+    let cache = Cache::open(folder)?.with_memory(tools.memory.clone());
     cache.prune(CACHE_SIZE_MAX)?;
     let workers = Workers {
         program: std::env::current_exe().context("failed to find this program's own file")?,

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub struct Cache {
     root: PathBuf,
+    memory: Option<PathBuf>,
     scratches: AtomicU64,
 }
 
@@ -56,7 +57,13 @@ impl Cache {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(|source| error(&path, source))?;
         }
-        Ok(Cache { root: root.to_path_buf(), scratches: AtomicU64::new(0) })
+        Ok(Cache { root: root.to_path_buf(), memory: None, scratches: AtomicU64::new(0) })
+    }
+
+    /// The cache with a folder, `memory`, for scratch folders that never reach a disk: for programs that write
+    /// many small files, of which nothing is kept as it is.
+    pub fn with_memory(self, memory: Option<PathBuf>) -> Cache {
+        Cache { memory, ..self }
     }
 
     /// The name of the entry made from `parts`.
@@ -107,8 +114,17 @@ impl Cache {
 
     /// A fresh empty folder.
     pub fn scratch(&self) -> Result<Scratch, CacheError> {
+        self.scratch_in(&self.root.join("scratch"))
+    }
+
+    /// A fresh empty folder in memory, if there is a place for it. It may be full sooner than a disk is.
+    pub fn memory_scratch(&self) -> Option<Scratch> {
+        self.scratch_in(self.memory.as_deref()?).ok()
+    }
+
+    fn scratch_in(&self, parent: &Path) -> Result<Scratch, CacheError> {
         let number = self.scratches.fetch_add(1, Ordering::Relaxed);
-        let path = self.root.join("scratch").join(format!("{}-{number}", std::process::id()));
+        let path = parent.join(format!("{}-{number}", std::process::id()));
         // A folder of the same name is left from a killed run of another process with this number.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).map_err(|source| error(&path, source))?;
@@ -128,7 +144,11 @@ impl Cache {
                 size -= bytes;
             }
         }
-        for (time, path, _) in list(&self.root.join("scratch"))? {
+        let mut scratches = list(&self.root.join("scratch"))?;
+        if let Some(memory) = &self.memory {
+            scratches.extend(list(memory)?);
+        }
+        for (time, path, _) in scratches {
             let age = SystemTime::now().duration_since(time).unwrap_or_default();
             if age.as_secs() > SCRATCH_AGE_MAX_SECONDS {
                 let _ = fs::remove_dir_all(path);

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::backend::{Backend, BackendError, Module, Outcome, Task, TaskOutcome, Trace};
-use super::cache::{Cache, CacheError};
+use super::cache::{Cache, CacheError, Scratch};
 use super::process::{self, Limits, ProcessError};
 use super::stimulus::{self, Config};
 use super::worker::{Answer, Event, Request, WorkerError, Workers};
@@ -119,7 +119,22 @@ impl Verilator {
         golden: &Interface,
         prefix: &str,
     ) -> Result<Result<Member, String>, Failure> {
-        let scratch = self.cache.scratch()?;
+        // Verilator writes a dozen small files. What fails in memory, which may be full, is tried on disk.
+        if let Some(scratch) = self.cache.memory_scratch()
+            && let Ok(Ok(member)) = self.verilate_in(&scratch, module, golden, prefix)
+        {
+            return Ok(Ok(member));
+        }
+        self.verilate_in(&self.cache.scratch()?, module, golden, prefix)
+    }
+
+    fn verilate_in(
+        &self,
+        scratch: &Scratch,
+        module: &Module,
+        golden: &Interface,
+        prefix: &str,
+    ) -> Result<Result<Member, String>, Failure> {
         let file = scratch.path().join("module.sv");
         write(&file, &verilate::text(&module.source, golden, &module.top, prefix))?;
         let folder = scratch.path().join("out");

@@ -226,12 +226,7 @@ impl Compiler {
                 return Ok((path, dropped));
             }
             let scratch = cache.scratch()?;
-            for member in &kept {
-                write(&scratch.path().join(file_name(member)), &member.text)?;
-            }
-            let unit: String =
-                kept.iter().map(|m| format!("#include \"{}\"\n", file_name(m))).collect();
-            write(&scratch.path().join("unit.cpp"), &unit)?;
+            write(&scratch.path().join("unit.cpp"), &text_of_unit(&kept))?;
             let ended = self.compile_unit(runtime, scratch.path(), optimise)?;
             if ended.success() {
                 let path = cache.keep(&key, &scratch.path().join("unit.so"))?;
@@ -282,6 +277,15 @@ fn unit_key(runtime: &Runtime, cache: &Cache, members: &[&Member], optimise: Opt
         parts.extend([member.symbol.as_str(), member.text.as_str()]);
     }
     cache.key(&parts)
+}
+
+/// The members in one file, each under a name of its own in diagnostics.
+fn text_of_unit(members: &[&Member]) -> String {
+    let mut text = String::new();
+    for member in members {
+        text += &format!("#line 1 \"{}\"\n{}", file_name(member), member.text);
+    }
+    text
 }
 
 fn file_name(member: &Member) -> String {
