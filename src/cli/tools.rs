@@ -125,7 +125,8 @@ pub fn find_verilator(flag: Option<&Path>, cache: &Path) -> anyhow::Result<Veril
     )
 }
 
-/// Finds the C++ compiler: `CXX`, else the first of `g++`, `c++`, `clang++` on the `PATH`.
+/// Finds the C++ compiler: `CXX`, else the first of `clang++`, `g++`, `c++` on the `PATH`: clang compiles models
+/// in half the time.
 pub fn find_cxx() -> anyhow::Result<(PathBuf, String)> {
     let named = env::var("CXX").ok().filter(|name| !name.is_empty());
     let names = named.as_deref().map_or(vec!["clang++", "g++", "c++"], |name| vec![name]);
