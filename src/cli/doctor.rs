@@ -91,7 +91,8 @@ fn examine_cxx() -> anyhow::Result<Vec<String>> {
         "compiles C++17 with a precompiled header".to_owned(),
     ];
     if !version.contains("clang") {
-        lines.push("clang++ would take half the time (type: sudo apt-get install clang)".to_owned());
+        lines
+            .push("clang++ would take half the time (type: sudo apt-get install clang)".to_owned());
     }
     Ok(lines)
 }

@@ -236,7 +236,8 @@ fn is_plain(text: &str, root: &str) -> bool {
     let mut members = members.take_while(|line| !line.ends_with(" vlSymsp;"));
     let nested = |line: &str| {
         let last = line.rfind('<').map_or(line, |at| &line[at + 1..]);
-        line.starts_with("VlUnpacked<") && !PLAIN[2..6].iter().any(|plain| last.starts_with(plain))
+        line.starts_with("VlUnpacked<")
+            && !PLAIN[2..6].iter().any(|plain| last.starts_with(plain))
             && !line.contains("VlWide<")
     };
     members.all(|line| PLAIN.iter().any(|plain| line.starts_with(plain)) && !nested(line))
@@ -245,7 +246,8 @@ fn is_plain(text: &str, root: &str) -> bool {
 /// Leaves out of each function what does nothing: aliases that are not used, an attribute that makes a second
 /// section of code, and zeros that are written to zeroed memory.
 fn concise(text: &str, root: &str, symbols: &str, life: Life) -> String {
-    let table = format!("    {symbols}* const __restrict vlSymsp VL_ATTR_UNUSED = vlSelf->vlSymsp;\n");
+    let table =
+        format!("    {symbols}* const __restrict vlSymsp VL_ATTR_UNUSED = vlSelf->vlSymsp;\n");
     let mut kept = String::with_capacity(text.len());
     for (name, item) in items(text, root) {
         let Some(name) = name else {
@@ -299,7 +301,10 @@ fn without_zeros(function: &str) -> String {
     let mut at = 0;
     while at < lines.len() {
         let loops = lines[at].trim().starts_with("for (int __Vi0 = 0; ");
-        if loops && lines.get(at + 1).is_some_and(|l| zero(l)) && lines.get(at + 2) == Some(&"    }") {
+        if loops
+            && lines.get(at + 1).is_some_and(|l| zero(l))
+            && lines.get(at + 2) == Some(&"    }")
+        {
             at += 3;
             continue;
         }
@@ -317,12 +322,13 @@ const MAY_BE_EMPTY: [&str; 2] = ["eval_static", "eval_initial"];
 
 /// Drops functions of [`MAY_BE_EMPTY`] that are; returns which.
 fn without_empty(text: &str, root: &str) -> (String, Vec<&'static str>) {
-    let is_empty = |step: &&str| {
-        text.contains(&format!("void {root}___{step}({root}* vlSelf) {{\n}}\n"))
-    };
+    let is_empty =
+        |step: &&str| text.contains(&format!("void {root}___{step}({root}* vlSelf) {{\n}}\n"));
     let empty: Vec<&str> = MAY_BE_EMPTY.into_iter().filter(is_empty).collect();
     let dropped = |name: &str| {
-        name.strip_prefix(root).and_then(|n| n.strip_prefix("___")).is_some_and(|n| empty.contains(&n))
+        name.strip_prefix(root)
+            .and_then(|n| n.strip_prefix("___"))
+            .is_some_and(|n| empty.contains(&n))
     };
     let kept = items(text, root).filter(|(name, _)| !name.is_some_and(dropped));
     (kept.map(|(_, item)| item).collect(), empty)
@@ -359,7 +365,11 @@ impl Model<'_> {
         };
         let (settle, eval, entries) = match self.schedule {
             Some(schedule) => ("nullptr".into(), "nullptr".into(), schedule.entries(root)),
-            None => (step("eval_settle"), step("eval"), "{nullptr, 0}, {nullptr, 0}, nullptr, 0, {nullptr, 0}".into()),
+            None => (
+                step("eval_settle"),
+                step("eval"),
+                "{nullptr, 0}, {nullptr, 0}, nullptr, 0, {nullptr, 0}".into(),
+            ),
         };
         let (initial, first) = (step("eval_static"), step("eval_initial"));
         format!(
@@ -465,5 +475,53 @@ mod tests {
         let kept = without_life(source, "Sx", "Sx___024root");
         let expected = "class Sx___024root final {\n    CData i0;\n    salv_symbols* vlSymsp;\n};\nint after;\n";
         assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn aliases_and_zeros_that_do_nothing_are_left_out() {
+        let text = "VL_ATTR_COLD void Sx___024root___ctor_var_reset(Sx___024root* vlSelf) {\n\
+                    \x20   salv_symbols* const __restrict vlSymsp VL_ATTR_UNUSED = vlSelf->vlSymsp;\n\
+                    \x20   auto& vlSelfRef = *vlSelf;\n\
+                    \x20   vlSelf->q = RESET;\n    vlSelf->my_vlSelfRef.b = vlSelfRef.c;\n    vlSelf->p = 0;\n\
+                    \x20   for (int __Vi0 = 0; __Vi0 < 4; ++__Vi0) {\n        vlSelf->m[__Vi0] = RESET;\n    }\n\
+                    \x20   for (int __Vi0 = 0; __Vi0 < 4; ++__Vi0) {\n        vlSelf->t[__Vi0] = 0;\n    }\n}\n";
+        let kept = concise(text, ROOT, "salv_symbols", Life::Plain);
+        let expected = "void Sx___024root___ctor_var_reset(Sx___024root* vlSelf) {\n    vlSelf->q = RESET;\n\
+                        \x20   vlSelf->my_vlSelfRef.b = vlSelf->c;\n\
+                        \x20   for (int __Vi0 = 0; __Vi0 < 4; ++__Vi0) {\n        vlSelf->m[__Vi0] = RESET;\n    }\n}\n";
+        assert_eq!(kept, expected);
+        let zeros = concise(text, ROOT, "salv_symbols", Life::Alone);
+        assert!(
+            zeros.contains("vlSelf->p = 0;"),
+            "not in memory that a constructor may have filled"
+        );
+    }
+
+    #[test]
+    fn a_text_in_quotation_marks_stays_as_it_is() {
+        let text = "void Sx___024root___f(Sx___024root* vlSelf) {\n    auto& vlSelfRef = *vlSelf;\n\
+                    \x20   say(\"vlSelfRef.a\", vlSelfRef.a);\n}\n";
+        assert_eq!(concise(text, ROOT, "salv_symbols", Life::Plain), text);
+    }
+
+    #[test]
+    fn a_class_of_numbers_needs_no_constructor() {
+        let class = |member: &str| {
+            format!(
+                "class alignas(VL_CACHE_LINE_BYTES) {ROOT} final {{\n  public:\n    VL_IN8(i0,0,0);\n    {member}\n    salv_symbols* vlSymsp;\n}};\n"
+            )
+        };
+        for member in [
+            "CData/*0:0*/ a;",
+            "VlUnpacked<VlUnpacked<SData/*9:0*/, 2>, 4> m;",
+            "VlWide<3>/*95:0*/ w;",
+        ] {
+            assert!(is_plain(&class(member), ROOT), "{member}");
+        }
+        for member in
+            ["std::string s;", "VlUnpacked<std::string, 4> s;", "VlQueue<IData/*31:0*/> q;"]
+        {
+            assert!(!is_plain(&class(member), ROOT), "{member}");
+        }
     }
 }

@@ -272,3 +272,129 @@ const CLOCKED: [(&str, &str); 5] = [
         return (__VnbaExecute);",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Verilator 5.49 writes for `always @(posedge i0) o0 <= i1;`, without debug code and logic.
+    const CLOCKED_TEXT: &str = r#"class alignas(VL_CACHE_LINE_BYTES) Sx___024root final {
+    VlUnpacked<QData/*63:0*/, 1> __VactTriggered;
+    VlUnpacked<QData/*63:0*/, 1> __VnbaTriggered;
+};
+void Sx___024root___eval_triggers_vec__act(Sx___024root* vlSelf) {
+    edges(vlSelf);
+}
+bool Sx___024root___trigger_anySet__act(const VlUnpacked<QData/*63:0*/, 1> &in) {
+    IData/*31:0*/ n;
+    n = 0U;
+    do {
+        if (in[n]) {
+            return (1U);
+        }
+        n = ((IData)(1U) + n);
+    } while ((1U > n));
+    return (0U);
+}
+void Sx___024root___eval_nba(Sx___024root* vlSelf) {
+    logic(vlSelf);
+}
+void Sx___024root___trigger_orInto__act_vec_vec(VlUnpacked<QData/*63:0*/, 1> &out, const VlUnpacked<QData/*63:0*/, 1> &in) {
+    IData/*31:0*/ n;
+    n = 0U;
+    do {
+        out[n] = (out[n] | in[n]);
+        n = ((IData)(1U) + n);
+    } while ((0U >= n));
+}
+bool Sx___024root___eval_phase__act(Sx___024root* vlSelf) {
+    salv_symbols* const __restrict vlSymsp VL_ATTR_UNUSED = vlSelf->vlSymsp;
+    auto& vlSelfRef = *vlSelf;
+    Sx___024root___eval_triggers_vec__act(vlSelf);
+    Sx___024root___trigger_orInto__act_vec_vec(vlSelfRef.__VnbaTriggered, vlSelfRef.__VactTriggered);
+    return (0U);
+}
+void Sx___024root___trigger_clear__act(VlUnpacked<QData/*63:0*/, 1> &out) {
+    IData/*31:0*/ n;
+    n = 0U;
+    do {
+        out[n] = 0ULL;
+        n = ((IData)(1U) + n);
+    } while ((1U > n));
+}
+bool Sx___024root___eval_phase__nba(Sx___024root* vlSelf) {
+    salv_symbols* const __restrict vlSymsp VL_ATTR_UNUSED = vlSelf->vlSymsp;
+    auto& vlSelfRef = *vlSelf;
+    CData/*0:0*/ __VnbaExecute;
+    __VnbaExecute = Sx___024root___trigger_anySet__act(vlSelfRef.__VnbaTriggered);
+    if (__VnbaExecute) {
+        Sx___024root___eval_nba(vlSelf);
+        Sx___024root___trigger_clear__act(vlSelfRef.__VnbaTriggered);
+    }
+    return (__VnbaExecute);
+}
+void Sx___024root___eval(Sx___024root* vlSelf) {
+    salv_symbols* const __restrict vlSymsp VL_ATTR_UNUSED = vlSelf->vlSymsp;
+    auto& vlSelfRef = *vlSelf;
+    IData/*31:0*/ __VnbaIterCount;
+    __VnbaIterCount = 0U;
+    do {
+        if (VL_UNLIKELY(((0x000003e8U < __VnbaIterCount)))) {
+            VL_FATAL_MT("module.sv", 48, "", "DIDNOTCONVERGE: NBA region did not converge after '--converge-limit' of 1000 tries");
+        }
+        __VnbaIterCount = ((IData)(1U) + __VnbaIterCount);
+        vlSelfRef.__VactIterCount = 0U;
+        do {
+            if (VL_UNLIKELY(((0x000003e8U < vlSelfRef.__VactIterCount)))) {
+                VL_FATAL_MT("module.sv", 48, "", "DIDNOTCONVERGE: Active region did not converge after '--converge-limit' of 1000 tries");
+            }
+            vlSelfRef.__VactIterCount = ((IData)(1U)
+                                         + vlSelfRef.__VactIterCount);
+            vlSelfRef.__VactPhaseResult = Sx___024root___eval_phase__act(vlSelf);
+        } while (vlSelfRef.__VactPhaseResult);
+        vlSelfRef.__VnbaPhaseResult = Sx___024root___eval_phase__nba(vlSelf);
+    } while (vlSelfRef.__VnbaPhaseResult);
+}
+VL_ATTR_COLD void Sx___024root___eval_settle(Sx___024root* vlSelf) {
+    salv_symbols* const __restrict vlSymsp VL_ATTR_UNUSED = vlSelf->vlSymsp;
+    auto& vlSelfRef = *vlSelf;
+}
+"#;
+
+    fn take_text(text: &str) -> Option<(String, Schedule)> {
+        take(text, "Sx___024root", "salv_symbols")
+    }
+
+    #[test]
+    fn usual_loops_are_taken_out_and_the_logic_stays() {
+        let (rest, schedule) = take_text(CLOCKED_TEXT).expect("the usual loops");
+        assert_eq!(schedule, Schedule { settle: false, inputs: false, clocked: true });
+        assert!(rest.contains("logic(vlSelf)"), "{rest}");
+        assert!(rest.contains("edges(vlSelf)"), "{rest}");
+        assert!(!rest.contains("while"), "{rest}");
+    }
+
+    #[test]
+    fn one_other_word_in_a_loop_keeps_them_all() {
+        for (word, other) in [
+            ("0x000003e8U < __VnbaIterCount", "0x00000064U < __VnbaIterCount"),
+            (
+                "    return (0U);\n}\nvoid Sx___024root___trigger_clear",
+                "    return (1U);\n}\nvoid Sx___024root___trigger_clear",
+            ),
+            ("out[n] = 0ULL;", "out[n] = 1ULL;"),
+            (
+                "VlUnpacked<QData/*63:0*/, 1> __VnbaTriggered;",
+                "VlUnpacked<QData/*63:0*/, 2> __VnbaTriggered;",
+            ),
+            (
+                "VL_ATTR_COLD void Sx___024root___eval_settle",
+                "VL_ATTR_COLD void Sx___024root___eval_other",
+            ),
+        ] {
+            let text = CLOCKED_TEXT.replacen(word, other, 1);
+            assert_ne!(text, CLOCKED_TEXT, "{word}");
+            assert_eq!(take_text(&text), None, "{other}");
+        }
+    }
+}

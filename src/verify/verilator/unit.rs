@@ -90,8 +90,7 @@ const FLAGS: &[&str] = &[
 
 /// What clang needs beside: templates that the header uses are made once and not in each unit (0.2 s of it),
 /// and a Verilator that was unpacked again is the same as before.
-const CLANG_HEADER: &[&str] =
-    &["-fpch-instantiate-templates", "-Xclang", "-fno-pch-timestamp"];
+const CLANG_HEADER: &[&str] = &["-fpch-instantiate-templates", "-Xclang", "-fno-pch-timestamp"];
 
 /// CPU time of one compilation in seconds: a backstop; 64 usual members take 1 s.
 const COMPILE_LIMITS: Limits = Limits { cpu_seconds: 240, memory: 8 << 30 };
@@ -166,9 +165,7 @@ impl Compiler {
         }
         arguments.extend([source.as_str(), "-o", HEADER]);
         let key = cache.key(&["header", runtime, &arguments.join(" ")]);
-        cache.folder(&key, |folder| {
-            self.compile_own("the precompiled header", folder, &arguments)
-        })
+        cache.folder(&key, |folder| self.compile_own("the precompiled header", folder, &arguments))
     }
 
     fn is_clang(&self) -> bool {
@@ -249,11 +246,7 @@ impl Compiler {
         optimise: Optimise,
     ) -> Result<Ended, UnitError> {
         let mut arguments = self.flags();
-        arguments.extend([
-            optimise.flag().into(),
-            "-fvisibility=hidden".into(),
-            "-shared".into(),
-        ]);
+        arguments.extend([optimise.flag().into(), "-fvisibility=hidden".into(), "-shared".into()]);
         let header = &runtime.headers[optimise as usize];
         if self.is_clang() {
             arguments.extend(["-include-pch".into(), header.join(HEADER).display().to_string()]);
@@ -262,11 +255,7 @@ impl Compiler {
             arguments.extend(folders.map(|folder| format!("-I{}", folder.display())));
             arguments.extend(["-include".into(), "salv_unit.h".into()]);
         }
-        arguments.extend([
-            "-o".into(),
-            "unit.so".into(),
-            "unit.cpp".into(),
-        ]);
+        arguments.extend(["-o".into(), "unit.so".into(), "unit.cpp".into()]);
         Ok(process::run(&self.cxx, &arguments, &[], folder, COMPILE_LIMITS)?)
     }
 }
