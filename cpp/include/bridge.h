@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "rust/cxx.h"
 #include "salv_model.h"
@@ -25,6 +26,17 @@ public:
 
 private:
     void* handle_;
+};
+
+/// Where a port lies in the root object, and where in a row.
+struct Place {
+    std::uint32_t offset;
+    /// Bytes in the root object.
+    std::uint32_t bytes;
+    /// Words in a row.
+    std::uint32_t words;
+    /// Bits of the last word that are the port's.
+    std::uint64_t mask;
 };
 
 /// A module of a unit.
@@ -52,6 +64,8 @@ public:
 
 private:
     const ModelTable* table_;
+    std::vector<Place> inputs_;
+    std::vector<Place> outputs_;
     std::uint32_t input_words_ = 0;
     std::uint32_t output_words_ = 0;
 };

@@ -12,7 +12,7 @@
 
 namespace salv {
 
-constexpr std::uint32_t MODEL_ABI = 2;
+constexpr std::uint32_t MODEL_ABI = 3;
 
 /// Where a port lies in the root object.
 struct Port {
@@ -24,7 +24,18 @@ struct Port {
 /// class; a pointer to a class is passed as any pointer is on the machines that Verilator supports.
 using Step = void (*)(void* root);
 
+/// Logic that runs when its word of triggers is not 0.
+struct Region {
+    /// Null if the module has none.
+    Step body;
+    /// Where the word lies in the root object.
+    std::uint32_t triggers;
+};
+
 /// One compiled module.
+///
+/// Most modules leave the loops around their logic to the runtime: then `eval_settle` and `eval` are null and
+/// the regions say what is to be run (`salv_settle`, `salv_eval`).
 struct ModelTable {
     std::uint32_t abi;
     std::uint32_t inputs;
@@ -34,16 +45,29 @@ struct ModelTable {
     std::uint32_t align;
     /// Leading bytes of the root object that hold state; 0 if state lies elsewhere too.
     std::uint32_t state_size;
+    /// Where the root object keeps its symbol table, if `create` is null.
+    std::uint32_t symbols;
     /// The inputs, then the outputs.
     const Port* ports;
-    /// Builds the model in `memory`, with its values at power-up, and returns its root object.
+    /// Builds the model in `memory`, with its values at power-up, and returns its root object. Null for most:
+    /// then zeroed memory is a root object, to which `reset` gives its values at power-up, and nothing is to
+    /// be destroyed.
     void* (*create)(void* memory);
+    Step reset;
     void (*destroy)(void* memory);
-    /// Static initialisers, `initial` blocks, the first settling; then evaluation after each change.
+    /// Static initialisers and `initial` blocks; null if there are none.
     Step eval_static;
     Step eval_initial;
+    /// The first settling, and evaluation after each change, with Verilator's own loops.
     Step eval_settle;
     Step eval;
+    /// Logic that settles once at the start, and logic that follows the inputs.
+    Region settle;
+    Region follow;
+    /// Sees what edges there were, into the word at `edges`; and logic that follows them.
+    Step triggers;
+    std::uint32_t edges;
+    Region clocked;
 };
 
 /// Why a run ended.
@@ -80,6 +104,12 @@ bool salv_loop_limit();
 std::uint32_t salv_power_up_i(int bits, std::uint64_t salt);
 std::uint64_t salv_power_up_q(int bits, std::uint64_t salt);
 std::uint32_t* salv_power_up_w(int bits, std::uint32_t* words, std::uint64_t salt);
+/// Builds a model in zeroed memory and returns its root object.
+void* salv_create(const salv::ModelTable& table, void* memory);
+/// Runs a model's static initialisers and `initial` blocks and lets it settle.
+void salv_settle(const salv::ModelTable& table, void* root);
+/// Evaluates a model after a change.
+void salv_eval(const salv::ModelTable& table, void* root);
 }
 
 #endif

@@ -19,6 +19,9 @@ namespace {
 struct Runtime {
     void (*set_power_up)(PowerUp, std::uint64_t) = nullptr;
     Stop (*guard)(void (*)(void*), void*) = nullptr;
+    void* (*create)(const ModelTable&, void*) = nullptr;
+    void (*settle)(const ModelTable&, void*) = nullptr;
+    void (*eval)(const ModelTable&, void*) = nullptr;
     std::uint64_t* ticks = nullptr;
     std::uint64_t* ticks_max = nullptr;
 };
@@ -41,7 +44,7 @@ void find(void* handle, const char* symbol, T& place) {
 std::uint32_t words_of(std::uint32_t width) { return (width + 63) / 64; }
 
 /// Bytes that Verilator keeps for a port.
-std::size_t bytes_of(std::uint32_t width) {
+std::uint32_t bytes_of(std::uint32_t width) {
     if (width <= 8) return 1;
     if (width <= 16) return 2;
     if (width <= 32) return 4;
@@ -55,14 +58,30 @@ void uncounted() {
     *runtime.ticks_max = ~std::uint64_t{0};
 }
 
-/// Copies a port of `width` bits: nearly all fit a word, and a call for one byte would cost more than it.
-inline void copy(void* to, const void* from, std::uint32_t width) {
-    switch (width <= 64 ? bytes_of(width) : 0) {
-    case 1: std::memcpy(to, from, 1); break;
-    case 2: std::memcpy(to, from, 2); break;
-    case 4: std::memcpy(to, from, 4); break;
-    case 8: std::memcpy(to, from, 8); break;
-    default: std::memcpy(to, from, bytes_of(width));
+/// Reads a port of up to 64 bits, of which no more than `mask` are the port's.
+inline std::uint64_t load(const void* from, const Place& place) {
+    // A number is read as a whole: to put bytes into a word and read that stalls the processor.
+    const void* const port = static_cast<const char*>(from) + place.offset;
+    std::uint8_t byte;
+    std::uint16_t half;
+    std::uint32_t word;
+    std::uint64_t all;
+    switch (place.bytes) {
+    case 1: std::memcpy(&byte, port, 1); return byte & place.mask;
+    case 2: std::memcpy(&half, port, 2); return half & place.mask;
+    case 4: std::memcpy(&word, port, 4); return word & place.mask;
+    default: std::memcpy(&all, port, 8); return all & place.mask;
+    }
+}
+
+/// Writes a port of up to 64 bits.
+inline void store(void* to, const Place& place, std::uint64_t value) {
+    void* const port = static_cast<char*>(to) + place.offset;
+    switch (place.bytes) {
+    case 1: std::memcpy(port, &value, 1); break;
+    case 2: std::memcpy(port, &value, 2); break;
+    case 4: std::memcpy(port, &value, 4); break;
+    default: std::memcpy(port, &value, 8);
     }
 }
 
@@ -76,7 +95,7 @@ public:
         std::memset(memory_, 0, size);
         runtime.set_power_up(static_cast<PowerUp>(start.kind), start.seed);
         uncounted();
-        root_ = table.create(memory_);
+        root_ = runtime.create(table, memory_);
     }
     Instance(Instance&& other) noexcept
         : table_{other.table_}, memory_{other.memory_}, root_{other.root_} {
@@ -88,31 +107,32 @@ public:
         if (!memory_) return;
         // A destructor runs while a run that looped is being left: it must not be stopped too.
         uncounted();
-        table_.destroy(memory_);
+        if (table_.destroy) table_.destroy(memory_);
         std::free(memory_);
     }
 
-    void drive(const std::uint64_t* row) {
-        for (std::uint32_t i = 0; i < table_.inputs; ++i) {
-            const Port& port = table_.ports[i];
-            copy(static_cast<char*>(root_) + port.offset, row, port.width);
-            row += words_of(port.width);
+    void drive(const std::vector<Place>& places, const std::uint64_t* row) {
+        for (const Place& place : places) {
+            if (place.words == 1) {
+                store(root_, place, *row);
+            } else {
+                std::memcpy(static_cast<char*>(root_) + place.offset, row, place.bytes);
+            }
+            row += place.words;
         }
     }
-    void start() {
-        table_.eval_static(root_);
-        table_.eval_initial(root_);
-        table_.eval_settle(root_);
-    }
-    void eval() { table_.eval(root_); }
-    void sample(std::uint64_t* row) const {
-        for (std::uint32_t i = 0; i < table_.outputs; ++i) {
-            const Port& port = table_.ports[table_.inputs + i];
-            const std::uint32_t words = words_of(port.width);
-            row[words - 1] = 0;
-            copy(row, static_cast<const char*>(root_) + port.offset, port.width);
-            if (port.width % 64) row[words - 1] &= (std::uint64_t{1} << (port.width % 64)) - 1;
-            row += words;
+    void start() { runtime.settle(table_, root_); }
+    void eval() { runtime.eval(table_, root_); }
+    void sample(const std::vector<Place>& places, std::uint64_t* row) const {
+        for (const Place& place : places) {
+            if (place.words == 1) {
+                *row = load(root_, place);
+            } else {
+                row[place.words - 1] = 0;
+                std::memcpy(row, static_cast<const char*>(root_) + place.offset, place.bytes);
+                row[place.words - 1] &= place.mask;
+            }
+            row += place.words;
         }
     }
     bool same_state(const Instance& other) const {
@@ -131,11 +151,13 @@ constexpr std::size_t STEPS_OF_ALL = 64;
 /// What one run works on; passed through the guard.
 struct Run {
     const ModelTable& table;
+    const std::vector<Place>& inputs;
+    const std::vector<Place>& outputs;
     std::size_t input_words;
     std::size_t output_words;
     rust::Slice<const Start> starts;
     rust::Slice<const std::uint64_t> rows;
-    rust::Slice<std::uint64_t> outputs;
+    rust::Slice<std::uint64_t> values;
     std::uint64_t* defined;
     const Bounds& bounds;
     std::uint64_t ticks = 0;
@@ -155,13 +177,13 @@ void counted(Run& run, Body body) {
 /// Takes the instances' outputs into row `step`: values of the first, and the bits in which all agree.
 void sample(const Run& run, const std::vector<Instance>& instances, std::size_t step,
             std::vector<std::uint64_t>& other) {
-    std::uint64_t* const value = run.outputs.data() + step * run.output_words;
-    instances[0].sample(value);
+    std::uint64_t* const value = run.values.data() + step * run.output_words;
+    instances[0].sample(run.outputs, value);
     if (!run.defined) return;
     std::uint64_t* const defined = run.defined + step * run.output_words;
     for (std::size_t w = 0; w < run.output_words; ++w) defined[w] = ~std::uint64_t{0};
     for (std::size_t i = 1; i < instances.size(); ++i) {
-        instances[i].sample(other.data());
+        instances[i].sample(run.outputs, other.data());
         for (std::size_t w = 0; w < run.output_words; ++w) defined[w] &= ~(other[w] ^ value[w]);
     }
 }
@@ -182,7 +204,7 @@ bool unchanged(const Run& run, std::size_t row) {
 
 void repeat(const Run& run, std::size_t step) {
     const std::size_t size = run.output_words * 8;
-    std::uint64_t* const value = run.outputs.data() + step * run.output_words;
+    std::uint64_t* const value = run.values.data() + step * run.output_words;
     std::memcpy(value, value - run.output_words, size);
     if (!run.defined) return;
     std::uint64_t* const defined = run.defined + step * run.output_words;
@@ -191,13 +213,13 @@ void repeat(const Run& run, std::size_t step) {
 
 void run_body(void* argument) {
     Run& run = *static_cast<Run*>(argument);
-    const std::size_t steps = run.outputs.size() / run.output_words;
+    const std::size_t steps = run.values.size() / run.output_words;
     std::vector<std::uint64_t> other(run.output_words);
     std::vector<Instance> instances;
     instances.reserve(run.starts.size());
     for (const Start& start : run.starts) {
         instances.emplace_back(run.table, start);
-        instances.back().drive(run.rows.data());
+        instances.back().drive(run.inputs, run.rows.data());
         counted(run, [&] { instances.back().start(); });
         counted(run, [&] { instances.back().eval(); });
     }
@@ -211,7 +233,7 @@ void run_body(void* argument) {
             continue;
         }
         for (Instance& instance : instances) {
-            instance.drive(run.rows.data() + row * run.input_words);
+            instance.drive(run.inputs, run.rows.data() + row * run.input_words);
             counted(run, [&] { instance.eval(); });
         }
         sample(run, instances, step, other);
@@ -220,9 +242,19 @@ void run_body(void* argument) {
     }
 }
 
-std::uint32_t sum_words(const Port* ports, std::uint32_t count) {
+std::vector<Place> places(const Port* ports, std::uint32_t count) {
+    std::vector<Place> result;
+    for (const Port* port = ports; port != ports + count; ++port) {
+        const std::uint32_t rest = port->width % 64;
+        const std::uint64_t mask = rest ? (std::uint64_t{1} << rest) - 1 : ~std::uint64_t{0};
+        result.push_back({port->offset, bytes_of(port->width), words_of(port->width), mask});
+    }
+    return result;
+}
+
+std::uint32_t sum_words(const std::vector<Place>& places) {
     std::uint32_t words = 0;
-    for (std::uint32_t i = 0; i < count; ++i) words += words_of(ports[i].width);
+    for (const Place& place : places) words += place.words;
     return words;
 }
 
@@ -236,8 +268,10 @@ rust::Vec<std::uint32_t> widths(const Port* ports, std::uint32_t count) {
 
 Model::Model(const ModelTable* table)
     : table_{table},
-      input_words_{sum_words(table->ports, table->inputs)},
-      output_words_{sum_words(table->ports + table->inputs, table->outputs)} {}
+      inputs_{places(table->ports, table->inputs)},
+      outputs_{places(table->ports + table->inputs, table->outputs)},
+      input_words_{sum_words(inputs_)},
+      output_words_{sum_words(outputs_)} {}
 
 rust::Vec<std::uint32_t> Model::input_widths() const {
     return widths(table_->ports, table_->inputs);
@@ -249,8 +283,9 @@ rust::Vec<std::uint32_t> Model::output_widths() const {
 
 std::uint8_t Model::run(Start start, rust::Slice<const std::uint64_t> rows,
                         rust::Slice<std::uint64_t> outputs, Bounds bounds) const {
-    Run run{*table_, input_words_, output_words_, rust::Slice<const Start>{&start, 1},
-            rows,    outputs,      nullptr,       bounds};
+    const rust::Slice<const Start> starts{&start, 1};
+    Run run{*table_, inputs_, outputs_, input_words_, output_words_, starts,
+            rows,    outputs, nullptr,  bounds};
     return static_cast<std::uint8_t>(runtime.guard(run_body, &run));
 }
 
@@ -258,8 +293,8 @@ std::uint8_t Model::run_defined(rust::Slice<const Start> starts,
                                 rust::Slice<const std::uint64_t> rows,
                                 rust::Slice<std::uint64_t> outputs,
                                 rust::Slice<std::uint64_t> defined, Bounds bounds) const {
-    Run run{*table_, input_words_, output_words_,  starts,
-            rows,    outputs,      defined.data(), bounds};
+    Run run{*table_, inputs_, outputs_,       input_words_, output_words_, starts,
+            rows,    outputs, defined.data(), bounds};
     return static_cast<std::uint8_t>(runtime.guard(run_body, &run));
 }
 
@@ -268,6 +303,9 @@ void load_runtime(rust::Str path) {
     if (!handle) fail("cannot load the runtime");
     find(handle, "salv_set_power_up", runtime.set_power_up);
     find(handle, "salv_guard", runtime.guard);
+    find(handle, "salv_create", runtime.create);
+    find(handle, "salv_settle", runtime.settle);
+    find(handle, "salv_eval", runtime.eval);
     find(handle, "salv_ticks", runtime.ticks);
     find(handle, "salv_ticks_max", runtime.ticks_max);
 }

@@ -46,6 +46,34 @@ std::uint64_t draw(std::uint64_t salt) {
     return power_up_kind == salv::PowerUp::Complement ? ~value : value;
 }
 
+/// Evaluations in a row after which a model does not settle: Verilator's `--converge-limit`.
+constexpr int CONVERGE_MAX = 1000;
+
+std::uint64_t& word(void* root, std::uint32_t place) {
+    return *reinterpret_cast<std::uint64_t*>(static_cast<char*>(root) + place);
+}
+
+/// Runs a region whose one trigger is that it is its turn: a second look would find nothing.
+void run_once(const salv::Region& region, void* root) {
+    word(root, region.triggers) = 1;
+    region.body(root);
+    word(root, region.triggers) = 0;
+}
+
+/// Runs the logic that edges start until there are no more edges.
+void run_clocked(const salv::ModelTable& table, void* root) {
+    std::uint64_t& edges = word(root, table.edges);
+    std::uint64_t& triggers = word(root, table.clocked.triggers);
+    for (int turn = 0;; ++turn) {
+        if (turn > CONVERGE_MAX) throw salv::Stopped{salv::Stop::NotSettled};
+        table.triggers(root);
+        triggers |= edges;
+        if (!triggers) return;
+        table.clocked.body(root);
+        triggers = 0;
+    }
+}
+
 std::uint64_t mask(int bits) { return bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1; }
 
 }  // namespace
@@ -78,6 +106,27 @@ void salv_set_power_up(salv::PowerUp kind, std::uint64_t seed) {
     power_up_kind = kind;
     power_up_seed = seed;
     power_up_draws = 0;
+}
+
+void* salv_create(const salv::ModelTable& table, void* memory) {
+    if (table.create) return table.create(memory);
+    salv_symbols* const symbols = &salv_symbol_table;
+    std::memcpy(static_cast<char*>(memory) + table.symbols, &symbols, sizeof(symbols));
+    table.reset(memory);
+    return memory;
+}
+
+void salv_settle(const salv::ModelTable& table, void* root) {
+    if (table.eval_static) table.eval_static(root);
+    if (table.eval_initial) table.eval_initial(root);
+    if (table.eval_settle) table.eval_settle(root);
+    if (table.settle.body) run_once(table.settle, root);
+}
+
+void salv_eval(const salv::ModelTable& table, void* root) {
+    if (table.eval) return table.eval(root);
+    if (table.follow.body) run_once(table.follow, root);
+    if (table.triggers) run_clocked(table, root);
 }
 
 /// Calls `body(argument)` and says how it ended. Generated code runs nowhere else.

@@ -47,7 +47,7 @@ pub struct Arguments {
     #[arg(long)]
     threads: Option<usize>,
     /// Candidates in one build
-    #[arg(long, default_value_t = 128, hide = true)]
+    #[arg(long, default_value_t = 256, hide = true)]
     batch: usize,
     /// Continue a run that ended early
     #[arg(long)]
@@ -120,7 +120,7 @@ pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Worker
     for gap in Cover::find()?.gaps() {
         eprintln!("warning: candidates are not wholly shut in on this machine: {gap}");
     }
-    let cache = Cache::open(folder)?.limited(CACHE_SIZE_MAX)?;
+    let cache = Cache::open(folder)?.with_memory(tools.memory.clone()).limited(CACHE_SIZE_MAX)?;
     let workers = Workers {
         program: std::env::current_exe().context("failed to find this program's own file")?,
         folder: folder.to_path_buf(),

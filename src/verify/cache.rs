@@ -13,6 +13,7 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub struct Cache {
     root: PathBuf,
+    memory: Option<PathBuf>,
     scratches: AtomicU64,
     /// Bytes of all entries that a run may leave, and those that were kept since it was last looked at.
     size_max: u64,
@@ -63,7 +64,14 @@ impl Cache {
             fs::create_dir_all(&path).map_err(|source| error(&path, source))?;
         }
         let (scratches, kept) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Cache { root: root.to_path_buf(), scratches, size_max: u64::MAX, kept })
+        let (root, memory) = (root.to_path_buf(), None);
+        Ok(Cache { root, memory, scratches, size_max: u64::MAX, kept })
+    }
+
+    /// The cache with a folder, `memory`, for scratch folders that never reach a disk: for programs that write
+    /// many small files, of which nothing is kept as it is.
+    pub fn with_memory(self, memory: Option<PathBuf>) -> Cache {
+        Cache { memory, ..self }
     }
 
     /// The cache with a limit: the oldest entries go, now and whenever a quarter as much was added.
@@ -128,9 +136,18 @@ impl Cache {
 
     /// A fresh empty folder.
     pub fn scratch(&self) -> Result<Scratch, CacheError> {
+        self.scratch_in(&self.root.join("scratch"))
+    }
+
+    /// A fresh empty folder in memory, if there is a place for it. It may be full sooner than a disk is.
+    pub fn memory_scratch(&self) -> Option<Scratch> {
+        self.scratch_in(self.memory.as_deref()?).ok()
+    }
+
+    fn scratch_in(&self, parent: &Path) -> Result<Scratch, CacheError> {
         loop {
             let number = self.scratches.fetch_add(1, Ordering::Relaxed);
-            let path = self.root.join("scratch").join(format!("{}-{number}", std::process::id()));
+            let path = parent.join(format!("{}-{number}", std::process::id()));
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(Scratch(path)),
                 // Left from a killed run, or in use: on another machine that shares the cache, or in another
@@ -174,7 +191,11 @@ impl Cache {
                 size -= bytes;
             }
         }
-        for (time, path, _) in list(&self.root.join("scratch"))? {
+        let mut scratches = list(&self.root.join("scratch"))?;
+        if let Some(memory) = &self.memory {
+            scratches.extend(list(memory)?);
+        }
+        for (time, path, _) in scratches {
             let age = SystemTime::now().duration_since(time).unwrap_or_default();
             if age.as_secs() > SCRATCH_AGE_MAX_SECONDS {
                 let _ = fs::remove_dir_all(path);

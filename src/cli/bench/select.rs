@@ -14,7 +14,7 @@ use crate::cli::tools::Tools;
 use crate::cli::verify::open_in;
 use crate::problem::Problem;
 use crate::verify::backend::Task;
-use crate::verify::cache::Cache;
+use crate::verify::cache::{Cache, CacheError, Scratch};
 use crate::verify::icarus::{Case, Icarus, Outcome, PREFIX, rename};
 use crate::verify::run::{self, Parallelism, Run, task_of};
 use crate::verify::stimulus::Config;
@@ -55,10 +55,17 @@ pub struct Bench<'a> {
 }
 
 /// Candidates in one build, as in `salv verify`.
-pub const BATCH: usize = 128;
+pub const BATCH: usize = 256;
 
 /// Vectors of the trial of a row: enough to tell a design that is slow from a process that is slow to start.
 const VECTORS_OF_TRIAL: u32 = 64;
+
+impl Bench<'_> {
+    /// A folder for one run of Icarus: in memory, as the other way's are, where there is room.
+    pub fn scratch(&self) -> Result<Scratch, CacheError> {
+        self.cache.memory_scratch().map_or_else(|| self.cache.scratch(), Ok)
+    }
+}
 
 impl<'a> Judge<'a> {
     /// Opens the backend with its cache in `folder`.
@@ -123,7 +130,7 @@ pub fn select(
     let config = Config { seed: bench.seed, vectors: VECTORS_OF_TRIAL, ..Config::default() };
     let mut kept = Vec::new();
     let mut aside = BTreeMap::new();
-    for part in order.chunks(2 * BATCH) {
+    for part in order.chunks(BATCH) {
         if kept.len() == rows {
             break;
         }
@@ -169,7 +176,7 @@ fn try_row(
         Ok(case) => case,
         Err(reason) => return Ok(Err(reason)),
     };
-    let scratch = bench.cache.scratch()?;
+    let scratch = bench.scratch()?;
     let ran = bench.icarus.run(&case, VECTORS_OF_TRIAL, bench.seed as u32, scratch.path())?;
     Ok(match ran.outcome {
         Outcome::Counted(_) => Ok(Row { candidate: candidate.clone(), case, trial: ran.simulate }),

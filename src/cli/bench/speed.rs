@@ -89,7 +89,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let tools = arguments.backend.tools()?;
     let icarus = icarus()?;
     let problems = problem::load(&arguments.problems)?;
-    let cache = Cache::open(&tools.cache.join("bench"))?;
+    let cache = Cache::open(&tools.cache.join("bench"))?.with_memory(tools.memory.clone());
     // Only scratch folders of killed runs are there to be removed.
     cache.prune(0)?;
     let bench = Bench { icarus: &icarus, cache: &cache, threads, seed: arguments.seed };
@@ -216,7 +216,7 @@ fn measure(
         })?;
         let ran = clock(&mut theirs, || {
             in_parallel(bench.threads, chunk, |row| {
-                let scratch = bench.cache.scratch()?;
+                let scratch = bench.scratch()?;
                 Ok(bench.icarus.run(&row.case, vectors, bench.seed as u32, scratch.path())?)
             })
         })?;

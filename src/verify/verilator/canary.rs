@@ -22,7 +22,10 @@ const WRONG: &str = "module canary(input [3:0] a, output [3:0] y); assign y = a;
 /// Fails unless Verilator takes the canary now.
 pub(super) fn check(backend: &Verilator) -> Result<(), Failure> {
     let prefix = verilate::prefix(GOLDEN, &interface(), TOP);
-    match backend.verilate_once(&module(GOLDEN), &interface(), &prefix, VERILATE_LIMITS)? {
+    let scratch = backend.cache.scratch()?;
+    let made =
+        backend.verilate_in(&scratch, &module(GOLDEN), &interface(), &prefix, VERILATE_LIMITS)?;
+    match made {
         Ok(_) => Ok(()),
         Err(message) => Err(failure(backend, message)),
     }

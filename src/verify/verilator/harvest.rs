@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::schedule::{self, Schedule, head, identifier, items};
 use crate::design::{Direction, Interface};
 
 /// A module as C++ text for a unit, with the symbol of its table.
@@ -32,7 +33,7 @@ pub struct Member {
 pub const MEMBER_SIZE_MAX: usize = 8 << 20;
 
 /// Changes when the text that [`harvest`] makes changes for the same input.
-pub const REVISION: &str = "5";
+pub const REVISION: &str = "6";
 
 /// The symbol of the table of the module with that prefix.
 pub fn symbol(prefix: &str) -> String {
@@ -72,8 +73,22 @@ pub fn harvest(folder: &Path, prefix: &str, golden: &Interface) -> Result<Member
     if alone {
         text = without_life(&text, prefix, &root);
     }
+    let symbols = if alone { "salv_symbols".into() } else { format!("{prefix}__Syms") };
+    let schedule = schedule::take(&text, &root, &symbols);
+    let schedule = schedule.map(|(rest, schedule)| {
+        text = rest;
+        schedule
+    });
+    let life = match alone {
+        true if is_plain(&text, &root) => Life::Plain,
+        true => Life::Alone,
+        false => Life::InTable,
+    };
+    let text = concise(&text, &root, &symbols, life);
+    let (mut text, empty) = without_empty(&text, &root);
     let symbol = symbol(prefix);
-    let _ = write!(text, "{}", table(&symbol, prefix, &root, golden, alone));
+    let model = Model { symbol: &symbol, prefix, root: &root, life, schedule, empty };
+    text += &model.table(golden);
     let text = economical(&text, &root);
     if text.len() > MEMBER_SIZE_MAX {
         return Err(HarvestError::TooLarge(text.len()));
@@ -178,17 +193,7 @@ fn economical(text: &str, root: &str) -> String {
     }
     let mut shared: Vec<(&str, String)> = Vec::new();
     let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        let line = rest.lines().next().unwrap_or_default();
-        let name = head(line, root);
-        let length = if name.is_some() && line.ends_with('{') {
-            rest.find("\n}\n").map_or(rest.len(), |at| at + 3)
-        } else {
-            rest.len().min(line.len() + 1)
-        };
-        let (item, after) = rest.split_at(length);
-        rest = after;
+    for (name, item) in items(text, root) {
         match name {
             Some(name) if uses.get(name) == heads.get(name) => {}
             Some(name) if item.ends_with("}\n") && item.matches(root).count() == 1 => {
@@ -207,70 +212,211 @@ fn economical(text: &str, root: &str) -> String {
     kept
 }
 
-/// The name of the function that `line` declares or begins to define, on one line as Verilator writes it.
-fn head<'a>(line: &'a str, root: &str) -> Option<&'a str> {
-    let line = line.strip_prefix("VL_ATTR_COLD ").unwrap_or(line);
-    let rest = line.strip_prefix("void ").or_else(|| line.strip_prefix("bool "))?;
-    let whole = rest.ends_with(';') || rest.ends_with('{');
-    let name = identifier(rest);
-    let function = rest[name.len()..].starts_with('(') && name.starts_with(root);
-    (function && whole).then_some(name)
+/// How an object of a module begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// Zeroed memory is an object; the runtime sets what it needs.
+    Plain,
+    /// A root object by itself, with members that have constructors, such as strings.
+    Alone,
+    /// A root object inside the symbol table that Verilator wrote.
+    InTable,
 }
 
-fn identifier(text: &str) -> &str {
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    &text[..end.unwrap_or(text.len())]
-}
+/// Types of members that need no constructor.
+const PLAIN: &[&str] =
+    &["VL_IN", "VL_OUT", "CData/*", "SData/*", "IData/*", "QData/*", "VlWide<", "VlUnpacked<"];
 
-/// The table by which the bridge finds everything else.
-fn table(symbol: &str, prefix: &str, root: &str, golden: &Interface, alone: bool) -> String {
-    let places = |letter: char, inputs: bool| {
-        let widths = golden.ports.iter().filter(|p| (p.direction == Direction::Input) == inputs);
-        let place = |(i, p): (usize, &crate::design::Port)| {
-            format!("{{offsetof({root}, {letter}{i}), {}}}", p.width)
-        };
-        widths.enumerate().map(place).collect::<Vec<String>>()
+/// Whether the members of the class, before `vlSymsp`, are numbers and arrays of numbers.
+fn is_plain(text: &str, root: &str) -> bool {
+    let class = format!("class alignas(VL_CACHE_LINE_BYTES) {root} final {{\n");
+    let Some(at) = text.find(&class) else { return false };
+    let lines = text[at + class.len()..].lines().map(str::trim);
+    let members = lines.skip_while(|line| *line == "public:");
+    let mut members = members.take_while(|line| !line.ends_with(" vlSymsp;"));
+    let nested = |line: &str| {
+        let last = line.rfind('<').map_or(line, |at| &line[at + 1..]);
+        line.starts_with("VlUnpacked<")
+            && !PLAIN[2..6].iter().any(|plain| last.starts_with(plain))
+            && !line.contains("VlWide<")
     };
-    let (inputs, outputs) = (places('i', true), places('o', false));
-    let ports = [inputs.as_slice(), outputs.as_slice()].concat().join(", ");
-    let life = if alone { life_alone(symbol, root) } else { life_with_table(symbol, prefix) };
-    let kept = if alone { root.to_owned() } else { format!("{prefix}__Syms") };
-    let state = if alone { format!("offsetof({root}, vlSymsp)") } else { "0".into() };
-    let steps = ["eval_static", "eval_initial", "eval_settle", "eval"];
-    let heads: String =
-        steps.iter().map(|step| format!("void {root}___{step}({root}*);\n")).collect();
-    let steps = steps.map(|step| format!("(salv::Step)&{root}___{step}")).join(", ");
-    format!(
-        "{heads}{life}static const salv::Port {symbol}_ports[] = {{{ports}}};\n\
-         extern \"C\" __attribute__((visibility(\"default\"))) const salv::ModelTable {symbol} = {{\n\
-         salv::MODEL_ABI, {}, {}, sizeof({kept}), alignof({kept}), {state}, {symbol}_ports,\n\
-         {symbol}_create, {symbol}_destroy, {steps} }};\n",
-        inputs.len(),
-        outputs.len(),
-    )
+    members.all(|line| PLAIN.iter().any(|plain| line.starts_with(plain)) && !nested(line))
 }
 
-/// A root object by itself; members such as strings have constructors of their own.
-fn life_alone(symbol: &str, root: &str) -> String {
-    format!(
-        "void {root}___ctor_var_reset({root}*);\n\
-         static void* {symbol}_create(void* memory) {{\n\
-         {root}* const root = new (memory) {root};\n\
-         root->vlSymsp = &salv_symbol_table;\n\
-         {root}___ctor_var_reset(root);\n\
-         return root; }}\n\
-         static void {symbol}_destroy(void* memory) {{ static_cast<{root}*>(memory)->~{root}(); }}\n"
-    )
+/// Leaves out of each function what does nothing: aliases that are not used, an attribute that makes a second
+/// section of code, and zeros that are written to zeroed memory.
+fn concise(text: &str, root: &str, symbols: &str, life: Life) -> String {
+    let table =
+        format!("    {symbols}* const __restrict vlSymsp VL_ATTR_UNUSED = vlSelf->vlSymsp;\n");
+    let mut kept = String::with_capacity(text.len());
+    for (name, item) in items(text, root) {
+        let Some(name) = name else {
+            kept.push_str(item);
+            continue;
+        };
+        let mut item = item.replacen("VL_ATTR_COLD ", "", 1);
+        if item.matches("vlSymsp").count() == 2 {
+            item = item.replacen(&table, "", 1);
+        }
+        // A text in quotation marks is not to be changed.
+        if item.contains(ALIAS) && !item.contains('"') {
+            item = without_alias(&item.replacen(ALIAS, "", 1));
+        }
+        if life == Life::Plain && name.ends_with("___ctor_var_reset") {
+            item = without_zeros(&item);
+        }
+        kept.push_str(&item);
+    }
+    kept
 }
 
-/// A root object inside the symbol table that Verilator wrote.
-fn life_with_table(symbol: &str, prefix: &str) -> String {
-    let table = format!("{prefix}__Syms");
-    format!(
-        "static void* {symbol}_create(void* memory) {{\n\
-         return &(new (memory) {table}(Verilated::threadContextp(), \"salv\", nullptr))->TOP; }}\n\
-         static void {symbol}_destroy(void* memory) {{ static_cast<{table}*>(memory)->~{table}(); }}\n"
-    )
+const ALIAS: &str = "    auto& vlSelfRef = *vlSelf;\n";
+
+/// Writes `vlSelf->` for the alias.
+fn without_alias(function: &str) -> String {
+    let mut kept = String::with_capacity(function.len());
+    let mut rest = function;
+    while let Some(at) = rest.find("vlSelfRef.") {
+        let (before, after) = rest.split_at(at);
+        kept.push_str(before);
+        let inside = before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        kept.push_str(if inside { "vlSelfRef." } else { "vlSelf->" });
+        rest = &after["vlSelfRef.".len()..];
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// Drops `vlSelf->NAME = 0;` and the loop that does it for an array.
+fn without_zeros(function: &str) -> String {
+    let zero = |line: &str| {
+        let place = line.trim().strip_prefix("vlSelf->").and_then(|l| l.strip_suffix(" = 0;"));
+        place.is_some_and(|place| {
+            let name = identifier(place);
+            name == place || place[name.len()..] == *"[__Vi0]"
+        })
+    };
+    let mut kept = String::new();
+    let lines: Vec<&str> = function.lines().collect();
+    let mut at = 0;
+    while at < lines.len() {
+        let loops = lines[at].trim().starts_with("for (int __Vi0 = 0; ");
+        if loops
+            && lines.get(at + 1).is_some_and(|l| zero(l))
+            && lines.get(at + 2) == Some(&"    }")
+        {
+            at += 3;
+            continue;
+        }
+        if !zero(lines[at]) {
+            kept.push_str(lines[at]);
+            kept.push('\n');
+        }
+        at += 1;
+    }
+    kept
+}
+
+/// Steps of the table that may be empty functions, which are then left out.
+const MAY_BE_EMPTY: [&str; 2] = ["eval_static", "eval_initial"];
+
+/// Drops functions of [`MAY_BE_EMPTY`] that are; returns which.
+fn without_empty(text: &str, root: &str) -> (String, Vec<&'static str>) {
+    let is_empty =
+        |step: &&str| text.contains(&format!("void {root}___{step}({root}* vlSelf) {{\n}}\n"));
+    let empty: Vec<&str> = MAY_BE_EMPTY.into_iter().filter(is_empty).collect();
+    let dropped = |name: &str| {
+        name.strip_prefix(root)
+            .and_then(|n| n.strip_prefix("___"))
+            .is_some_and(|n| empty.contains(&n))
+    };
+    let kept = items(text, root).filter(|(name, _)| !name.is_some_and(dropped));
+    (kept.map(|(_, item)| item).collect(), empty)
+}
+
+/// What the table of a module is made from.
+struct Model<'a> {
+    symbol: &'a str,
+    prefix: &'a str,
+    root: &'a str,
+    life: Life,
+    schedule: Option<Schedule>,
+    empty: Vec<&'static str>,
+}
+
+impl Model<'_> {
+    /// The table by which the bridge finds everything else.
+    fn table(&self, golden: &Interface) -> String {
+        let Model { symbol, root, life, .. } = self;
+        let (inputs, outputs) = (self.ports(golden, 'i', true), self.ports(golden, 'o', false));
+        let ports = [inputs.as_slice(), outputs.as_slice()].concat().join(", ");
+        let kept = match life {
+            Life::InTable => format!("{}__Syms", self.prefix),
+            Life::Plain | Life::Alone => (*root).to_owned(),
+        };
+        let place = format!("offsetof({root}, vlSymsp)");
+        let (state, symbols) = if *life == Life::InTable { ("0", "0") } else { (&*place, &*place) };
+        let (life, create) = self.life();
+        let step = |name: &str| {
+            if self.empty.contains(&name) {
+                return "nullptr".to_owned();
+            }
+            format!("(salv::Step)&{root}___{name}")
+        };
+        let (settle, eval, entries) = match self.schedule {
+            Some(schedule) => ("nullptr".into(), "nullptr".into(), schedule.entries(root)),
+            None => (
+                step("eval_settle"),
+                step("eval"),
+                "{nullptr, 0}, {nullptr, 0}, nullptr, 0, {nullptr, 0}".into(),
+            ),
+        };
+        let (initial, first) = (step("eval_static"), step("eval_initial"));
+        format!(
+            "{life}static const salv::Port {symbol}_ports[] = {{{ports}}};\n\
+             extern \"C\" __attribute__((visibility(\"default\"))) const salv::ModelTable {symbol} = {{\n\
+             salv::MODEL_ABI, {}, {}, sizeof({kept}), alignof({kept}), {state}, {symbols}, {symbol}_ports,\n\
+             {create}, {initial}, {first}, {settle}, {eval},\n{entries} }};\n",
+            inputs.len(),
+            outputs.len(),
+        )
+    }
+
+    fn ports(&self, golden: &Interface, letter: char, inputs: bool) -> Vec<String> {
+        let ports = golden.ports.iter().filter(|p| (p.direction == Direction::Input) == inputs);
+        let place = |(i, p): (usize, &crate::design::Port)| {
+            format!("{{offsetof({}, {letter}{i}), {}}}", self.root, p.width)
+        };
+        ports.enumerate().map(place).collect()
+    }
+
+    /// Functions that begin and end an object, and the table's entries for them.
+    fn life(&self) -> (String, String) {
+        let Model { symbol, prefix, root, life, .. } = self;
+        let functions = match life {
+            Life::Plain => {
+                let reset = format!("(salv::Step)&{root}___ctor_var_reset");
+                return (String::new(), format!("nullptr, {reset}, nullptr"));
+            }
+            Life::Alone => format!(
+                "static void* {symbol}_create(void* memory) {{\n\
+                 {root}* const root = new (memory) {root};\n\
+                 root->vlSymsp = &salv_symbol_table;\n\
+                 {root}___ctor_var_reset(root);\n\
+                 return root; }}\n\
+                 static void {symbol}_destroy(void* memory) {{ static_cast<{root}*>(memory)->~{root}(); }}\n"
+            ),
+            Life::InTable => {
+                let table = format!("{prefix}__Syms");
+                format!(
+                    "static void* {symbol}_create(void* memory) {{\n\
+                     return &(new (memory) {table}(Verilated::threadContextp(), \"salv\", nullptr))->TOP; }}\n\
+                     static void {symbol}_destroy(void* memory) {{ static_cast<{table}*>(memory)->~{table}(); }}\n"
+                )
+            }
+        };
+        (functions, format!("{symbol}_create, nullptr, {symbol}_destroy"))
+    }
 }
 
 #[cfg(test)]
@@ -329,5 +475,53 @@ mod tests {
         let kept = without_life(source, "Sx", "Sx___024root");
         let expected = "class Sx___024root final {\n    CData i0;\n    salv_symbols* vlSymsp;\n};\nint after;\n";
         assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn aliases_and_zeros_that_do_nothing_are_left_out() {
+        let text = "VL_ATTR_COLD void Sx___024root___ctor_var_reset(Sx___024root* vlSelf) {\n\
+                    \x20   salv_symbols* const __restrict vlSymsp VL_ATTR_UNUSED = vlSelf->vlSymsp;\n\
+                    \x20   auto& vlSelfRef = *vlSelf;\n\
+                    \x20   vlSelf->q = RESET;\n    vlSelf->my_vlSelfRef.b = vlSelfRef.c;\n    vlSelf->p = 0;\n\
+                    \x20   for (int __Vi0 = 0; __Vi0 < 4; ++__Vi0) {\n        vlSelf->m[__Vi0] = RESET;\n    }\n\
+                    \x20   for (int __Vi0 = 0; __Vi0 < 4; ++__Vi0) {\n        vlSelf->t[__Vi0] = 0;\n    }\n}\n";
+        let kept = concise(text, ROOT, "salv_symbols", Life::Plain);
+        let expected = "void Sx___024root___ctor_var_reset(Sx___024root* vlSelf) {\n    vlSelf->q = RESET;\n\
+                        \x20   vlSelf->my_vlSelfRef.b = vlSelf->c;\n\
+                        \x20   for (int __Vi0 = 0; __Vi0 < 4; ++__Vi0) {\n        vlSelf->m[__Vi0] = RESET;\n    }\n}\n";
+        assert_eq!(kept, expected);
+        let zeros = concise(text, ROOT, "salv_symbols", Life::Alone);
+        assert!(
+            zeros.contains("vlSelf->p = 0;"),
+            "not in memory that a constructor may have filled"
+        );
+    }
+
+    #[test]
+    fn a_text_in_quotation_marks_stays_as_it_is() {
+        let text = "void Sx___024root___f(Sx___024root* vlSelf) {\n    auto& vlSelfRef = *vlSelf;\n\
+                    \x20   say(\"vlSelfRef.a\", vlSelfRef.a);\n}\n";
+        assert_eq!(concise(text, ROOT, "salv_symbols", Life::Plain), text);
+    }
+
+    #[test]
+    fn a_class_of_numbers_needs_no_constructor() {
+        let class = |member: &str| {
+            format!(
+                "class alignas(VL_CACHE_LINE_BYTES) {ROOT} final {{\n  public:\n    VL_IN8(i0,0,0);\n    {member}\n    salv_symbols* vlSymsp;\n}};\n"
+            )
+        };
+        for member in [
+            "CData/*0:0*/ a;",
+            "VlUnpacked<VlUnpacked<SData/*9:0*/, 2>, 4> m;",
+            "VlWide<3>/*95:0*/ w;",
+        ] {
+            assert!(is_plain(&class(member), ROOT), "{member}");
+        }
+        for member in
+            ["std::string s;", "VlUnpacked<std::string, 4> s;", "VlQueue<IData/*31:0*/> q;"]
+        {
+            assert!(!is_plain(&class(member), ROOT), "{member}");
+        }
     }
 }

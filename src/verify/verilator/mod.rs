@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::backend::{Backend, BackendError, Module, Outcome, Task, TaskOutcome, Trace};
-use super::cache::{Cache, CacheError};
+use super::cache::{Cache, CacheError, Scratch};
 use super::process::{Ended, Launch, ProcessError};
 use super::sandbox::{Limits, Tool};
 use super::stimulus::{self, Config};
@@ -30,6 +30,7 @@ mod canary;
 pub mod harvest;
 mod marker;
 mod plan;
+mod schedule;
 pub mod simulate;
 pub mod timing;
 pub mod unit;
@@ -137,11 +138,22 @@ impl Verilator {
         golden: &Interface,
         prefix: &str,
     ) -> Result<Result<Member, String>, Failure> {
-        let mut made = self.verilate_once(module, golden, prefix, VERILATE_LIMITS)?;
+        // Verilator writes a dozen small files. What fails in memory, which may be full, is tried on disk.
+        if let Some(scratch) = self.cache.memory_scratch()
+            && let Ok(Ok(member)) =
+                self.verilate_in(&scratch, module, golden, prefix, VERILATE_LIMITS)
+        {
+            return Ok(Ok(member));
+        }
+        let on_disk = |limits| {
+            let scratch = self.cache.scratch()?;
+            self.verilate_in(&scratch, module, golden, prefix, limits)
+        };
+        let mut made = on_disk(VERILATE_LIMITS)?;
         if made.is_err() {
             // Where a harmless module fails too, or nothing can be written, the failure is not this module's.
             canary::check(self)?;
-            made = self.verilate_once(module, golden, prefix, VERILATE_LIMITS_AGAIN)?;
+            made = on_disk(VERILATE_LIMITS_AGAIN)?;
         }
         if made.is_err() {
             self.cache.check_room()?;
@@ -149,14 +161,14 @@ impl Verilator {
         Ok(made)
     }
 
-    fn verilate_once(
+    fn verilate_in(
         &self,
+        scratch: &Scratch,
         module: &Module,
         golden: &Interface,
         prefix: &str,
         limits: Limits,
     ) -> Result<Result<Member, String>, Failure> {
-        let scratch = self.cache.scratch()?;
         let file = scratch.path().join("module.sv");
         write(&file, &verilate::text(&module.source, golden, &module.top, prefix))?;
         let folder = scratch.path().join("out");

@@ -275,7 +275,9 @@ mod tests {
             roles: Vec::new(),
             constants: Vec::new(),
             pool: Vec::new(),
+            durations: Vec::new(),
             sequential: false,
+            initialised: true,
         };
         let task = |&count: &usize| Task {
             interface: interface.clone(),

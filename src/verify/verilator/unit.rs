@@ -98,6 +98,10 @@ const FLAGS: &[&str] = &[
     "-DVM_TRACE_VCD=0",
 ];
 
+/// What clang needs beside: templates that the header uses are made once and not in each unit (0.2 s of it),
+/// and a Verilator that was unpacked again is the same as before.
+const CLANG_HEADER: &[&str] = &["-fpch-instantiate-templates", "-Xclang", "-fno-pch-timestamp"];
+
 /// Of one compilation: a backstop; 64 usual members take 1 s.
 const COMPILE_LIMITS: Limits =
     Limits { cpu_seconds: 240, memory: 8 << 30, file_size: 2 << 30, open_files: 1024 };
@@ -105,14 +109,20 @@ const COMPILE_LIMITS: Limits =
 /// Of the second try of a member alone.
 const COMPILE_LIMITS_ALONE: Limits = Limits { cpu_seconds: 480, ..COMPILE_LIMITS };
 
-/// The runtime and the precompiled header of this machine.
+/// The runtime and the precompiled headers of this machine.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     /// Verilator's runtime as a shared object.
     pub library: PathBuf,
     folder: PathBuf,
     key: String,
+    /// Folders of the precompiled headers, for [`Optimise::Build`] and [`Optimise::Run`].
+    headers: [PathBuf; 2],
 }
+
+/// The file name of a precompiled header. g++ looks for it in the folders of headers, beside which it need not
+/// lie; clang takes its path.
+const HEADER: &str = "salv_unit.h.gch";
 
 impl Compiler {
     /// Builds the runtime, or finds it in the cache.
@@ -129,7 +139,9 @@ impl Compiler {
             &FLAGS.join(" "),
         ]);
         let folder = cache.folder(&key, |folder| self.build_runtime(folder))?;
-        Ok(Runtime { library: folder.join("libsalv_runtime.so"), folder, key })
+        let header = |optimise| self.header(cache, &key, &folder, optimise);
+        let headers = [header(Optimise::Build)?, header(Optimise::Run)?];
+        Ok(Runtime { library: folder.join("libsalv_runtime.so"), folder, key, headers })
     }
 
     fn build_runtime(&self, folder: &Path) -> Result<(), UnitError> {
@@ -146,23 +158,46 @@ impl Compiler {
             "-Wl,--as-needed",
             "-latomic",
         ];
-        self.compile_own("verilator's runtime", folder, &library)?;
-        for optimise in [Optimise::Build, Optimise::Run] {
-            let place = folder.join(optimise.flag());
-            fs::create_dir_all(&place)
-                .map_err(|source| UnitError::Write { path: place.display().to_string(), source })?;
-            write(&place.join("salv_unit.h"), UNIT_H)?;
-            let output = format!("{}/salv_unit.h.gch", optimise.flag());
-            let header =
-                ["-x", "c++-header", optimise.flag(), "salv_unit.h", "-o", &format!("./{output}")];
-            self.compile_own("the precompiled header", folder, &header)?;
-        }
-        Ok(())
+        self.compile_own("verilator's runtime", folder, &library, Vec::new())
     }
 
-    fn compile_own(&self, what: &str, folder: &Path, arguments: &[&str]) -> Result<(), UnitError> {
+    /// Precompiles the header of units, or finds it in the cache, and returns its folder.
+    ///
+    /// It is an entry of its own, made when the runtime's folder has its final name: clang writes down where
+    /// the text of a precompiled header lies and wants it there.
+    fn header(
+        &self,
+        cache: &Cache,
+        runtime: &str,
+        folder: &Path,
+        optimise: Optimise,
+    ) -> Result<PathBuf, UnitError> {
+        let source = folder.join("salv_unit.h").display().to_string();
+        let mut arguments = vec!["-x", "c++-header", optimise.flag(), "-fvisibility=hidden"];
+        if self.is_clang() {
+            arguments.extend(CLANG_HEADER);
+        }
+        arguments.extend([source.as_str(), "-o", HEADER]);
+        let key = cache.key(&["header", runtime, &arguments.join(" ")]);
+        let read = vec![folder.to_path_buf()];
+        cache.folder(&key, |entry| {
+            self.compile_own("the precompiled header", entry, &arguments, read)
+        })
+    }
+
+    fn is_clang(&self) -> bool {
+        self.cxx_version.contains("clang")
+    }
+
+    fn compile_own(
+        &self,
+        what: &str,
+        folder: &Path,
+        arguments: &[&str],
+        read: Vec<PathBuf>,
+    ) -> Result<(), UnitError> {
         let arguments = [self.flags(), arguments.iter().map(|&a| a.into()).collect()].concat();
-        let ended = self.run(&arguments, folder, Vec::new(), COMPILE_LIMITS)?;
+        let ended = self.run(&arguments, folder, read, COMPILE_LIMITS)?;
         if ended.success() {
             return Ok(());
         }
@@ -326,26 +361,20 @@ impl Build<'_> {
     /// Writes a unit of `members` to a scratch folder and compiles it there to `unit.so`.
     fn compile(&self, members: &[&Member], limits: Limits) -> Result<(Scratch, Ended), UnitError> {
         let scratch = self.cache.scratch()?;
-        for member in members {
-            write(&scratch.path().join(file_name(member)), &member.text)?;
-        }
-        let unit: String =
-            members.iter().map(|m| format!("#include \"{}\"\n", file_name(m))).collect();
-        write(&scratch.path().join("unit.cpp"), &unit)?;
+        write(&scratch.path().join("unit.cpp"), &text_of_unit(members))?;
         let mut arguments = self.compiler.flags();
-        arguments.extend([
-            self.optimise.flag().into(),
-            "-fvisibility=hidden".into(),
-            "-shared".into(),
-            format!("-I{}", self.runtime.folder.join(self.optimise.flag()).display()),
-            format!("-I{}", self.runtime.folder.display()),
-            "-include".into(),
-            "salv_unit.h".into(),
-            "-o".into(),
-            "unit.so".into(),
-            "unit.cpp".into(),
-        ]);
-        let read = vec![self.runtime.folder.clone()];
+        let optimise = self.optimise.flag().into();
+        arguments.extend([optimise, "-fvisibility=hidden".into(), "-shared".into()]);
+        let header = &self.runtime.headers[self.optimise as usize];
+        if self.compiler.is_clang() {
+            arguments.extend(["-include-pch".into(), header.join(HEADER).display().to_string()]);
+        } else {
+            let folders = [header, &self.runtime.folder];
+            arguments.extend(folders.map(|folder| format!("-I{}", folder.display())));
+            arguments.extend(["-include".into(), "salv_unit.h".into()]);
+        }
+        arguments.extend(["-o".into(), "unit.so".into(), "unit.cpp".into()]);
+        let read = vec![self.runtime.folder.clone(), header.clone()];
         let ended = self.compiler.run(&arguments, scratch.path(), read, limits)?;
         Ok((scratch, ended))
     }
@@ -357,6 +386,15 @@ fn unit_key(runtime: &Runtime, cache: &Cache, members: &[&Member], optimise: Opt
         parts.extend([member.symbol.as_str(), member.text.as_str()]);
     }
     cache.key(&parts)
+}
+
+/// The members in one file, each under a name of its own in diagnostics.
+fn text_of_unit(members: &[&Member]) -> String {
+    let mut text = String::new();
+    for member in members {
+        text += &format!("#line 1 \"{}\"\n{}", file_name(member), member.text);
+    }
+    text
 }
 
 fn file_name(member: &Member) -> String {

@@ -165,7 +165,9 @@ impl Probe {
             roles: vec![Role::Data, Role::Data],
             constants: vec![Vec::new(), Vec::new()],
             pool: Vec::new(),
+            durations: Vec::new(),
             sequential: true,
+            initialised: true,
         };
         let candidates = vec![Subject { module: module.clone(), constants: Vec::new() }];
         let restrictions = BTreeMap::new();
