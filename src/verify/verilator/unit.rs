@@ -271,7 +271,11 @@ impl Compiler {
                 // Another try may have been luckier than the first: what stood in the way is gone.
                 return match build.attempt(&only(&kept), COMPILE_LIMITS)? {
                     Ok(path) => Ok((path, dropped)),
-                    Err(_) => Err(UnitError::TooMany(kept.len())),
+                    Err(_) => {
+                        // A disk that is nearly full takes one and not all.
+                        cache.check_room()?;
+                        Err(UnitError::TooMany(kept.len()))
+                    }
                 };
             }
             for (index, message) in refused {
