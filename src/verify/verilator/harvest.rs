@@ -3,7 +3,8 @@
 //! In: the folder of one verilation. Out: C++ text that stands for itself. Most of what Verilator writes is
 //! the same for every module and costs the compiler several times what the module's own logic does (8 ms of
 //! 13 ms, measured), so it is left out or shared: the public class, the symbol table, constructors, debug
-//! code, functions that nothing calls, and helpers that are the same in all members.
+//! code, functions that nothing calls, helpers that are the same in all members, and the loops around the
+//! logic (see [`super::schedule`]).
 //!
 //! What is hard-coded about Verilator 5.48:
 //! - `--flatten` leaves one class, `<prefix>___024root`, unless packages or classes hold variables;
