@@ -97,6 +97,10 @@ fn written_twice(netlist: &Netlist<'_>, raced: &mut [bool]) {
     }
 }
 
+/// Links and assignments that are looked at in all for what lists of events leave out: a bound for hostile texts,
+/// a thousand times what real modules need.
+const WORK_MAX: usize = 1 << 24;
+
 /// The processes without a clock that read, beside what runs them, what combinational logic drives.
 fn left_out(netlist: &Netlist<'_>, tracer: &Tracer<'_, '_>) -> Vec<Stale> {
     let registers = {
@@ -108,8 +112,11 @@ fn left_out(netlist: &Netlist<'_>, tracer: &Tracer<'_, '_>) -> Vec<Stale> {
         found
     };
     let mut all = Vec::new();
+    let writes: usize = netlist.processes.iter().map(|process| process.writes.len()).sum();
+    let mut rest = WORK_MAX / (netlist.links.len() + writes + 1);
     for (index, process) in running(netlist) {
-        if process.is_clocked() || process.events.is_empty() {
+        rest = rest.saturating_sub(process.reads.len());
+        if process.is_clocked() || process.events.is_empty() || rest == 0 {
             continue;
         }
         let events: Vec<SignalId> =

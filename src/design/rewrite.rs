@@ -52,8 +52,8 @@ pub(super) fn rewrite(netlist: &Netlist<'_>, main: &Main<'_>, stale: &[Stale]) -
     for &(_, node) in &netlist.code {
         collector.node(node);
     }
-    for stale in stale {
-        collector.reorder(netlist, stale);
+    for process in stale.iter().take(REORDERED_MAX) {
+        collector.reorder(netlist, process, stale);
     }
     let edits: Vec<Edit> = collector.edits.into_values().flatten().collect();
     let whole = 0..main.text.len();
@@ -132,6 +132,9 @@ fn key(range: &Range<usize>) -> Key {
     (range.start, std::cmp::Reverse(range.end))
 }
 
+/// Processes that are put in another order at most; real modules have a few.
+const REORDERED_MAX: usize = 64;
+
 /// What begins the names of the copies that processes read in another order.
 const OLD: &str = "salv_old_";
 
@@ -147,9 +150,17 @@ impl<'d> Collector<'_, 'd> {
 
     /// Lets a process read copies of some signals that change only after everything that the same event
     /// runs: as if the process had run before the signals' own drivers.
-    fn reorder(&mut self, netlist: &Netlist<'d>, stale: &Stale) {
+    fn reorder(&mut self, netlist: &Netlist<'d>, stale: &Stale, all: &[Stale]) {
         let process = &netlist.processes[stale.process];
         let Some(body) = self.main.range(process.whole.source_range()) else { return };
+        // Every instance has this text, so it must be right for each of them.
+        let here = |other: usize| {
+            self.main.range(netlist.processes[other].whole.source_range()).as_ref() == Some(&body)
+        };
+        let instances = (0..netlist.processes.len()).filter(|&other| here(other)).count();
+        if all.iter().filter(|other| here(other.process)).count() != instances {
+            return;
+        }
         let head = self.main.text[..body.start].trim_end();
         let Some(before) = head.strip_suffix("always").map(str::trim_end) else { return };
         // A process that is the one item of a generate block has no room for a declaration beside it.

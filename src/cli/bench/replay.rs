@@ -227,7 +227,10 @@ impl<'a> Replayer<'a> {
         signals: &[&SignalVerdict],
         episodes: u32,
     ) -> anyhow::Result<Vec<Result<Option<String>, String>>> {
-        let all = |why: String| Ok(signals.iter().map(|_| Err(why.clone())).collect());
+        let all = |why: String| {
+            let first = why.lines().next().unwrap_or_default().to_owned();
+            Ok(signals.iter().map(|_| Err(first.clone())).collect())
+        };
         let stage = match self.stage(candidate)? {
             Ok(stage) => stage,
             Err(why) => return all(why),

@@ -75,8 +75,8 @@ impl Player<'_> {
         episode: &Episode,
         last: usize,
     ) -> Result<Result<Vec<Point>, String>, IcarusError> {
-        let rows = episode.rows.chunks(inputs.words.max(1)).take(last + 2);
-        let text: String = rows.map(|row| digits(inputs, row)).collect();
+        let row = |at: usize| &episode.rows[at * inputs.words..(at + 1) * inputs.words];
+        let text: String = (0..last + 2).map(|at| digits(inputs, row(at))).collect();
         write(&self.folder.join(ROWS), text.as_bytes())?;
         let (status, lines) =
             self.icarus.simulate(&self.tag, LINE_BYTES_MAX, last as u32, self.folder)?;
