@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::Design;
+use super::{Design, in_parallel};
 use crate::cli::tools;
 use crate::design::{self, Direction, Interface, Role};
 use crate::verify::cache::Cache;
@@ -169,8 +169,8 @@ impl<'a> Prover<'a> {
     }
 
     /// Compares pairs of which the answer is known; an error if one is answered otherwise.
-    pub fn canaries(&self) -> anyhow::Result<()> {
-        for Canary { what, gold, gate, expected } in CANARIES {
+    pub fn canaries(&self, threads: usize) -> anyhow::Result<()> {
+        in_parallel(threads, CANARIES, |Canary { what, gold, gate, expected }| {
             let interface = design::elaborate(gold, None)?.interface;
             let truth = self.compare(gold, gate, &interface, &["y"])?;
             let name = match &truth[0] {
@@ -183,7 +183,8 @@ impl<'a> Prover<'a> {
                 name == *expected,
                 "failed to trust the prover: of two modules ({what}) it says {name}, not {expected}"
             );
-        }
+            Ok(())
+        })?;
         Ok(())
     }
 }
