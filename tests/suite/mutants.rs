@@ -264,7 +264,7 @@ fn what_is_not_called_wrong_is_proved_equal() {
     let problems: Vec<String> = goldens().iter().map(problem).collect();
     std::fs::write(folder.path().join("problems.jsonl"), problems.join("\n")).expect("a file");
     let arguments =
-        ["bench", "stimulus", "problems.jsonl", "--mutants", "12", "--check", "8", "--list"];
+        ["bench", "stimulus", "problems.jsonl", "--mutants", "12", "--check", "4", "--list"];
     let output = salv(folder.path(), &arguments);
     let said = String::from_utf8_lossy(&output.stderr);
     if said.contains("run scripts/setup --with-bench") {

@@ -73,12 +73,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let tools = arguments.backend.tools()?;
     let cache = Cache::open(&tools.cache)?;
     let prover = Prover::new(find_prover(&tools.cache)?, &cache, arguments.seconds);
-    prover.canaries()?;
     let threads = match arguments.threads {
         Some(threads) => threads,
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
     ensure!(threads > 0, "--threads must be 1 or more");
+    prover.canaries(threads)?;
     let (designs, aside) = designs::distinct(&problem::load(&arguments.problems)?);
     ensure!(!designs.is_empty(), "no problem of {} can be judged", arguments.problems.display());
     let picked: Vec<Vec<Mutant>> = in_parallel(threads, &designs, |design| {
