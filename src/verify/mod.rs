@@ -40,6 +40,7 @@ pub mod compare;
 
 pub mod verilator;
 
+pub mod elaborator;
 pub mod worker;
 
 pub mod process;

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam::channel::{Receiver, bounded};
 
 use super::backend::{Backend, BackendError, Count, Module, Outcome, Subject, Task, TaskOutcome};
+use super::elaborator::{Elaborated, Elaborator};
 use super::stimulus::{Config, Stimulus};
 use super::verdict::{MismatchKind, SignalVerdict, Status, Verdict, judge};
-use super::verilator::timing::{Stage, Timing};
-use super::worker::{Answer, Event, Request, Worker, WorkerError, Workers};
+use super::worker::{WorkerError, Workers};
 use crate::candidate::{Candidate, Code, NoCode, Piece, extract_code};
 use crate::design::{Bits, Design, Reason, Refusal};
 use crate::problem::Problem;
@@ -159,8 +159,7 @@ pub fn task_of(
     candidate: &Candidate,
 ) -> Result<Result<Task, (Status, String)>, RunError> {
     let context = Context::new(run);
-    let mut elaborator =
-        Elaborator { workers: run.workers, worker: None, timing: run.backend.timing() };
+    let mut elaborator = Elaborator::new(run.workers, run.backend.timing());
     let problem = context.find(candidate)?;
     let golden = context.golden(problem, &mut elaborator)?;
     let golden = match &*golden {
@@ -338,8 +337,7 @@ fn elaborate_golden(
 }
 
 fn work(context: &Context, batches: &Receiver<Vec<Row>>, verdicts: &order::Verdicts) {
-    let mut elaborator =
-        Elaborator { workers: context.workers, worker: None, timing: context.backend.timing() };
+    let mut elaborator = Elaborator::new(context.workers, context.backend.timing());
     for batch in batches {
         let judged = judge_batch(context, batch, &mut elaborator);
         let failed = judged.is_err();
@@ -557,58 +555,5 @@ fn describe_in_completion(refusal: &Refusal, code: &Code, completion: &str) -> S
             format!("line {line}: {}", refusal.message)
         }
         None => refusal.message.clone(),
-    }
-}
-
-/// A worker that elaborates, started when needed and again after a death.
-struct Elaborator<'a> {
-    workers: &'a Workers,
-    worker: Option<Worker>,
-    timing: Option<&'a Timing>,
-}
-
-enum Elaborated {
-    Design(Box<Design>),
-    Refused(Refusal),
-    /// It died on this text twice.
-    Died(String),
-}
-
-impl Elaborator<'_> {
-    fn elaborate(&mut self, source: &str, top: Option<&str>) -> Result<Elaborated, RunError> {
-        match self.timing {
-            Some(timing) => timing.time(Stage::Elaborate, || self.ask(source, top)),
-            None => self.ask(source, top),
-        }
-    }
-
-    fn ask(&mut self, source: &str, top: Option<&str>) -> Result<Elaborated, RunError> {
-        let request = Request::Elaborate { source: source.to_owned(), top: top.map(str::to_owned) };
-        let mut death = String::new();
-        for _ in 0..2 {
-            let mut worker = match self.worker.take() {
-                Some(worker) => worker,
-                None => self.workers.start()?,
-            };
-            worker.ask(&request)?;
-            match worker.hear()? {
-                Answer::Event(Event::Design(design)) => {
-                    self.worker = Some(worker);
-                    return Ok(match design {
-                        Ok(design) => Elaborated::Design(design),
-                        Err(refusal) => Elaborated::Refused(refusal),
-                    });
-                }
-                Answer::Event(Event::Panicked(said)) => {
-                    death = format!("panicked, which is a fault of salv to be reported: {said}");
-                }
-                Answer::Event(other) => {
-                    return Err(WorkerError::Protocol(format!("unexpected event {other:?}")).into());
-                }
-                Answer::Died(how) => death = how,
-                Answer::Left(status) => return Err(WorkerError::Left(status).into()),
-            }
-        }
-        Ok(Elaborated::Died(death))
     }
 }

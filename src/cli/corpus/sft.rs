@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::check::{Check, Checker};
+use super::check::{self, Check};
 use crate::cli::tools::cache_folder;
 use crate::corpus::contamination::{self, Benchmarks, Thresholds};
 use crate::corpus::sft::{
@@ -18,6 +18,7 @@ use crate::corpus::sft::{
 };
 use crate::problem::{self, Problem};
 use crate::record::{Meta, Writer};
+use crate::verify::elaborator::Elaborator;
 use crate::verify::worker::Workers;
 
 /// What was typed after `alpaca`.
@@ -154,7 +155,8 @@ fn import(
     let problems = load_all(&common.against)?;
     let thresholds = Thresholds { code: common.code_similarity, prompt: common.prompt_similarity };
     let benchmarks = (!problems.is_empty()).then(|| Benchmarks::new(&problems, thresholds));
-    let mut checker = common.check.map(checker).transpose()?;
+    let workers = workers()?;
+    let mut elaborator = Elaborator::new(&workers, None);
     let total = expect_format(set, common.drop_malformed)?;
 
     let meta = meta(configuration, common, &inputs)?;
@@ -165,7 +167,7 @@ fn import(
     for row in sft::rows(set) {
         let row = row?;
         let (id, line) = (row.id.clone(), row.line);
-        match convert(row, common, benchmarks.as_ref(), &mut checker, &mut tally)? {
+        match convert(row, common, benchmarks.as_ref(), &mut elaborator, &mut tally)? {
             Outcome::Kept(sample) => samples.write(&sample)?,
             Outcome::Unfit(Unfit { reason, message }) => {
                 *tally.dropped.entry(reason).or_default() += 1;
@@ -211,7 +213,7 @@ fn convert(
     row: Row,
     common: &Common,
     benchmarks: Option<&Benchmarks>,
-    checker: &mut Option<Checker>,
+    elaborator: &mut Elaborator,
     tally: &mut Tally,
 ) -> anyhow::Result<Outcome> {
     let settled = match row.chat.and_then(|chat| sft::settle(row.id, chat)) {
@@ -222,8 +224,8 @@ fn convert(
     if let Some(found) = benchmarks.and_then(|benchmarks| benchmarks.find(&sample)) {
         return Ok(Outcome::Contaminated(found));
     }
-    if let Some(checker) = checker
-        && let Some(fault) = checker.fault(&settled.code)?
+    if let Some(check) = common.check
+        && let Some(fault) = check::fault(check, elaborator, &settled.code)?
     {
         return Ok(Outcome::Unfit(fault));
     }
@@ -269,12 +271,12 @@ fn load_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Problem>> {
     Ok(problems)
 }
 
-fn checker(check: Check) -> anyhow::Result<Checker> {
+fn workers() -> anyhow::Result<Workers> {
     let folder = cache_folder()?;
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("failed to make the cache folder {}", folder.display()))?;
     let program = std::env::current_exe().context("failed to find this program's own file")?;
-    Ok(Checker::new(check, Workers { program, folder }))
+    Ok(Workers { program, folder })
 }
 
 fn expect_apart(outputs: &[&PathBuf], inputs: &[&PathBuf]) -> anyhow::Result<()> {

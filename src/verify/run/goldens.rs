@@ -5,8 +5,9 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::recent::Recent;
-use super::{Elaborator, GoldenModule, RunError, elaborate_golden};
+use super::{GoldenModule, RunError, elaborate_golden};
 use crate::problem::Problem;
+use crate::verify::elaborator::Elaborator;
 use crate::verify::stimulus::Config;
 
 /// Golden modules that are kept: more problems than a window of usual files has.
