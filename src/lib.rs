@@ -31,6 +31,8 @@ pub mod candidate;
 
 pub mod corpus;
 
+pub mod extract;
+
 pub mod design;
 
 pub mod verify;

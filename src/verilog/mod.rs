@@ -6,7 +6,9 @@
 //! the grammar go to a parser; questions such as "does a module start here, or is that word in a comment?"
 //! are answered here.
 
+pub mod expand;
 pub mod lex;
+pub mod syntax;
 pub mod unit;
 
 pub use lex::{Kind, Token, lex};
