@@ -37,4 +37,6 @@ pub mod design;
 
 pub mod verify;
 
+pub mod prove;
+
 pub mod cli;

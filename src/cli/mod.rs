@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod corpus;
 mod doctor;
+mod extract;
 mod show;
 mod summary;
 mod tools;
@@ -32,11 +33,14 @@ struct Arguments {
 enum Command {
     Corpus(corpus::Arguments),
     Verify(verify::Arguments),
+    Extract(extract::Arguments),
     Show(show::Arguments),
     Doctor(doctor::Arguments),
     Bench(bench::Arguments),
     #[command(hide = true)]
     Worker(worker::Arguments),
+    #[command(hide = true)]
+    Extractor(extract::WorkerArguments),
 }
 
 /// Runs the command line and returns its exit code.
@@ -48,6 +52,8 @@ pub fn run() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Worker(arguments) => worker::run(arguments),
+        Command::Extract(arguments) => extract::run(arguments),
+        Command::Extractor(arguments) => extract::serve(arguments),
     };
     match outcome {
         Ok(code) => code,

@@ -151,7 +151,6 @@ pub(super) struct Port {
 /// A module or primitive.
 #[derive(Debug)]
 pub(super) struct Module {
-    pub name: String,
     pub item: ItemId,
     pub ports: Vec<Port>,
     /// Parameters in order of declaration.
@@ -177,8 +176,8 @@ pub(super) struct Instance {
 pub(super) struct Connection {
     pub item: ItemId,
     pub to: PortName,
-    /// The tokens of the expression.
-    pub tokens: Range<usize>,
+    /// The tokens of the expression; none for `.name`, which connects what has the port's name.
+    pub tokens: Option<Range<usize>>,
 }
 
 #[derive(Debug)]

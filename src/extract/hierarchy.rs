@@ -120,7 +120,9 @@ impl Draft<'_> {
         let why = why.unwrap_or_else(|| format!("an instance of `{of}`, which is not in the text"));
         let connections = std::mem::take(&mut self.instances[index].connections);
         for connection in &connections {
-            self.connect(connection.item, scope, connection.tokens.clone(), Direction::Both);
+            if let Some(tokens) = connection.tokens.clone() {
+                self.connect(connection.item, scope, tokens, Direction::Both);
+            }
             self.opaque(connection.item, why.clone());
         }
         self.instances[index].connections = connections;
@@ -147,7 +149,7 @@ impl Draft<'_> {
     }
 
     /// The connections of an instance: item, index of the port, tokens of the expression; no tokens for a
-    /// port that `.*` connects.
+    /// port that `.*` or `.name` connects.
     fn port_items(
         &mut self,
         index: usize,
@@ -168,7 +170,7 @@ impl Draft<'_> {
             };
             if let Some(port) = port {
                 named.insert(port);
-                connected.push((connection.item, port, Some(connection.tokens.clone())));
+                connected.push((connection.item, port, connection.tokens.clone()));
             }
         }
         let Some(star) = star else { return connected };
@@ -178,7 +180,7 @@ impl Draft<'_> {
         connected
     }
 
-    /// A port that `.*` connects to what has its name.
+    /// A port that `.*` or `.name` connects to what has its name.
     fn connect_by_name(&mut self, item: ItemId, scope: usize, module: usize, port: usize) {
         let Port { name, direction, .. } = &self.modules[module].ports[port];
         let (name, direction) = (name.clone(), *direction);

@@ -26,10 +26,11 @@ mod declarations;
 mod draft;
 mod hierarchy;
 mod resolve;
-pub mod run;
 mod span;
 mod statements;
 mod units;
+
+pub mod run;
 pub mod worker;
 
 use crate::verilog::expand::expand;

@@ -181,6 +181,7 @@ impl Draft<'_> {
         tokens: Range<usize>,
     ) -> (Vec<SymbolId>, Vec<SymbolId>) {
         let bases = self.bases(tokens.clone());
+        self.refuse_paths(scope, &bases);
         let (mut written, mut read) = (Vec::new(), Vec::new());
         for (token, symbol) in self.names(item, scope, tokens) {
             if bases.contains(&token) {
@@ -194,13 +195,31 @@ impl Draft<'_> {
         (written, read)
     }
 
+    /// A write by a path may reach any variable, so that no cone of the text can be told. Into an interface
+    /// it may not: what reads that is not followed either.
+    fn refuse_paths(&mut self, scope: ScopeId, bases: &BTreeSet<usize>) {
+        for &token in bases {
+            if self.member(token).is_none() || self.word(token.wrapping_sub(1)) == "." {
+                continue;
+            }
+            let name = self.name(token);
+            let reaches = match self.lookup(scope, name, None).map(|s| &self.symbols[s].meaning) {
+                Some(Meaning::Instance(instance)) => {
+                    self.module_names.contains_key(&self.instances[*instance].of)
+                }
+                Some(Meaning::Unit | Meaning::Package(_)) | None => true,
+                _ => false,
+            };
+            if reaches {
+                self.global.get_or_insert(format!("a write to the path `{name}.…`"));
+            }
+        }
+    }
+
     fn writes_symbol(&mut self, item: ItemId, scope: ScopeId, symbol: SymbolId) {
         let Symbols { declared, .. } = self.vertices(symbol);
         self.graph.add_edge(self.items[item].node, declared, ());
         self.drives(item, symbol);
-        if let Meaning::Instance(_) = self.symbols[symbol].meaning {
-            self.opaque(item, "a write into an instance");
-        }
         // What a subroutine writes outside of itself changes when it is called.
         let inside = self.scopes[scope].subroutine;
         if let Some(subroutine) = inside

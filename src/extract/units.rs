@@ -88,7 +88,6 @@ impl Draft<'_> {
 
     fn add_module(&mut self, name: &str, item: ItemId) -> usize {
         self.modules.push(Module {
-            name: name.to_owned(),
             item,
             ports: Vec::new(),
             parameters: Vec::new(),
@@ -436,17 +435,14 @@ impl Draft<'_> {
             let connection = self.item(Some(item), range.clone());
             elements.push(connection);
             let (to, expression) = match (self.word(range.start), self.word(range.start + 1)) {
-                (".", "*") => (PortName::All, 0..0),
+                (".", "*") => (PortName::All, None),
                 (".", _) => {
                     let name = range.start + 1;
                     let to = PortName::Name(self.name(name).to_owned());
-                    if self.word(name + 1) == "(" {
-                        (to, name + 2..range.end - 1)
-                    } else {
-                        (to, name..range.end)
-                    }
+                    let is_expression = self.word(name + 1) == "(";
+                    (to, is_expression.then(|| name + 2..range.end - 1))
                 }
-                _ => (PortName::Position(position), range),
+                _ => (PortName::Position(position), Some(range)),
             };
             connections.push(Connection { item: connection, to, tokens: expression });
         }

@@ -159,26 +159,32 @@ pub fn parse(text: &str) -> Result<Tree<'_>, ParseError> {
     Ok(Tree { text, nodes: nodes(&tree, &tokens), tokens })
 }
 
-/// The tokens that a parser sees. `(*` and `*)` are taken apart where they are no attribute.
+/// The tokens that a parser sees, without attributes. `(*` and `*)` are taken apart where they are none.
 fn solid_tokens(text: &str) -> Vec<Token> {
     let mut tokens: Vec<Token> = Vec::new();
-    let mut open = Vec::new();
+    // Which bracket, and how many tokens stood before it.
+    let mut open: Vec<(&str, usize)> = Vec::new();
     for token in lex(text).filter(|token| !token.kind.is_trivia()) {
         match &text[token.span.clone()] {
-            ")" if open.pop() == Some("(*") => {
+            ")" if open.last().is_some_and(|last| last.0 == "(*") => {
                 // `@(* )`: what looked like an attribute is an event control.
-                if let Some(last) = tokens.pop() {
-                    tokens.extend(halves(&last));
-                }
-                tokens.push(token);
-                continue;
+                let (_, at) = open.pop().unwrap_or_default();
+                let parts = halves(&tokens[at]);
+                tokens.splice(at..=at, parts);
             }
-            "*)" if open.pop() == Some("(") => {
+            "*)" if open.last().is_some_and(|last| last.0 == "(") => {
+                open.pop();
                 tokens.extend(halves(&token));
                 continue;
             }
-            "(" => open.push("("),
-            "(*" => open.push("(*"),
+            "*)" => {
+                if let Some((_, at)) = open.pop() {
+                    tokens.truncate(at);
+                    continue;
+                }
+            }
+            ")" => drop(open.pop()),
+            word @ ("(" | "(*") => open.push((word, tokens.len())),
             _ => {}
         }
         tokens.push(token);
@@ -230,7 +236,9 @@ fn nodes(tree: &SyntaxTree, tokens: &[Token]) -> Vec<Node> {
             NodeEvent::Leave(RefNode::WhiteSpace(_)) => blank -= 1,
             NodeEvent::Enter(RefNode::Locate(locate)) if blank == 0 => {
                 // A part of a token (`'b`, `0101`) starts no token of ours.
-                let token = starts.get(&locate.offset);
+                // Its preprocessor moves text about, even where there is nothing to do.
+                let offset = tree.get_origin(locate).map(|(_, offset)| offset);
+                let token = offset.and_then(|offset| starts.get(&offset));
                 for &node in open.iter().skip(1).rev() {
                     let Some(&token) = token else { break };
                     let range: &mut Range<usize> = &mut nodes[node].tokens;

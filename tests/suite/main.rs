@@ -5,6 +5,7 @@ mod candidate;
 mod corpus;
 mod demo;
 mod design;
+mod extract;
 mod record;
 mod show;
 mod stimulus;

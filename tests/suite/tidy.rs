@@ -32,6 +32,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // `candidate` and `problem`.
     ("extract", &["verilog", "candidate", "problem"]),
     ("verify", &["verilog", "design", "problem", "candidate", "record"]),
+    // The check that cones are right judges blanked texts as candidates.
+    ("prove", &["extract", "verify", "candidate", "problem"]),
     ("cli", &["*"]),
 ];
 

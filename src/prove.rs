@@ -1,0 +1,121 @@
+//! The proof that cones are right, by simulation.
+//!
+//! For each output of a candidate, everything outside of its cone is made blank, and the rest is judged
+//! against the *original candidate* as golden module, with the same stimulus as any candidate: the output
+//! must behave as before. And the other way round, so that a cone is not merely everything: a statement of
+//! the cone is taken out, and the output must behave otherwise; where it does not, the statement is
+//! *redundant* for this stimulus. Outputs without a bit that is defined and moves prove nothing and are
+//! counted apart.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::candidate::Candidate;
+use crate::extract::worker::SignalCone;
+use crate::problem::{Problem, Restriction};
+use crate::verify::verdict::{Judgement, MismatchKind, Status, Verdict};
+
+/// A candidate whose cones are to be proved.
+pub struct Subject {
+    /// A name of its own.
+    pub id: String,
+    /// Its code.
+    pub code: String,
+    /// Its top module.
+    pub top: String,
+    /// The legal values of restricted inputs.
+    pub inputs: BTreeMap<String, Restriction>,
+    /// Its cones, with the texts of the proof.
+    pub cones: Vec<SignalCone>,
+}
+
+/// What one verdict is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Index of the subject.
+    pub subject: usize,
+    /// Index of the output's cone.
+    pub cone: usize,
+    /// The statement that was taken out, if one was.
+    pub without: Option<Range<usize>>,
+}
+
+/// What a verdict says of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The output behaves as before.
+    Same,
+    /// It behaves otherwise, or what is left is no module any more.
+    Different(String),
+    /// The original has no bit of this output that is defined and moves.
+    Silent,
+    /// The original cannot be a golden module, or the backend cannot judge.
+    NotJudged(String),
+}
+
+/// The problems and candidates of a proof, and what each candidate is about, in their order.
+pub fn claims(subjects: &[Subject]) -> (Vec<Problem>, Vec<Candidate>, Vec<Claim>) {
+    let (mut problems, mut candidates, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, subject) in subjects.iter().enumerate() {
+        problems.push(Problem {
+            problem: subject.id.clone(),
+            prompt: String::new(),
+            golden: subject.code.clone(),
+            golden_top: Some(subject.top.clone()),
+            top: subject.top.clone(),
+            testbench: None,
+            inputs: subject.inputs.clone(),
+            source: None,
+            licence: None,
+        });
+        let mut claim = |text: &str, cone: usize, without: Option<Range<usize>>| {
+            candidates.push(Candidate {
+                problem: subject.id.clone(),
+                id: claims.len().to_string(),
+                // In a fence, so that it is taken as it is.
+                completion: format!("```verilog\n{text}\n```\n"),
+            });
+            claims.push(Claim { subject: index, cone, without });
+        };
+        for (cone, signal) in subject.cones.iter().enumerate() {
+            if signal.whole.is_some() {
+                continue;
+            }
+            claim(&signal.blanked, cone, None);
+            for deletion in &signal.deletions {
+                claim(&deletion.text, cone, Some(deletion.span.clone()));
+            }
+        }
+    }
+    (problems, candidates, claims)
+}
+
+/// Reads the verdict on a claim about the output `signal`.
+pub fn finding(verdict: &Verdict, signal: &str) -> Finding {
+    let message = || verdict.message.clone().unwrap_or_default();
+    match verdict.status {
+        Status::Judged => {}
+        Status::BadProblem => return Finding::NotJudged(message()),
+        status => return Finding::Different(format!("{}: {}", status.name(), message())),
+    }
+    let Some(found) = verdict.signals.iter().find(|found| found.name == signal) else {
+        return Finding::NotJudged("the golden module has no such output".into());
+    };
+    match found.verdict {
+        Judgement::Wrong => {
+            let first = found.first.as_ref().map_or_else(String::new, |first| {
+                let at = (first.episode, first.cycle, first.step);
+                let (was, is) = (&first.golden, &first.candidate);
+                format!(" at episode {}, cycle {}, step {}: {was} became {is}", at.0, at.1, at.2)
+            });
+            let kind = found.kind.map_or("", |kind| match kind {
+                MismatchKind::Value => "value",
+                MismatchKind::Unknown => "unknown",
+            });
+            Finding::Different(format!("wrong by {kind}{first}"))
+        }
+        _ if found.compared == 0 || found.toggles == 0 => Finding::Silent,
+        Judgement::Correct => Finding::Same,
+        Judgement::Unchecked => Finding::Silent,
+    }
+}
