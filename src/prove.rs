@@ -45,8 +45,10 @@ pub struct Claim {
 pub enum Finding {
     /// The output behaves as before.
     Same,
-    /// It behaves otherwise, or what is left is no module any more.
+    /// It behaves otherwise.
     Different(String),
+    /// What is left is no module any more, or none that can be judged.
+    Broken(String),
     /// The original has no bit of this output that is defined and moves.
     Silent,
     /// The original cannot be a golden module, or the backend cannot judge.
@@ -96,7 +98,7 @@ pub fn finding(verdict: &Verdict, signal: &str) -> Finding {
     match verdict.status {
         Status::Judged => {}
         Status::BadProblem => return Finding::NotJudged(message()),
-        status => return Finding::Different(format!("{}: {}", status.name(), message())),
+        status => return Finding::Broken(format!("{}: {}", status.name(), message())),
     }
     let Some(found) = verdict.signals.iter().find(|found| found.name == signal) else {
         return Finding::NotJudged("the golden module has no such output".into());

@@ -94,11 +94,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         seed: arguments.proof.stimulus.seed,
     });
     let job = Run { problems: &problems, program: &program, threads, proof, stop: &stop };
-    if arguments.check.is_some() {
-        check(&arguments, &job)
-    } else {
-        spans(&arguments, path, &job)
-    }
+    if arguments.check.is_some() { check(&arguments, &job) } else { spans(&arguments, path, &job) }
 }
 
 /// The candidates of a file, for a run.
@@ -339,6 +335,7 @@ struct Tally {
     not_judged: usize,
     fails: Vec<String>,
     needed: usize,
+    broken: usize,
     redundant: Vec<String>,
     unclear: usize,
 }
@@ -356,8 +353,11 @@ impl Tally {
             (None, Finding::Same) => self.holds += 1,
             (None, Finding::Silent) => self.silent += 1,
             (None, Finding::NotJudged(_)) => self.not_judged += 1,
-            (None, Finding::Different(why)) => self.fails.push(format!("{name}: {why}")),
+            (None, Finding::Different(why) | Finding::Broken(why)) => {
+                self.fails.push(format!("{name}: {why}"))
+            }
             (Some(_), Finding::Different(_)) => self.needed += 1,
+            (Some(_), Finding::Broken(_)) => self.broken += 1,
             (Some(span), Finding::Same) => {
                 let text = subject.code[span.clone()].split_whitespace().collect::<Vec<_>>();
                 let text: String = text.join(" ").chars().take(80).collect();
@@ -378,18 +378,20 @@ impl Tally {
                 println!("{title}: {line}");
             }
         }
-        let Tally { candidates, no_code, single, repeated, .. } = self;
+        let Tally { candidates, no_code, single, repeated, analysed, .. } = self;
         println!(
             "{candidates} candidates: {no_code} without code, {single} with one output, {repeated} with the code of another"
         );
-        println!("whole module: {} of {} candidates", self.whole.len(), self.analysed + self.whole.len());
+        let whole = self.whole.len();
+        println!("whole module: {whole} texts or outputs beside {analysed} analysed candidates");
         let (sum, count) = self.bytes;
         println!("mean share of a module's code in a cone: {}", percent(sum, count as f64));
         let deleted = self.needed + self.redundant.len();
         println!(
-            "redundant: {} of {deleted} statements taken out ({}), {} more without a bit that moves",
+            "redundant: {} of {deleted} statements taken out ({}); not counted: {} that leave no module, {} without a bit that moves",
             self.redundant.len(),
             percent(self.redundant.len() as f64, deleted as f64),
+            self.broken,
             self.unclear
         );
         let all = self.holds + self.fails.len();

@@ -50,6 +50,13 @@ pub struct Kept {
     pub(super) items: Vec<bool>,
 }
 
+impl Cone {
+    /// Tells whether all of another cone is in this one.
+    pub fn contains(&self, other: &Cone) -> bool {
+        other.items.iter().zip(&self.items).all(|(other, own)| !other || *own)
+    }
+}
+
 impl<'c> Analysis<'c> {
     pub(super) fn new(
         code: &'c str,
@@ -109,10 +116,10 @@ impl<'c> Analysis<'c> {
         Some(Cone { items, whole })
     }
 
-    /// The cone of one item of a cone: what that item needs.
-    #[cfg(test)]
-    pub(super) fn cone_of_item(&self, item: ItemId) -> Vec<bool> {
-        self.reach(&[self.item_nodes[item]])
+    /// The cone of one statement: what it needs, itself included.
+    pub fn cone_of_statement(&self, statement: usize) -> Cone {
+        let items = self.reach(&[self.top_frame, self.item_nodes[statement]]);
+        Cone { items, whole: None }
     }
 
     /// A cone with the ports and parameters of all modules in it.
@@ -121,10 +128,21 @@ impl<'c> Analysis<'c> {
         let is_in = |(item, _): &&(ItemId, _)| cone.items[*item];
         start.extend(self.frames.iter().filter(is_in).flat_map(|(_, ports)| ports));
         let mut items = self.reach(&start);
-        for (kept, in_cone) in items.iter_mut().zip(&cone.items) {
-            *kept |= *in_cone;
-        }
+        let join = |items: &mut Vec<bool>, more: &[bool]| {
+            items.iter_mut().zip(more).for_each(|(kept, more)| *kept |= *more);
+        };
+        join(&mut items, &cone.items);
+        // `enum {A, B} s;` where only A is needed.
+        let bare = self.lists.iter().filter(|list| self.is_bare(list, &items));
+        let first = bare.filter_map(|list| list.elements.first());
+        let start: Vec<NodeIndex<u32>> = first.map(|&item| self.item_nodes[item]).collect();
+        join(&mut items, &self.reach(&start));
         Kept { items }
+    }
+
+    /// Tells whether the head of a list is there and none of its elements.
+    fn is_bare(&self, list: &CommaList, items: &[bool]) -> bool {
+        list.head.is_some_and(|head| items[head]) && !list.elements.iter().any(|&item| items[item])
     }
 
     /// The statements of a cone that can be taken out one by one, in order of the text.
@@ -136,6 +154,13 @@ impl<'c> Analysis<'c> {
     pub fn without(&self, kept: &Kept, statement: usize) -> Kept {
         let mut kept = kept.clone();
         kept.items[statement] = false;
+        for list in &self.lists {
+            if self.is_bare(list, &kept.items)
+                && let Some(head) = list.head
+            {
+                kept.items[head] = false;
+            }
+        }
         kept
     }
 

@@ -53,7 +53,7 @@ impl Draft<'_> {
             declared.push(Declared { symbol, name: text.to_owned(), direction });
             elements.push(item);
         }
-        self.list(elements, commas);
+        self.list(None, elements, commas);
         declared
     }
 
@@ -92,8 +92,7 @@ impl Draft<'_> {
         self.reads(place, head, tokens.start..list.start);
         self.reads(place, head, list.end..tokens.end);
         let direction = self.direction(tokens.start..list.start);
-        let is_constant =
-            matches!(self.word(tokens.start), "parameter" | "localparam" | "genvar");
+        let is_constant = matches!(self.word(tokens.start), "parameter" | "localparam" | "genvar");
         let (ranges, commas) = self.split(list);
         let mut declared = Vec::new();
         let mut elements = Vec::new();
@@ -107,7 +106,7 @@ impl Draft<'_> {
             declared.push(Declared { symbol, name, direction });
             elements.push(item);
         }
-        self.list(elements, commas);
+        self.list(Some(head), elements, commas);
         declared
     }
 

@@ -129,6 +129,8 @@ pub(super) enum How {
 /// Elements with commas between them.
 #[derive(Debug)]
 pub(super) struct CommaList {
+    /// What stands around the elements and is nothing without one (`wire … ;`).
+    pub head: Option<ItemId>,
     pub elements: Vec<ItemId>,
     /// The comma after each element but the last.
     pub commas: Vec<usize>,
@@ -374,11 +376,11 @@ impl<'t> Draft<'t> {
     }
 
     /// Remembers a list, and takes its commas from the item around.
-    pub fn list(&mut self, elements: Vec<ItemId>, commas: Vec<usize>) {
+    pub fn list(&mut self, head: Option<ItemId>, elements: Vec<ItemId>, commas: Vec<usize>) {
         for &comma in &commas {
             self.owner[comma] = NO_ITEM;
         }
-        self.lists.push(CommaList { elements, commas });
+        self.lists.push(CommaList { head, elements, commas });
     }
 
     /// Returns the index of the bracket that closes the one at `open`, or the end of the range.

@@ -12,6 +12,7 @@ use super::draft::{Direction, Draft, How, ItemId, Meaning, NameUse, ROOT, ScopeI
 /// What a process reads and writes, and the levels that start it.
 #[derive(Default)]
 struct Sensitivity {
+    /// Read before the process writes it, if it does.
     reads: BTreeSet<SymbolId>,
     writes: BTreeSet<SymbolId>,
     levels: Vec<(ItemId, SymbolId)>,
@@ -68,18 +69,19 @@ impl Draft<'_> {
         }
         let Some(process) = process else { return };
         let sensitivity = all.entry(*process).or_default();
-        sensitivity.reads.extend(reads);
+        // What is written before it is read is a value of the process itself; `n = n + 1` is not.
+        let is_own = |symbol: &SymbolId| sensitivity.writes.contains(symbol);
+        let from_outside: Vec<SymbolId> = reads.into_iter().filter(|s| !is_own(s)).collect();
+        sensitivity.reads.extend(from_outside);
         sensitivity.writes.extend(writes);
     }
 
     /// Levels that name all that a process reads only wake it when there is something to compute. Where
     /// some are left out, an event on the others decides when the result changes: all are dependencies.
     fn resolve_levels(&mut self, sensitivity: Sensitivity) {
-        let Sensitivity { reads, writes, levels } = sensitivity;
+        let Sensitivity { reads, levels, .. } = sensitivity;
         let listed: BTreeSet<SymbolId> = levels.iter().map(|&(_, symbol)| symbol).collect();
-        let is_covered = |read: &SymbolId| {
-            listed.contains(read) || writes.contains(read) || self.symbols[*read].is_constant
-        };
+        let is_covered = |read: &SymbolId| listed.contains(read) || self.symbols[*read].is_constant;
         let is_complete = reads.iter().all(is_covered);
         for (item, symbol) in levels.into_iter().filter(|_| !is_complete) {
             self.graph.add_edge(self.items[item].node, self.symbols[symbol].value, ());
@@ -327,8 +329,10 @@ impl Draft<'_> {
         while let Some(twin) = self.scopes[scopes[scopes.len() - 1]].twin {
             scopes.push(twin);
         }
-        let symbols: Vec<SymbolId> =
-            scopes.iter().filter_map(|&scope| self.scopes[scope].names.get(name).copied()).collect();
+        let symbols: Vec<SymbolId> = scopes
+            .iter()
+            .filter_map(|&scope| self.scopes[scope].names.get(name).copied())
+            .collect();
         let Some(&symbol) = symbols.first() else { return Found::Elsewhere };
         for pair in symbols.windows(2) {
             let (one, other) = (self.symbols[pair[0]].value, self.symbols[pair[1]].value);
@@ -379,12 +383,7 @@ impl Draft<'_> {
     }
 
     /// Looks a name up in a scope and those around it; what comes by an import needs the import.
-    pub fn lookup(
-        &mut self,
-        scope: ScopeId,
-        name: &str,
-        item: Option<ItemId>,
-    ) -> Option<SymbolId> {
+    pub fn lookup(&mut self, scope: ScopeId, name: &str, item: Option<ItemId>) -> Option<SymbolId> {
         let mut at = Some(scope);
         while let Some(scope) = at {
             if let Some(&symbol) = self.scopes[scope].names.get(name) {

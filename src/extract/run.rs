@@ -25,10 +25,13 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Where the code stands in the completion.
-    pub code: Vec<Range<usize>>,
+    pub code: Vec<Span>,
     /// The outputs of the candidate's module, in its order of ports.
     pub signals: Vec<SignalSpans>,
 }
+
+/// A half-open byte range of the completion: `[start, end]` in the file.
+pub type Span = (usize, usize);
 
 /// How far extraction came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +51,7 @@ pub struct SignalSpans {
     /// The output.
     pub name: String,
     /// The bytes of its cone.
-    pub spans: Vec<Range<usize>>,
+    pub spans: Vec<Span>,
     /// Why the spans are those of the whole module.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole_module: Option<String>,
@@ -228,16 +231,16 @@ fn spans(code: &Code, signal: &SignalCone) -> SignalSpans {
 }
 
 /// Spans of the code as spans of the completion; what was added to the completion has none.
-fn in_completion(code: &Code, spans: &[Range<usize>]) -> Vec<Range<usize>> {
+fn in_completion(code: &Code, spans: &[Range<usize>]) -> Vec<Span> {
     let mut all: Vec<Range<usize>> =
         spans.iter().flat_map(|span| code.spans_in_completion(span.clone())).collect();
     // Helpers are taken from before and after the answer: the order of the code is not the completion's.
     all.sort_by_key(|span| (span.start, span.end));
-    let mut joined: Vec<Range<usize>> = Vec::new();
-    for span in all {
+    let mut joined: Vec<Span> = Vec::new();
+    for Range { start, end } in all {
         match joined.last_mut() {
-            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
-            _ => joined.push(span),
+            Some((_, last)) if start <= *last => *last = end.max(*last),
+            _ => joined.push((start, end)),
         }
     }
     joined

@@ -133,26 +133,29 @@ impl Draft<'_> {
 
     fn conditional(&mut self, node: usize, tokens: Range<usize>, place: Place) {
         let mut head = self.item(Some(place.item), tokens.clone());
+        let children = &self.node(node).children;
+        // The end of the branch before, if an `else` follows.
         let mut last = None;
-        for &child in &self.node(node).children {
+        for (index, &child) in children.iter().enumerate() {
             let range = self.node(child).tokens.clone();
+            if let Some(after) = last {
+                let next = children
+                    .get(index + 1)
+                    .map_or(tokens.end, |&next| self.node(next).tokens.start);
+                let is_condition = self.rule(child) == Rule::Condition;
+                let end = if is_condition { next } else { range.start };
+                head = self.item(Some(head), after..end);
+            }
             match self.rule(child) {
                 Rule::Condition => {
-                    if let Some(after) = last {
-                        head = self.item(Some(head), after..tokens.end);
-                    }
                     self.reads(place, head, range);
                     last = None;
                 }
-                Rule::Slot => {
-                    if let Some(after) = last {
-                        head = self.item(Some(head), after..tokens.end);
-                    }
+                _ => {
                     self.slot(head, child);
                     self.statement(child, Place { item: head, ..place });
                     last = Some(range.end);
                 }
-                _ => {}
             }
         }
     }
@@ -168,15 +171,9 @@ impl Draft<'_> {
     }
 
     /// The arms of a case; each needs the labels before it, and `default` those of all others.
-    pub fn arms(
-        &mut self,
-        arms: &[usize],
-        place: Place,
-        visit: impl Fn(&mut Self, usize, Place),
-    ) {
-        let is_default = |draft: &Self, arm: usize| {
-            draft.word(draft.node(arm).tokens.start) == "default"
-        };
+    pub fn arms(&mut self, arms: &[usize], place: Place, visit: impl Fn(&mut Self, usize, Place)) {
+        let is_default =
+            |draft: &Self, arm: usize| draft.word(draft.node(arm).tokens.start) == "default";
         let ordered = arms.iter().filter(|&&arm| !is_default(self, arm));
         let default = arms.iter().filter(|&&arm| is_default(self, arm));
         let ordered: Vec<usize> = ordered.chain(default).copied().collect();
@@ -253,9 +250,9 @@ impl Draft<'_> {
                 continue;
             }
             let event = start..token;
-            let is_edge = event.clone().any(|token| {
-                matches!(self.word(token), "posedge" | "negedge" | "edge" | "iff")
-            });
+            let is_edge = event
+                .clone()
+                .any(|token| matches!(self.word(token), "posedge" | "negedge" | "edge" | "iff"));
             self.uses(place, item, event, if is_edge { How::Read } else { How::Level });
             start = token + 1;
         }
@@ -304,6 +301,8 @@ impl Draft<'_> {
             } else {
                 let symbol = self.symbol(inside.scope, &text, None);
                 self.drives(item, symbol);
+                // It is set before it is read: no process waits for it.
+                self.symbols[symbol].is_constant = true;
                 if is_declaration {
                     let declared = self.symbols[symbol].declared;
                     self.graph.add_edge(declared, self.items[item].node, ());

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::draft::{
-    Connection, Direction, Draft, How, Instance, ItemId, Meaning, Module, Place, Port, PortName, ROOT,
-    ScopeId,
+    Connection, Direction, Draft, How, Instance, ItemId, Meaning, Module, Place, Port, PortName,
+    ROOT, ScopeId,
 };
 use crate::verilog::syntax::Rule;
 
@@ -24,14 +24,17 @@ impl Draft<'_> {
     /// What stands outside of all units. It hangs on an item of no text.
     fn file_item(&mut self, node: usize) {
         let item = self.item(None, 0..0);
-        self.visit(node, Place {
-            item,
-            scope: ROOT,
-            process: None,
-            starts_process: false,
-            in_loop: None,
-            module: usize::MAX,
-        });
+        self.visit(
+            node,
+            Place {
+                item,
+                scope: ROOT,
+                process: None,
+                starts_process: false,
+                in_loop: None,
+                module: usize::MAX,
+            },
+        );
     }
 
     fn unit_name(&self, tokens: Range<usize>) -> Option<usize> {
@@ -70,14 +73,8 @@ impl Draft<'_> {
         self.scopes[scope].is_module = true;
         self.scopes[scope].holds_blocks = true;
         let module = self.add_module(&name, item);
-        let place = Place {
-            item,
-            scope,
-            process: None,
-            starts_process: false,
-            in_loop: None,
-            module,
-        };
+        let place =
+            Place { item, scope, process: None, starts_process: false, in_loop: None, module };
         for &child in &self.node(node).children {
             match self.rule(child) {
                 Rule::Header => self.header(child, place),
@@ -142,7 +139,7 @@ impl Draft<'_> {
             let direction = Direction::Input;
             self.modules[place.module].ports.push(Port { name, symbol, direction });
         }
-        self.list(elements, commas);
+        self.list(None, elements, commas);
     }
 
     /// A user-defined primitive: its first port is what it drives.
@@ -234,7 +231,8 @@ impl Draft<'_> {
         let head = self.item(Some(place.item), tokens.clone());
         let children = self.node(node).children.iter().copied();
         let list = children.into_iter().find(|&child| self.rule(child) == Rule::List);
-        let list = list.map_or(tokens.start + 1..tokens.end - 1, |list| self.node(list).tokens.clone());
+        let list =
+            list.map_or(tokens.start + 1..tokens.end - 1, |list| self.node(list).tokens.clone());
         self.reads(place, head, tokens.start..list.start);
         let (ranges, commas) = self.split(list);
         let mut elements = Vec::new();
@@ -246,7 +244,7 @@ impl Draft<'_> {
             self.reads(place, item, equals..range.end);
             elements.push(item);
         }
-        self.list(elements, commas);
+        self.list(Some(head), elements, commas);
     }
 
     fn generate_block(&mut self, node: usize, place: Place) {
@@ -379,7 +377,7 @@ impl Draft<'_> {
                 }
             }
         }
-        self.list(elements, commas);
+        self.list(Some(head), elements, commas);
     }
 
     fn instantiation(&mut self, node: usize, place: Place) {
@@ -415,7 +413,7 @@ impl Draft<'_> {
             record.positional_parameters = positional_parameters;
             record.parameters = parameters.clone();
         }
-        self.list(elements, commas);
+        self.list(Some(head), elements, commas);
     }
 
     fn instance(&mut self, item: ItemId, tokens: Range<usize>, of: &str, place: Place) -> usize {
@@ -447,7 +445,7 @@ impl Draft<'_> {
             connections.push(Connection { item: connection, to, tokens: expression });
         }
         if is_named {
-            self.list(elements, commas);
+            self.list(None, elements, commas);
         } else {
             // The commas count the ports.
             for comma in commas {

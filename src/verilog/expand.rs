@@ -71,7 +71,9 @@ pub enum ExpandError {
     #[error("conditional directives do not match")]
     Unbalanced,
     /// More text or deeper nesting than is looked at.
-    #[error("macros expand to more than {EXPANDED_BYTES_MAX} bytes , {DEPTH_MAX} levels or {STEPS_MAX} uses")]
+    #[error(
+        "macros expand to more than {EXPANDED_BYTES_MAX} bytes , {DEPTH_MAX} levels or {STEPS_MAX} uses"
+    )]
     TooLong,
 }
 
@@ -270,8 +272,7 @@ impl<'a> Expander<'a> {
             out.push_str(if name == "__LINE__" { "1" } else { "\"\"" });
             return Ok(at + 1);
         }
-        let found =
-            self.macros.get(name).ok_or_else(|| ExpandError::Undefined(name.to_owned()))?;
+        let found = self.macros.get(name).ok_or_else(|| ExpandError::Undefined(name.to_owned()))?;
         self.steps.set(self.steps.get() + 1);
         if depth == DEPTH_MAX || self.steps.get() > STEPS_MAX {
             return Err(ExpandError::TooLong);
@@ -393,9 +394,7 @@ fn definition(rest: &str, define: usize) -> Option<(String, Macro)> {
         let (given, after) = arguments(rest, &tokens, body)?;
         let list = given.iter().filter(|text| !text.trim().is_empty()).map(|text| {
             match text.split_once('=') {
-                Some((name, default)) => {
-                    (name.trim().to_owned(), Some(default.trim().to_owned()))
-                }
+                Some((name, default)) => (name.trim().to_owned(), Some(default.trim().to_owned())),
                 None => (text.trim().to_owned(), None),
             }
         });
@@ -477,7 +476,10 @@ mod tests {
     #[test]
     fn macros_and_conditionals() {
         check("`define A 1\nx `A y", "x 1 y");
-        check("`define A(a, b = 2) (a) + (b) // c\n`A(x, y) `A(f(1,2))", "(x) + (y) (f(1,2)) + (2)");
+        check(
+            "`define A(a, b = 2) (a) + (b) // c\n`A(x, y) `A(f(1,2))",
+            "(x) + (y) (f(1,2)) + (2)",
+        );
         check("`define A 1 \\\n + 2\n`A;", "1 + 2 ;");
         check("`define B `A\n`define A z\n`B", "z");
         check("`define J(a) x_``a\n`J(y)", "x_y");

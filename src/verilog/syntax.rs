@@ -23,6 +23,9 @@ pub const BYTES_MAX: usize = 512 << 10;
 /// Deepest nesting of brackets and blocks that is parsed: real text has some 20 levels.
 pub const DEPTH_MAX: usize = 200;
 
+/// Operators in one expression: sv-parser's time grows with their square, some two seconds for a thousand.
+pub const OPERATORS_MAX: usize = 1000;
+
 /// Stack of a thread that parses: 200 levels of parentheses take some 60 MB.
 pub const STACK_BYTES: usize = 1 << 30;
 
@@ -132,9 +135,9 @@ pub enum ParseError {
     /// sv-parser does not take the text; the offset is how far it came.
     #[error("sv-parser does not accept it")]
     Refused(Option<usize>),
-    /// Longer or deeper than is looked at.
-    #[error("it is longer than {BYTES_MAX} bytes or deeper than {DEPTH_MAX} levels")]
-    TooLarge,
+    /// More than is looked at.
+    #[error("it has more than {0}")]
+    TooLarge(String),
 }
 
 impl Tree<'_> {
@@ -147,8 +150,15 @@ impl Tree<'_> {
 /// Parses a text without directives.
 pub fn parse(text: &str) -> Result<Tree<'_>, ParseError> {
     let tokens = solid_tokens(text);
-    if text.len() > BYTES_MAX || depth(text, &tokens) > DEPTH_MAX {
-        return Err(ParseError::TooLarge);
+    let (depth, operators) = depth(text, &tokens);
+    for (is, most, what) in [
+        (text.len(), BYTES_MAX, "bytes"),
+        (depth, DEPTH_MAX, "levels of nesting"),
+        (operators, OPERATORS_MAX, "operators in one expression"),
+    ] {
+        if is > most {
+            return Err(ParseError::TooLarge(format!("{most} {what}")));
+        }
     }
     let includes: [&Path; 0] = [];
     let (tree, _) = sv_parser::parse_sv_str(text, "", &Defines::new(), &includes, true, false)
@@ -198,11 +208,13 @@ fn halves(token: &Token) -> [Token; 2] {
     [half(token.span.start..middle), half(middle..token.span.end)]
 }
 
-/// How deep brackets, blocks and operators that lean on one another nest.
-fn depth(text: &str, tokens: &[Token]) -> usize {
+/// How deep brackets, blocks and operators that lean on one another nest, and how many operators stand
+/// between two commas or semicolons.
+fn depth(text: &str, tokens: &[Token]) -> (usize, usize) {
     let mut level = 0usize;
     let mut deepest = 0;
     let mut chained = 0usize;
+    let (mut operators, mut most_operators) = (0usize, 0);
     for token in tokens {
         match &text[token.span.clone()] {
             "(" | "[" | "{" | "(*" | "begin" | "case" | "casez" | "casex" | "fork" | "generate" => {
@@ -215,19 +227,22 @@ fn depth(text: &str, tokens: &[Token]) -> usize {
             "?" | "~" | "!" | "if" | "for" | "while" | "repeat" | "forever" | "@" | "#" => {
                 chained += 1;
             }
-            ";" | "else" | "," | "endmodule" => chained = 0,
+            ";" | "," => (chained, operators) = (0, 0),
+            "else" | "endmodule" => chained = 0,
+            "+" | "-" | "*" | "/" | "%" | "&" | "|" | "^" | "&&" | "||" | "==" | "!=" | "<"
+            | ">" | "=" => operators += 1,
             _ => {}
         }
         deepest = deepest.max(level + chained);
+        most_operators = most_operators.max(operators);
     }
-    deepest
+    (deepest, most_operators)
 }
 
 fn nodes(tree: &SyntaxTree, tokens: &[Token]) -> Vec<Node> {
     let starts: HashMap<usize, usize> =
         tokens.iter().enumerate().map(|(index, token)| (token.span.start, index)).collect();
-    let mut nodes =
-        vec![Node { rule: Rule::Text, tokens: 0..tokens.len(), children: Vec::new() }];
+    let mut nodes = vec![Node { rule: Rule::Text, tokens: 0..tokens.len(), children: Vec::new() }];
     let mut open = vec![0];
     let mut blank = 0usize;
     for event in tree.into_iter().event() {
@@ -405,9 +420,9 @@ fn statement_rule(node: &RefNode) -> Option<Rule> {
         | RefNode::ExpectPropertyStatement(_)
         | RefNode::ClockingDrive(_) => Rule::Assertion,
         RefNode::RandsequenceStatement(_) | RefNode::RandcaseStatement(_) => Rule::RandomCase,
-        RefNode::VariableLvalue(_)
-        | RefNode::NetLvalue(_)
-        | RefNode::NonrangeVariableLvalue(_) => Rule::Lvalue,
+        RefNode::VariableLvalue(_) | RefNode::NetLvalue(_) | RefNode::NonrangeVariableLvalue(_) => {
+            Rule::Lvalue
+        }
         _ => return None,
     })
 }
