@@ -4,11 +4,13 @@
 //! against the *original candidate* as golden module, with the same stimulus as any candidate: the output
 //! must behave as before. And the other way round, so that a cone is not merely everything: a statement of
 //! the cone is taken out, and the output must behave otherwise; where it does not, the statement is
-//! *redundant* for this stimulus. Outputs without a bit that is defined and moves prove nothing and are
+//! *redundant* for this stimulus. Two kinds are told apart by taking the statement out of the whole original:
+//! if no output at all changes, it is without effect in the candidate itself (a reset value that is written
+//! anyway, an arm that is never reached), and no cone could show it to be; if another output does, the
+//! cone is wider than it need be. Outputs without a bit that is defined and moves prove nothing and are
 //! counted apart.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use crate::candidate::Candidate;
 use crate::extract::worker::SignalCone;
@@ -36,8 +38,19 @@ pub struct Claim {
     pub subject: usize,
     /// Index of the output's cone.
     pub cone: usize,
-    /// The statement that was taken out, if one was.
-    pub without: Option<Range<usize>>,
+    /// Which text was judged.
+    pub text: Text,
+}
+
+/// What was left of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// The cone.
+    Cone,
+    /// The cone without the statement of this deletion.
+    ConeWithout(usize),
+    /// All code but the statement of this deletion.
+    CodeWithout(usize),
 }
 
 /// What a verdict says of a claim.
@@ -55,41 +68,58 @@ pub enum Finding {
     NotJudged(String),
 }
 
-/// The problems and candidates of a proof, and what each candidate is about, in their order.
-pub fn claims(subjects: &[Subject]) -> (Vec<Problem>, Vec<Candidate>, Vec<Claim>) {
-    let (mut problems, mut candidates, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+/// What is to be judged first: each cone, and each cone without a statement.
+pub fn claims(subjects: &[Subject]) -> Vec<Claim> {
+    let mut claims = Vec::new();
     for (index, subject) in subjects.iter().enumerate() {
-        problems.push(Problem {
-            problem: subject.id.clone(),
-            prompt: String::new(),
-            golden: subject.code.clone(),
-            golden_top: Some(subject.top.clone()),
-            top: subject.top.clone(),
-            testbench: None,
-            inputs: subject.inputs.clone(),
-            source: None,
-            licence: None,
-        });
-        let mut claim = |text: &str, cone: usize, without: Option<Range<usize>>| {
-            candidates.push(Candidate {
-                problem: subject.id.clone(),
-                id: claims.len().to_string(),
-                // In a fence, so that it is taken as it is.
-                completion: format!("```verilog\n{text}\n```\n"),
-            });
-            claims.push(Claim { subject: index, cone, without });
-        };
         for (cone, signal) in subject.cones.iter().enumerate() {
             if signal.whole.is_some() {
                 continue;
             }
-            claim(&signal.blanked, cone, None);
-            for deletion in &signal.deletions {
-                claim(&deletion.text, cone, Some(deletion.span.clone()));
-            }
+            let without = (0..signal.deletions.len()).map(Text::ConeWithout);
+            let texts = std::iter::once(Text::Cone).chain(without);
+            claims.extend(texts.map(|text| Claim { subject: index, cone, text }));
         }
     }
-    (problems, candidates, claims)
+    claims
+}
+
+/// Claims as candidates, in their order, of problems whose golden modules are the original candidates.
+pub fn candidates(subjects: &[Subject], claims: &[Claim]) -> (Vec<Problem>, Vec<Candidate>) {
+    let problem = |subject: &Subject| Problem {
+        problem: subject.id.clone(),
+        prompt: String::new(),
+        golden: subject.code.clone(),
+        golden_top: Some(subject.top.clone()),
+        top: subject.top.clone(),
+        testbench: None,
+        inputs: subject.inputs.clone(),
+        source: None,
+        licence: None,
+    };
+    let candidate = |(index, claim): (usize, &Claim)| {
+        let subject = &subjects[claim.subject];
+        let cone = &subject.cones[claim.cone];
+        let text = match claim.text {
+            Text::Cone => &cone.blanked,
+            Text::ConeWithout(deletion) => &cone.deletions[deletion].text,
+            Text::CodeWithout(deletion) => &cone.deletions[deletion].code,
+        };
+        Candidate {
+            problem: subject.id.clone(),
+            id: index.to_string(),
+            // In a fence, so that it is taken as it is.
+            completion: format!("```verilog\n{text}\n```\n"),
+        }
+    };
+    let problems = subjects.iter().map(problem).collect();
+    (problems, claims.iter().enumerate().map(candidate).collect())
+}
+
+/// Tells whether a verdict finds no output that differs.
+pub fn is_unchanged(verdict: &Verdict) -> bool {
+    verdict.status == Status::Judged
+        && verdict.signals.iter().all(|signal| signal.verdict != Judgement::Wrong)
 }
 
 /// Reads the verdict on a claim about the output `signal`.

@@ -15,7 +15,7 @@ use crate::candidate::{self, Candidate};
 use crate::extract::run::{self, Row, Run, RunError, Status};
 use crate::extract::worker::{self, Proof};
 use crate::problem::{self, Problem};
-use crate::prove::{self, Claim, Finding, Subject};
+use crate::prove::{self, Claim, Finding, Subject, Text};
 use crate::record::{self, Meta, Writer, file_hash};
 use crate::verify::run::Parallelism;
 use crate::verify::verdict::{Status as VerdictStatus, Verdict};
@@ -295,10 +295,30 @@ fn judge(
     subjects: &[Subject],
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
-    let (problems, candidates, claims) = prove::claims(subjects);
+    let mut redundant = Vec::new();
+    judge_claims(arguments, job, subjects, &prove::claims(subjects), |claim, verdict| {
+        if tally.add(&subjects[claim.subject], claim, verdict)
+            && let Text::ConeWithout(deletion) = claim.text
+        {
+            redundant.push(Claim { text: Text::CodeWithout(deletion), ..claim.clone() });
+        }
+    })?;
+    judge_claims(arguments, job, subjects, &redundant, |claim, verdict| {
+        tally.add_redundant(&subjects[claim.subject], claim, prove::is_unchanged(verdict));
+    })
+}
+
+fn judge_claims(
+    arguments: &Arguments,
+    job: &Run,
+    subjects: &[Subject],
+    claims: &[Claim],
+    mut sink: impl FnMut(&Claim, &Verdict),
+) -> anyhow::Result<()> {
     if claims.is_empty() {
         return Ok(());
     }
+    let (problems, candidates) = prove::candidates(subjects, claims);
     let (backend, workers) = arguments.proof.backend.open()?;
     let config = arguments.proof.stimulus.config();
     let verification = crate::verify::run::Run {
@@ -312,7 +332,7 @@ fn judge(
     let mut claims = claims.iter();
     crate::verify::run::verify(&verification, candidates.into_iter().map(Ok), |verdict| {
         if let Some(claim) = claims.next() {
-            tally.add(&subjects[claim.subject], claim, &verdict);
+            sink(claim, &verdict);
         }
         Ok(())
     })?;
@@ -336,6 +356,9 @@ struct Tally {
     fails: Vec<String>,
     needed: usize,
     broken: usize,
+    /// Statements without effect on any output of the candidate.
+    dead: Vec<String>,
+    /// Statements with an effect on another output only.
     redundant: Vec<String>,
     unclear: usize,
 }
@@ -345,26 +368,33 @@ impl Tally {
         self.holds + self.silent + self.not_judged + self.fails.len()
     }
 
-    fn add(&mut self, subject: &Subject, claim: &Claim, verdict: &Verdict) {
+    /// Counts a verdict; returns whether a statement is redundant, which is not counted yet.
+    fn add(&mut self, subject: &Subject, claim: &Claim, verdict: &Verdict) -> bool {
         let cone = &subject.cones[claim.cone];
         let finding = prove::finding(verdict, &cone.name);
-        let name = format!("{} {}", subject.id, cone.name);
-        match (&claim.without, finding) {
-            (None, Finding::Same) => self.holds += 1,
-            (None, Finding::Silent) => self.silent += 1,
-            (None, Finding::NotJudged(_)) => self.not_judged += 1,
-            (None, Finding::Different(why) | Finding::Broken(why)) => {
-                self.fails.push(format!("{name}: {why}"))
+        match (claim.text, finding) {
+            (Text::Cone, Finding::Same) => self.holds += 1,
+            (Text::Cone, Finding::Silent) => self.silent += 1,
+            (Text::Cone, Finding::NotJudged(_)) => self.not_judged += 1,
+            (Text::Cone, Finding::Different(why) | Finding::Broken(why)) => {
+                self.fails.push(format!("{} {}: {why}", subject.id, cone.name));
             }
-            (Some(_), Finding::Different(_)) => self.needed += 1,
-            (Some(_), Finding::Broken(_)) => self.broken += 1,
-            (Some(span), Finding::Same) => {
-                let text = subject.code[span.clone()].split_whitespace().collect::<Vec<_>>();
-                let text: String = text.join(" ").chars().take(80).collect();
-                self.redundant.push(format!("{name}: {text}"));
-            }
-            (Some(_), Finding::Silent | Finding::NotJudged(_)) => self.unclear += 1,
+            (_, Finding::Different(_)) => self.needed += 1,
+            (_, Finding::Broken(_)) => self.broken += 1,
+            (_, Finding::Silent | Finding::NotJudged(_)) => self.unclear += 1,
+            (_, Finding::Same) => return true,
         }
+        false
+    }
+
+    fn add_redundant(&mut self, subject: &Subject, claim: &Claim, is_dead: bool) {
+        let cone = &subject.cones[claim.cone];
+        let Text::CodeWithout(deletion) = claim.text else { return };
+        let span = cone.deletions[deletion].span.clone();
+        let text = subject.code[span].split_whitespace().collect::<Vec<_>>().join(" ");
+        let text: String = text.chars().take(80).collect();
+        let list = if is_dead { &mut self.dead } else { &mut self.redundant };
+        list.push(format!("{} {}: {text}", subject.id, cone.name));
     }
 
     /// Prints what was found, and returns the share that holds.
@@ -372,6 +402,7 @@ impl Tally {
         for (title, list) in [
             ("whole module", &self.whole),
             ("does not hold", &self.fails),
+            ("without effect in the candidate", &self.dead),
             ("redundant", &self.redundant),
         ] {
             for line in list {
@@ -386,14 +417,18 @@ impl Tally {
         println!("whole module: {whole} texts or outputs beside {analysed} analysed candidates");
         let (sum, count) = self.bytes;
         println!("mean share of a module's code in a cone: {}", percent(sum, count as f64));
-        let deleted = self.needed + self.redundant.len();
+        let deleted = self.needed + self.dead.len() + self.redundant.len();
         println!(
-            "redundant: {} of {deleted} statements taken out ({}); not counted: {} that leave no module, {} without a bit that moves",
-            self.redundant.len(),
-            percent(self.redundant.len() as f64, deleted as f64),
-            self.broken,
-            self.unclear
+            "statements taken out: {deleted}; not counted: {} that leave no module, {} without a bit that moves",
+            self.broken, self.unclear
         );
+        for (list, what) in [
+            (&self.dead, "without effect on any output of the candidate"),
+            (&self.redundant, "redundant, with an effect on another output only"),
+        ] {
+            let share = percent(list.len() as f64, deleted as f64);
+            println!("  {what}: {} ({share})", list.len());
+        }
         let all = self.holds + self.fails.len();
         println!(
             "holds: {} of {all} outputs ({}); {} without a defined bit that moves and {} that cannot be judged are not counted",

@@ -145,6 +145,11 @@ impl<'c> Analysis<'c> {
         list.head.is_some_and(|head| items[head]) && !list.elements.iter().any(|&item| items[item])
     }
 
+    /// All code.
+    pub fn everything(&self) -> Kept {
+        Kept { items: vec![true; self.item_nodes.len()] }
+    }
+
     /// The statements of a cone that can be taken out one by one, in order of the text.
     pub fn statements(&self, cone: &Cone) -> Vec<usize> {
         self.statements.iter().copied().filter(|&item| cone.items[item]).collect()

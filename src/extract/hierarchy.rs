@@ -174,7 +174,14 @@ impl Draft<'_> {
             }
         }
         let Some(star) = star else { return connected };
+        let scope = self.instances[index].scope;
         for port in (0..ports.len()).filter(|port| !named.contains(port)).collect::<Vec<_>>() {
+            let name = self.modules[module].ports[port].name.clone();
+            // `.*` asks for the name of every port that is connected by nothing else.
+            if let Some(symbol) = self.lookup(scope, &name, Some(star)) {
+                let declared = self.symbols[symbol].declared;
+                self.graph.add_edge(self.items[star].node, declared, ());
+            }
             connected.push((self.item(Some(star), 0..0), port, None));
         }
         connected

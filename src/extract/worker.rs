@@ -72,6 +72,8 @@ pub struct Deletion {
     pub span: Range<usize>,
     /// The rest of the cone.
     pub text: String,
+    /// The rest of the whole code.
+    pub code: String,
 }
 
 /// Computes the cones of a text in this process, on a stack of its own.
@@ -129,9 +131,11 @@ fn deletions(
         let index = usize::try_from(draw).unwrap_or(0) % statements.len();
         chosen.push(statements.swap_remove(index));
     }
+    let everything = analysis.everything();
     let deletion = |statement: usize| Deletion {
         span: analysis.span_of(statement),
         text: analysis.blanked(&analysis.without(kept, statement)),
+        code: analysis.blanked(&analysis.without(&everything, statement)),
     };
     chosen.into_iter().map(deletion).collect()
 }

@@ -283,7 +283,11 @@ fn the_command_writes_spans_and_proves_them() {
     let last = report.lines().last().expect("a last line");
     assert!(last.starts_with("holds: 6 of 6 outputs (100.00 %)"), "{report}");
     assert!(report.contains("hidden y: y <= b;"), "{report}");
-    assert!(report.contains("redundant: 1 of 7 statements"), "{report}");
+    assert!(report.contains("statements taken out: 7;"), "{report}");
+    assert!(
+        report.contains("without effect on any output of the candidate: 1 (14.29 %)"),
+        "{report}"
+    );
 }
 
 /// A program that answers nothing and ends is our failure, and no candidate's.
