@@ -144,7 +144,9 @@ pub fn finding(verdict: &Verdict, signal: &str) -> Finding {
                 MismatchKind::Value => "value",
                 MismatchKind::Unknown => "unknown",
             });
-            Finding::Different(format!("wrong by {kind}{first}"))
+            let is_race = verdict.races.iter().any(|race| race == signal);
+            let race = if is_race { " (its value depends on the order of processes)" } else { "" };
+            Finding::Different(format!("wrong by {kind}{first}{race}"))
         }
         _ if found.compared == 0 || found.toggles == 0 => Finding::Silent,
         Judgement::Correct => Finding::Same,

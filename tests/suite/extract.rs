@@ -129,6 +129,9 @@ fn cones_are_closed_and_what_is_left_is_a_module() {
             for output in analysis.outputs() {
                 let cone = analysis.cone(output).expect("an output");
                 check_spans(&code, &analysis.spans(&cone));
+                if cone.whole.is_some() {
+                    continue;
+                }
                 let kept = analysis.kept(&cone);
                 let left = analysis.blanked(&kept);
                 assert_eq!(left.len(), code.len());
