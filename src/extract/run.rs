@@ -131,12 +131,16 @@ pub fn extract(
                     Ok((index, problem, candidate))
                 });
                 // A closed channel means that the run has ended already.
-                let sent = match row {
-                    Ok(row) => row_in.send(row).is_ok(),
-                    Err(error) => errors.send(Err(error)).is_ok() && false,
-                };
-                if !sent {
-                    return;
+                match row {
+                    Ok(row) => {
+                        if row_in.send(row).is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) => {
+                        let _ = errors.send(Err(error));
+                        return;
+                    }
                 }
             }
         });

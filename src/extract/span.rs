@@ -14,7 +14,7 @@ impl Analysis<'_> {
         if cone.whole.is_some() {
             let text = self.code.trim_end();
             let start = text.len() - text.trim_start().len();
-            return if text.is_empty() { Vec::new() } else { vec![start..text.len()] };
+            return Vec::from_iter((!text.is_empty()).then_some(start..text.len()));
         }
         self.spans_of(&self.tokens_of(&cone.items))
     }

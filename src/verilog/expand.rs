@@ -175,7 +175,8 @@ impl<'a> Expander<'a> {
                 last.was_taken |= is_taken;
                 last.is_read = last.is_reached && is_taken;
             }
-            _ => drop(open.pop().ok_or(ExpandError::Unbalanced)?),
+            _ if open.pop().is_none() => return Err(ExpandError::Unbalanced),
+            _ => {}
         }
         let span = tokens[at].span.start..self.end_of(tokens, end);
         self.separate(&span);
@@ -422,8 +423,8 @@ fn arguments<'t>(text: &'t str, tokens: &[Token], at: usize) -> Option<(Vec<&'t 
     let mut list = Vec::new();
     let mut start = tokens[open].span.start + 1;
     let mut depth = 0usize;
-    for index in open..tokens.len() {
-        let span = tokens[index].span.clone();
+    for (index, token) in tokens.iter().enumerate().skip(open) {
+        let span = token.span.clone();
         match &text[span.clone()] {
             "(" | "[" | "{" | "(*" => depth += 1,
             ")" | "]" | "}" | "*)" => depth = depth.checked_sub(1)?,

@@ -239,6 +239,9 @@ fn depth(text: &str, tokens: &[Token]) -> (usize, usize) {
     (deepest, most_operators)
 }
 
+/// The tokens of a node of which none has been seen.
+const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
+
 fn nodes(tree: &SyntaxTree, tokens: &[Token]) -> Vec<Node> {
     let starts: HashMap<usize, usize> =
         tokens.iter().enumerate().map(|(index, token)| (token.span.start, index)).collect();
@@ -272,7 +275,7 @@ fn nodes(tree: &SyntaxTree, tokens: &[Token]) -> Vec<Node> {
             NodeEvent::Enter(node) if blank == 0 => {
                 let Some(rule) = rule_of(&node) else { continue };
                 let index = nodes.len();
-                nodes.push(Node { rule, tokens: usize::MAX..0, children: Vec::new() });
+                nodes.push(Node { rule, tokens: NOWHERE, children: Vec::new() });
                 open.push(index);
             }
             NodeEvent::Leave(node) if blank == 0 && rule_of(&node).is_some() => {
@@ -286,6 +289,7 @@ fn nodes(tree: &SyntaxTree, tokens: &[Token]) -> Vec<Node> {
                 }
                 nodes[parent].children.push(index);
                 if parent > 0 {
+                    // The parent has begun with this node at the latest.
                     nodes[parent].tokens.end = nodes[parent].tokens.end.max(end);
                 }
             }
