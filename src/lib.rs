@@ -7,7 +7,7 @@
 //!                                 └────────────────── checkpoint ◄──────────────────────────────────┘
 //! ```
 //!
-//! Today `corpus` and `verify` stand; the other stages follow the same rule: one word per stage,
+//! Today `corpus`, `verify` and `extract` stand; the other stages follow the same rule: one word per stage,
 //! which names its module, its subcommand, its test and the file it writes.
 //!
 //! # Invariants
@@ -31,8 +31,12 @@ pub mod candidate;
 
 pub mod corpus;
 
+pub mod extract;
+
 pub mod design;
 
 pub mod verify;
+
+pub mod prove;
 
 pub mod cli;

@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod corpus;
 mod doctor;
+mod extract;
 mod junit;
 mod merge;
 mod report;
@@ -36,11 +37,14 @@ enum Command {
     Corpus(corpus::Arguments),
     Verify(verify::Arguments),
     Merge(merge::Arguments),
+    Extract(extract::Arguments),
     Show(show::Arguments),
     Doctor(doctor::Arguments),
     Bench(bench::Arguments),
     #[command(hide = true)]
     Worker(worker::Arguments),
+    #[command(hide = true)]
+    Extractor(extract::WorkerArguments),
 }
 
 /// Runs the command line and returns its exit code.
@@ -53,6 +57,8 @@ pub fn run() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Worker(arguments) => worker::run(arguments),
+        Command::Extract(arguments) => extract::run(arguments),
+        Command::Extractor(arguments) => extract::serve(arguments),
     };
     match outcome {
         Ok(code) => code,

@@ -3,10 +3,12 @@
 //! In goes any text, out come tokens with half-open byte spans that cover it from the first byte to the
 //! last. Models write text that is not Verilog (prose, half a module, binary rubbish), so nothing here
 //! fails: what is no token of the language is a token of kind [`lex::Kind::Unknown`]. Questions that need
-//! the grammar go to a parser; questions such as "does a module start here, or is that word in a comment?"
+//! the grammar go to a parser ([`syntax`], after [`expand`] has taken the directives away); questions such as "does a module start here, or is that word in a comment?"
 //! are answered here.
 
+pub mod expand;
 pub mod lex;
+pub mod syntax;
 pub mod unit;
 
 pub use lex::{Kind, Token, lex};

@@ -5,6 +5,7 @@ mod candidate;
 mod corpus;
 mod demo;
 mod design;
+mod extract;
 mod mutants;
 mod record;
 mod show;

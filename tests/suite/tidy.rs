@@ -28,7 +28,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("candidate", &["verilog", "record"]),
     ("corpus", &["verilog", "problem", "candidate", "record"]),
     ("design", &["verilog"]),
+    // Spans are in the completion, and a body without a head takes its head from the prompt: hence
+    // `candidate` and `problem`.
+    ("extract", &["verilog", "candidate", "problem"]),
     ("verify", &["verilog", "design", "problem", "candidate", "record"]),
+    // The check that cones are right judges blanked texts as candidates.
+    ("prove", &["extract", "verify", "candidate", "problem"]),
     ("cli", &["*"]),
 ];
 
@@ -36,6 +41,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &str)] = &[
     ("sv_lang", "src/design/"),
     ("cxx", "src/verify/verilator/bridge.rs"),
+    ("sv_parser", "src/verilog/"),
+    ("petgraph", "src/extract/"),
     ("unsafe", "src/verify/verilator/bridge.rs"),
     ("std::env", "src/cli/"),
     ("print!", "src/cli/"),

@@ -1,0 +1,306 @@
+//! Cones as byte spans, snippet by snippet.
+//!
+//! A fixture holds snippets, each under a line `//// OUTPUT: what it shows`. Under each line of code that has
+//! bytes in the cone of OUTPUT stands a line `//` with a `^` under each of them. Indentation is not marked.
+//! `SALV_MARK=1` writes the marks that are found into the fixtures; read them before you keep them.
+
+use std::ops::Range;
+use std::path::Path;
+
+use salv::design::{Reason, elaborate};
+use salv::extract::analyse;
+use salv::extract::run::{Row, Status};
+use salv::verilog::{Kind, lex, lex::is_keyword};
+
+use crate::verify::{Bench, Fixture, succeeded};
+
+const FIXTURES: [&str; 5] =
+    ["statements.sv", "declarations.sv", "generate.sv", "hierarchy.sv", "whole.sv"];
+
+/// Runs `work` on a stack as deep as the parser wants.
+fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(256 << 20);
+        thread.spawn_scoped(scope, work).expect("a thread").join().expect("no panic")
+    })
+}
+
+/// The last module of a text that is called `top`, or the first one.
+fn spans(code: &str, output: &str) -> Result<Vec<Range<usize>>, String> {
+    deep(|| {
+        let analysis = analyse(code, "top")?;
+        let cone = analysis.cone(output).ok_or(format!("no output {output}"))?;
+        if let Some(why) = cone.whole {
+            return Err(why);
+        }
+        Ok(analysis.spans(&cone))
+    })
+}
+
+/// Code with a line of marks under each line that has bytes in a span.
+fn marked(code: &str, spans: &[Range<usize>]) -> String {
+    let mut out = String::new();
+    let mut at = 0;
+    for line in code.split_inclusive('\n') {
+        let is_in = |offset: usize| spans.iter().any(|span| span.contains(&(at + offset)));
+        let text = line.trim_end();
+        let indent = text.len() - text.trim_start().len();
+        let mut marks: String =
+            (0..text.len()).map(|o| if o >= indent && is_in(o) { '^' } else { ' ' }).collect();
+        out.push_str(line);
+        if marks.contains('^') {
+            assert!(marks.starts_with("  "), "code is indented by two columns: {line}");
+            marks.replace_range(..2, "//");
+            out.push_str(marks.trim_end());
+            out.push('\n');
+        }
+        at += line.len();
+    }
+    out
+}
+
+fn check_fixture(name: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/extract").join(name);
+    let text = std::fs::read_to_string(&path).expect("a fixture");
+    let mut wrong = Vec::new();
+    let mut all = text.split("//// ").next().unwrap_or("").to_owned();
+    let mut count = 0;
+    for snippet in text.split("//// ").skip(1) {
+        let (title, body) = snippet.split_once('\n').expect("a title");
+        let (output, _) = title.split_once(':').expect("OUTPUT: title");
+        let is_marks = |line: &&str| line.starts_with("//");
+        let code: String = body.split_inclusive('\n').filter(|line| !is_marks(line)).collect();
+        let found = match spans(&code, output) {
+            Ok(spans) => marked(&code, &spans),
+            Err(why) => format!("{code}// whole module: {why}\n"),
+        };
+        all.push_str(&format!("//// {title}\n{found}"));
+        if found.trim_end() != body.trim_end() {
+            wrong.push(format!("//// {title}\n{found}"));
+        }
+        count += 1;
+    }
+    if std::env::var_os("SALV_MARK").is_some() {
+        std::fs::write(&path, all).expect("a fixture");
+        wrong.clear();
+    }
+    assert!(wrong.is_empty(), "{name}: found\n{}", wrong.concat());
+    count
+}
+
+#[test]
+fn every_construct_is_cut_where_it_is_marked() {
+    let count: usize = FIXTURES.into_iter().map(check_fixture).sum();
+    assert!(count >= 60, "{count} snippets");
+}
+
+/// The code of all snippets.
+fn snippets() -> Vec<String> {
+    let mut all = Vec::new();
+    for name in FIXTURES {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/extract").join(name);
+        let text = std::fs::read_to_string(&path).expect("a fixture");
+        for snippet in text.split("//// ").skip(1) {
+            let (_, body) = snippet.split_once('\n').expect("a title");
+            let lines = body.split_inclusive('\n').filter(|line| !line.starts_with("//"));
+            all.push(lines.collect());
+        }
+    }
+    all
+}
+
+/// Spans are sorted and disjoint, begin and end with code, and lie in the text.
+fn check_spans(code: &str, spans: &[Range<usize>]) {
+    let mut end = 0;
+    for span in spans {
+        assert!(span.start >= end && span.end > span.start, "{spans:?} in {code}");
+        let text = code.get(span.clone()).expect("UTF-8 boundaries inside the code");
+        assert_eq!(text, text.trim(), "in {code}");
+        end = span.end;
+    }
+}
+
+#[test]
+fn cones_are_closed_and_what_is_left_is_a_module() {
+    for code in snippets() {
+        deep(|| {
+            let Ok(analysis) = analyse(&code, "top") else { return };
+            let is_module = elaborate(&code, Some("top")).is_ok();
+            for output in analysis.outputs() {
+                let cone = analysis.cone(output).expect("an output");
+                check_spans(&code, &analysis.spans(&cone));
+                if cone.whole.is_some() {
+                    continue;
+                }
+                let kept = analysis.kept(&cone);
+                let left = analysis.blanked(&kept);
+                assert_eq!(left.len(), code.len());
+                if let Err(refusal) = elaborate(&left, Some("top")) {
+                    assert!(!is_module, "{output} in {code}: {refusal} in {left}");
+                }
+                for statement in analysis.statements(&cone) {
+                    assert!(
+                        cone.contains(&analysis.cone_of_statement(statement)),
+                        "{output} in {code}"
+                    );
+                    let left = analysis.blanked(&analysis.without(&kept, statement));
+                    let parses = elaborate(&left, Some("top"));
+                    let parses = parses.map_or_else(|r| r.reason != Reason::ParseError, |_| true);
+                    assert!(parses || !is_module, "{output} in {code}: {left}");
+                }
+            }
+        });
+    }
+}
+
+/// For each output the numbers of the tokens in its cone.
+fn cone_tokens(code: &str) -> Option<Vec<Vec<usize>>> {
+    deep(|| {
+        let analysis = analyse(code, "top").ok()?;
+        let tokens: Vec<_> = lex(code).filter(|token| !token.kind.is_trivia()).collect();
+        let cones = analysis.outputs().map(|output| {
+            let spans = analysis.spans(&analysis.cone(output).expect("an output"));
+            let is_in = |token: &salv::verilog::Token| {
+                spans.iter().any(|span| span.contains(&token.span.start))
+            };
+            (0..tokens.len()).filter(|&index| is_in(&tokens[index])).collect()
+        });
+        Some(cones.collect())
+    })
+}
+
+#[test]
+fn renaming_and_reformatting_keep_the_cut() {
+    for code in snippets().into_iter().filter(|code| !code.contains('`')) {
+        let mut other = String::from("// \u{e9}\n");
+        for token in lex(&code) {
+            let word = &code[token.span.clone()];
+            match token.kind {
+                kind if kind.is_trivia() => other.push_str("\n /* \u{fc} */\t"),
+                Kind::Word if !is_keyword(word) && word != "top" => {
+                    other.push_str(&format!("{word}_of_x"));
+                }
+                _ => other.push_str(word),
+            }
+        }
+        assert_eq!(cone_tokens(&code), cone_tokens(&other), "{code}");
+    }
+}
+
+/// Text that is damaged at random: nothing panics, and spans stay in order.
+#[test]
+fn damaged_text_never_panics() {
+    let mut state = 7u64;
+    let mut draw = move |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % below.max(1)
+    };
+    let snippets = snippets();
+    deep(|| {
+        for round in 0..300 {
+            let code = &snippets[draw(snippets.len())];
+            let mut words: Vec<&str> = lex(code).map(|token| &code[token.span]).collect();
+            for _ in 0..=draw(3) {
+                let (at, from) = (draw(words.len()), draw(words.len()));
+                match draw(3) {
+                    0 => drop(words.remove(at)),
+                    1 => words.insert(at, words[from]),
+                    _ => words.swap(at, from),
+                }
+            }
+            let mut text = words.concat();
+            if round % 4 == 0 {
+                let bytes: Vec<u8> =
+                    (0..40).map(|_| u8::try_from(draw(256)).unwrap_or(0)).collect();
+                text.push_str(&String::from_utf8_lossy(&bytes));
+            }
+            let Ok(analysis) = analyse(&text, "top") else { continue };
+            for output in analysis.outputs() {
+                let cone = analysis.cone(output).expect("an output");
+                check_spans(&text, &analysis.spans(&cone));
+                assert_eq!(analysis.blanked(&analysis.kept(&cone)).len(), text.len());
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_too_large_is_refused_before_it_is_parsed() {
+    let refused = |expression: String, why: &str| {
+        let code = format!("module top(input a, output y); assign y = {expression}; endmodule");
+        let error = spans(&code, "y").expect_err("a refusal");
+        assert!(error.contains(why), "{error}");
+    };
+    refused("(".repeat(5000) + "a" + &")".repeat(5000), "levels of nesting");
+    refused("a".to_owned() + &" + a".repeat(5000), "operators in one expression");
+    refused("a ? a : ".repeat(5000) + "a", "levels of nesting");
+    refused("a".repeat(600_000), "bytes");
+}
+
+/// Two outputs, one of them with a statement that another one hides.
+const CASES: &str = r"
+//# golden two
+module two(input clk, input [3:0] a, b, output reg [3:0] y, output [3:0] z);
+  always @(posedge clk) y <= a;
+  assign z = a ^ b;
+endmodule
+//# candidate itself: correct
+//# candidate hidden: correct
+//- y <= a;
+//+ begin y <= b; y <= a; end
+//# candidate other: y wrong, z correct
+//- y <= a
+//+ y <= ~a
+";
+
+#[test]
+fn the_command_writes_spans_and_proves_them() {
+    let bench = Bench::new(&[Fixture::parse("extract", CASES)]);
+    let arguments = ["extract", "candidates.jsonl", "--problems", "problems.jsonl"];
+    succeeded(&mut bench.salv(&arguments));
+    let text = bench.read("spans.jsonl");
+    let candidates: Vec<serde_json::Value> = bench
+        .read("candidates.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    for (line, candidate) in text.lines().zip(&candidates) {
+        let row: Row = serde_json::from_str(line).expect("a row");
+        let completion = candidate["completion"].as_str().expect("text");
+        assert_eq!(row.status, Status::Extracted);
+        let z = row.signals.iter().find(|signal| signal.name == "z").expect("z");
+        let code: Vec<&str> = z.spans.iter().map(|&(start, end)| &completion[start..end]).collect();
+        assert!(code.concat().contains("assign z = a ^ b;"), "{code:?}");
+        assert!(!code.concat().contains("posedge"), "{code:?}");
+    }
+    // A run that was cut off goes on to the same bytes.
+    let cut = text.len() / 2;
+    std::fs::write(bench.path("spans.jsonl"), &text[..cut]).expect("a file");
+    succeeded(bench.salv(&arguments).arg("--resume"));
+    assert_eq!(bench.read("spans.jsonl"), text);
+
+    let check = ["extract", "--check", "problems.jsonl", "candidates.jsonl", "--deletions", "9"];
+    let output = succeeded(&mut bench.salv(&check));
+    let report = String::from_utf8(output.stdout).expect("text");
+    let last = report.lines().last().expect("a last line");
+    assert!(last.starts_with("holds: 6 of 6 outputs (100.00 %)"), "{report}");
+    assert!(report.contains("hidden y: y <= b;"), "{report}");
+    assert!(report.contains("statements taken out: 7;"), "{report}");
+    assert!(
+        report.contains("without effect on any output of the candidate: 1 (14.29 %)"),
+        "{report}"
+    );
+}
+
+/// A program that answers nothing and ends is our failure, and no candidate's.
+#[test]
+fn a_worker_that_is_not_one_is_an_error() {
+    let mut extractor = salv::extract::worker::Extractor::new(Path::new("/bin/true"), "extractor");
+    let request = salv::extract::worker::Request {
+        code: "module top(output y); endmodule".into(),
+        top: "top".into(),
+        proof: None,
+    };
+    assert!(extractor.ask(&request).is_err());
+}
