@@ -479,7 +479,7 @@ mod tests {
         check("`define A 1\nx `A y", "x 1 y");
         check(
             "`define A(a, b = 2) (a) + (b) // c\n`A(x, y) `A(f(1,2))",
-            "(x) + (y) (f(1,2)) + (2)",
+            "// c (x) + (y) (f(1,2)) + (2)",
         );
         check("`define A 1 \\\n + 2\n`A;", "1 + 2 ;");
         check("`define B `A\n`define A z\n`B", "z");
