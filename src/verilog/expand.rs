@@ -445,12 +445,15 @@ fn arguments<'t>(text: &'t str, tokens: &[Token], at: usize) -> Option<(Vec<&'t 
 /// Puts the arguments in the place of the parameters; `` `` `` joins what stands around it.
 fn fill(body: &str, values: &HashMap<&str, &str>) -> String {
     let mut out = String::new();
-    for token in lex(body) {
-        let word = &body[token.span.clone()];
-        let is_name = token.kind == Kind::Word;
-        out.push_str(values.get(word).filter(|_| is_name).unwrap_or(&word));
+    // Taken apart before it is lexed: `` x``a `` is no use of a macro `a`.
+    for part in body.split("``") {
+        for token in lex(part) {
+            let word = &part[token.span.clone()];
+            let is_name = token.kind == Kind::Word;
+            out.push_str(values.get(word).filter(|_| is_name).unwrap_or(&word));
+        }
     }
-    out.replace("``", "")
+    out
 }
 
 #[cfg(test)]
