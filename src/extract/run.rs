@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam::channel::bounded;
+use crossbeam::channel::{Sender, bounded};
 use serde::{Deserialize, Serialize};
 
 use super::worker::{Answer, Extractor, Proof, Request, SignalCone, WorkerError};
@@ -118,30 +118,10 @@ pub fn extract(
     let done = crossbeam::thread::scope(|scope| {
         let errors = done_in.clone();
         scope.spawn(move |_| {
-            for (index, candidate) in candidates.enumerate() {
-                if run.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
-                    return;
-                }
-                let row = candidate.and_then(|candidate| {
-                    let problem = by_name.get(candidate.problem.as_str()).copied();
-                    let problem = problem.ok_or_else(|| RunError::UnknownProblem {
-                        candidate: candidate.id.clone(),
-                        problem: candidate.problem.clone(),
-                    })?;
-                    Ok((index, problem, candidate))
-                });
+            let until = || run.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed);
+            if let Err(error) = read(by_name, candidates, &row_in, until) {
                 // A closed channel means that the run has ended already.
-                match row {
-                    Ok(row) => {
-                        if row_in.send(row).is_err() {
-                            return;
-                        }
-                    }
-                    Err(error) => {
-                        let _ = errors.send(Err(error));
-                        return;
-                    }
-                }
+                let _ = errors.send(Err(error));
             }
         });
         for _ in 0..run.threads {
@@ -176,6 +156,30 @@ pub fn extract(
         outcome
     });
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Sends candidates with their index and that of their problem.
+fn read(
+    by_name: &HashMap<&str, usize>,
+    candidates: impl Iterator<Item = Result<Candidate, RunError>>,
+    rows: &Sender<(usize, usize, Candidate)>,
+    until: impl Fn() -> bool,
+) -> Result<(), RunError> {
+    for (index, candidate) in candidates.enumerate() {
+        if until() {
+            break;
+        }
+        let candidate = candidate?;
+        let problem = by_name.get(candidate.problem.as_str()).copied();
+        let problem = problem.ok_or_else(|| RunError::UnknownProblem {
+            candidate: candidate.id.clone(),
+            problem: candidate.problem.clone(),
+        })?;
+        if rows.send((index, problem, candidate)).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn extract_one(
