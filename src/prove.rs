@@ -143,6 +143,7 @@ pub fn finding(verdict: &Verdict, signal: &str) -> Finding {
             let kind = found.kind.map_or("", |kind| match kind {
                 MismatchKind::Value => "value",
                 MismatchKind::Unknown => "unknown",
+                MismatchKind::Order => "order",
             });
             let is_race = verdict.races.iter().any(|race| race == signal);
             let race = if is_race { " (its value depends on the order of processes)" } else { "" };
