@@ -50,7 +50,10 @@ def read(job, which, xprop):
         passes(design, f"read_slang {options} --top {job['top']} {source}")
     else:
         passes(design, f"read_verilog -sv {source}", f"hierarchy -check -top {job['top']}")
-    passes(design, "proc", "flatten", "memory_collect", "memory_map", "opt_clean", "clk2fflogic", "opt_clean")
+    passes(design, "proc", "flatten", "memory_collect", "memory_map", "opt_clean", f"write_json {target}")
+    with open(target, encoding="utf-8") as text:
+        refuse_clocks_as_data(json.load(text)["modules"][job["top"]], job["clocks"])
+    passes(design, "clk2fflogic", "opt_clean")
     if xprop:
         passes(design, "opt_expr -keepdc", "xprop -split-outputs -assume-def-inputs -required", "delete t:$assume",
                "opt_clean")
@@ -59,6 +62,26 @@ def read(job, which, xprop):
     passes(design, "techmap", "simplemap", "opt_clean", f"write_json {target}")
     with open(target, encoding="utf-8") as text:
         return json.load(text)["modules"][job["top"]]
+
+
+def refuse_clocks_as_data(module, clocks):
+    """Ends where a clock reaches the data of a register: by Verilog's rules the register takes its level after the
+    edge, by clk2fflogic the one before, so that `if (clk == 1'b1)` behind a rising edge would never hold."""
+    reached = {bit for name in clocks for bit in module["ports"][name]["bits"]}
+    cells = module["cells"].values()
+    grown = True
+    while grown:
+        grown = False
+        for cell in cells:
+            ports, ways, register = cell["connections"], cell["port_directions"], "CLK" in cell["connections"]
+            data = [bit for port, bits in ports.items() if ways[port] == "input" and port != "CLK" for bit in bits]
+            if reached.isdisjoint(data):
+                continue
+            if register:
+                sys.exit("a register takes a clock as data")
+            made = {bit for port, bits in ports.items() if ways[port] == "output" for bit in bits}
+            grown |= not made <= reached
+            reached |= made
 
 
 def without_x_tests(design, path):

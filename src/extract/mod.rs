@@ -15,7 +15,7 @@
 //! Dependence is by whole variables and without regard to order: of `t = a; y = t; t = b;` all three
 //! statements are in the cone of `y`, and of `v[0] = a; y = v[1];` both. That errs on one side only: a cone may
 //! hold what is not needed, and lacks nothing that is. What cannot be followed (a `bind`, a path into another
-//! hierarchy, a text that sv-parser does not take) is a [`Cones::Whole`] with its reason, never a silent
+//! hierarchy, a text that sv-parser does not take) is an explicit whole module with its reason, never a silent
 //! guess.
 //!
 //! Attributes (`(* … *)`) are in no cone. Of a conditional (`` `ifdef ``) the directives are in no cone and
