@@ -97,7 +97,7 @@ apt_install() {
 
 # Builds the program; on a terminal cargo shows its own progress.
 build_salv() {
-    local expected="about 10 minutes on 2 cores the first time, because slang is C++; then seconds"
+    local expected="about 11 minutes on 2 cores the first time, because slang is C++; then seconds"
     cd "$root"
     if [[ -t 2 ]]; then
         say "building salv into $CARGO_TARGET_DIR ($expected)"
