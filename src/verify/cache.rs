@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
 /// A folder of entries.
 #[derive(Debug)]
 pub struct Cache {
@@ -103,10 +106,17 @@ impl Cache {
     /// Moves the file or folder at `path` to the entry of that name.
     pub fn keep(&self, key: &str, path: &Path) -> Result<PathBuf, CacheError> {
         let entry = self.root.join("entries").join(key);
-        match fs::rename(path, &entry) {
+        // An entry stays the file that it is: a worker's barrier names the file and not its path, so that one put in
+        // its place, with the same bytes, could not be read by a worker that is just starting.
+        let placed = match renameat_with(CWD, path, CWD, &entry, RenameFlags::NOREPLACE) {
+            // Not every file system knows how.
+            Err(Errno::INVAL | Errno::NOSYS) => fs::rename(path, &entry),
+            other => other.map_err(io::Error::from),
+        };
+        match placed {
             Ok(()) => {}
             // Another process was quicker with the same content.
-            Err(_) if entry.is_dir() => {}
+            Err(_) if entry.exists() => {}
             Err(source) => return Err(error(&entry, source)),
         }
         let size = fs::metadata(&entry).map_or(0, |data| data.len());
