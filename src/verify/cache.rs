@@ -234,6 +234,8 @@ fn error(path: &Path, source: io::Error) -> CacheError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
 
     #[test]
@@ -259,5 +261,22 @@ mod tests {
         let one = one.and_then(|cache| cache.scratch()).expect("a folder");
         let two = two.and_then(|cache| cache.scratch()).expect("a folder");
         assert_ne!(one.path(), two.path());
+    }
+
+    /// Two runs that built the same unit at once replaced it under a worker that was about to load it.
+    #[test]
+    fn an_entry_that_is_kept_twice_stays_the_first_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::open(folder.path()).expect("a cache");
+        let scratch = cache.scratch().expect("a scratch folder");
+        let keep = |text: &str| {
+            let path = scratch.path().join("unit");
+            fs::write(&path, text).expect("a file");
+            cache.keep("key", &path).expect("an entry")
+        };
+        let first = fs::metadata(keep("one")).expect("the entry").ino();
+        let entry = keep("one");
+        assert_eq!(fs::metadata(&entry).expect("the entry").ino(), first);
+        assert_eq!(cache.find("key"), Some(entry));
     }
 }
