@@ -34,6 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("verify", &["verilog", "design", "problem", "candidate", "record"]),
     // The check that cones are right judges blanked texts as candidates.
     ("prove", &["extract", "verify", "candidate", "problem"]),
+    ("pair", &["verilog", "candidate", "verify", "extract", "record"]),
     ("cli", &["*"]),
 ];
 
