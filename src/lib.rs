@@ -24,6 +24,7 @@
 
 pub mod record;
 pub mod verilog;
+pub mod worker;
 
 pub mod problem;
 

@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, ensure};
 
-use crate::verify::sandbox::Cover;
+use crate::worker::sandbox::Cover;
 
 use super::tools::{self, cache_folder, find_cxx, find_verilator, on_path};
 

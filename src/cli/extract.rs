@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use serde_json::json;
 
-use super::verify::{BackendArguments, StimulusArguments};
+use super::tools;
+use super::verify::{BackendArguments, StimulusArguments, warn_of_gaps};
 use crate::candidate::{self, Candidate};
 use crate::extract::run::{self, Row, Run, RunError, Status};
-use crate::extract::worker::{self, Proof};
+use crate::extract::worker::Proof;
 use crate::problem::{self, Problem};
 use crate::prove::{self, Claim, Finding, Subject, Text};
 use crate::record::{self, Meta, Writer, file_hash};
@@ -66,21 +67,12 @@ struct ProofArguments {
     backend: BackendArguments,
 }
 
-/// Serve one parent process over the socket that is standard input
-#[derive(clap::Args)]
-pub struct WorkerArguments {}
-
-pub fn serve(_: WorkerArguments) -> anyhow::Result<ExitCode> {
-    worker::serve()?;
-    Ok(ExitCode::SUCCESS)
-}
-
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone())
         .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone()))
         .context("failed to listen for Ctrl-C")?;
-    let program = std::env::current_exe().context("failed to find this program's own file")?;
+    let workers = tools::workers()?;
     let threads = match arguments.threads {
         Some(threads) => threads,
         None => std::thread::available_parallelism().map_or(1, usize::from),
@@ -93,7 +85,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         deletions: arguments.proof.deletions,
         seed: arguments.proof.stimulus.seed,
     });
-    let job = Run { problems: &problems, program: &program, threads, proof, stop: &stop };
+    warn_of_gaps()?;
+    let job = Run { problems: &problems, workers: &workers, threads, proof, stop: &stop };
     if arguments.check.is_some() { check(&arguments, &job) } else { spans(&arguments, path, &job) }
 }
 

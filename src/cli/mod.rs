@@ -43,8 +43,6 @@ enum Command {
     Bench(bench::Arguments),
     #[command(hide = true)]
     Worker(worker::Arguments),
-    #[command(hide = true)]
-    Extractor(extract::WorkerArguments),
 }
 
 /// Runs the command line and returns its exit code.
@@ -58,7 +56,6 @@ pub fn run() -> ExitCode {
         Command::Bench(arguments) => bench::run(arguments),
         Command::Worker(arguments) => worker::run(arguments),
         Command::Extract(arguments) => extract::run(arguments),
-        Command::Extractor(arguments) => extract::serve(arguments),
     };
     match outcome {
         Ok(code) => code,

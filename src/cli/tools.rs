@@ -23,6 +23,8 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
+use crate::worker::Workers;
+
 /// The requirements that this binary was built with; an environment made for others is not used.
 const REQUIREMENTS: &str = include_str!("../../scripts/requirements.txt");
 
@@ -85,6 +87,19 @@ pub fn cache_folder() -> anyhow::Result<PathBuf> {
         .or_else(|| set("HOME").map(|folder| folder.join(".cache/salv")))
         .context("failed to choose a cache folder: neither SALV_CACHE nor HOME is set")?;
     Ok(std::path::absolute(folder)?)
+}
+
+/// Workers that need no tools beside this program.
+pub fn workers() -> anyhow::Result<Workers> {
+    let folder = cache_folder()?;
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to make the cache folder {}", folder.display()))?;
+    Ok(Workers { program: own_program()?, folder })
+}
+
+/// The file of this program, which serves as worker.
+pub fn own_program() -> anyhow::Result<PathBuf> {
+    env::current_exe().context("failed to find this program's own file")
 }
 
 /// Free space that a folder in memory must have in bytes: containers often have 64 MB there, which is too

@@ -14,19 +14,19 @@ use serde_json::json;
 
 use super::report::ReportArguments;
 use super::summary::Summary;
-use super::tools::Tools;
+use super::tools::{self, Tools};
 use crate::problem::Problem;
 use crate::record::{Ahead, Meta, RecordError, Shard, ShardOf, Writer, file_hash};
 use crate::verify::backend::Backend;
 use crate::verify::cache::Cache;
-use crate::verify::process::Launchers;
 use crate::verify::run::{self, Parallelism, Run, RunError, Sink};
-use crate::verify::sandbox::Cover;
 use crate::verify::stimulus::{self, Config};
 use crate::verify::verdict::Verdict;
 use crate::verify::verilator::timing::Timing;
 use crate::verify::verilator::{Verilator, unit::Compiler};
-use crate::verify::worker::Workers;
+use crate::worker::Workers;
+use crate::worker::launch::Launchers;
+use crate::worker::sandbox::Cover;
 use crate::{candidate, problem, record};
 
 /// Judge every output signal of every candidate against its golden module
@@ -115,16 +115,19 @@ impl BackendArguments {
     }
 }
 
-/// Prepares the backend with its cache in a folder of the caller's choice.
-pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Workers)> {
+/// Says where this machine's kernel leaves the barrier around candidates open.
+pub fn warn_of_gaps() -> anyhow::Result<()> {
     for gap in Cover::find()?.gaps() {
         eprintln!("warning: candidates are not wholly shut in on this machine: {gap}");
     }
+    Ok(())
+}
+
+/// Prepares the backend with its cache in a folder of the caller's choice.
+pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Workers)> {
+    warn_of_gaps()?;
     let cache = Cache::open(folder)?.with_memory(tools.memory.clone()).limited(CACHE_SIZE_MAX)?;
-    let workers = Workers {
-        program: std::env::current_exe().context("failed to find this program's own file")?,
-        folder: folder.to_path_buf(),
-    };
+    let workers = Workers { program: tools::own_program()?, folder: folder.to_path_buf() };
     let compiler = Compiler {
         cxx: tools.cxx,
         cxx_version: tools.cxx_version,

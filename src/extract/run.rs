@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::channel::{Sender, bounded};
 use serde::{Deserialize, Serialize};
 
-use super::worker::{Answer, Extractor, Proof, Request, SignalCone, WorkerError};
+use super::worker::{Answer, Extractor, Proof, SignalCone};
 use crate::candidate::{Candidate, Code, extract_code};
 use crate::problem::Problem;
+use crate::worker::{WorkerError, Workers};
 
 /// One line of `spans.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,8 +90,8 @@ pub enum RunError {
 pub struct Run<'a> {
     /// The problems that candidates may name.
     pub problems: &'a [Problem],
-    /// The program whose hidden subcommand `extractor` is the worker.
-    pub program: &'a Path,
+    /// Starts the workers that parse.
+    pub workers: &'a Workers,
     /// Threads, each with a worker process.
     pub threads: usize,
     /// Also make the texts of a proof.
@@ -99,9 +99,6 @@ pub struct Run<'a> {
     /// Becomes true when the run is to end early.
     pub stop: &'a AtomicBool,
 }
-
-/// The hidden subcommand that serves as worker.
-pub const SUBCOMMAND: &str = "extractor";
 
 /// Extracts the cones of `candidates` and gives them to `sink`, in their order.
 pub fn extract(
@@ -127,7 +124,7 @@ pub fn extract(
         for _ in 0..run.threads {
             let (rows, done) = (row_out.clone(), done_in.clone());
             scope.spawn(move |_| {
-                let mut extractor = Extractor::new(run.program, SUBCOMMAND);
+                let mut extractor = Extractor::new(run.workers);
                 for (index, problem, candidate) in rows {
                     let extracted = extract_one(run, &mut extractor, problem, candidate);
                     let failed = extracted.is_err();
@@ -192,9 +189,8 @@ fn extract_one(
     let code = match extract_code(&candidate.completion, &problem.prompt, &problem.top) {
         Err(why) => Err(why.to_string()),
         Ok(code) => {
-            let request =
-                Request { code: code.text.clone(), top: problem.top.clone(), proof: run.proof };
-            Ok((code, extractor.ask(&request)?))
+            let answer = extractor.ask(&code.text, &problem.top, run.proof)?;
+            Ok((code, answer))
         }
     };
     Ok(Extracted { candidate, problem: index, code })

@@ -1,26 +1,23 @@
-//! The process in which candidates are parsed: sv-parser recurses, and a text that overflows the stack or
-//! takes for ever must not take the run with it.
+//! The work that extraction gives to worker processes ([`crate::worker`]): parse a candidate, cut its cones.
 //!
-//! The worker is this program again, called by a hidden subcommand. It reads a request a line from its
-//! standard input, a socket, and answers on it. Address space and CPU time are limited. A text on which it
-//! dies twice, the second time in a fresh process, is reported as what it is: a whole module.
+//! sv-parser recurses, and a text that overflows the stack or takes for ever must not take the run with it. So
+//! a text is parsed in a process that is closed in before the first text is looked at: no files, no network, no
+//! other process, and limits on memory and CPU time. A text on which two processes die in turn is reported as
+//! what it is: a whole module, with the reason.
 
-use std::io::{self, BufRead, BufReader, Write};
 use std::ops::Range;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Resource, Rlimit};
 use serde::{Deserialize, Serialize};
 
 use super::{Analysis, analyse};
 use crate::verilog::syntax::STACK_BYTES;
+use crate::worker::sandbox::{self, Limits};
+use crate::worker::{self, Relay, Reply, Work, WorkerError, Workers};
 
-/// Address space of a worker in bytes, its parsing stack included.
-const MEMORY_MAX: u64 = 6 << 30;
+/// Limits of a worker that parses: its stack, and as much again for trees; the largest real text takes a
+/// hundredth of it.
+const LIMITS: Limits =
+    Limits { memory: 2 * STACK_BYTES as u64, file_size: 0, open_files: 16, ..sandbox::WORKER };
 
 /// CPU time for one text in seconds: the slowest of 32,000 real ones takes less than one.
 const CPU_SECONDS: u64 = 60;
@@ -34,6 +31,8 @@ pub struct Request {
     pub top: String,
     /// Also give the texts that a proof needs.
     pub proof: Option<Proof>,
+    /// Multiplies the CPU limit.
+    pub patience: u64,
 }
 
 /// How a cone is to be proved.
@@ -76,14 +75,51 @@ pub struct Deletion {
     pub code: String,
 }
 
-/// Computes the cones of a text in this process, on a stack of its own.
-pub fn cones(request: &Request) -> Answer {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-        let thread = thread.spawn_scoped(scope, || compute(request));
-        let thread = thread.map_err(|error| format!("no thread to parse on: {error}"))?;
-        thread.join().unwrap_or_else(|_| Err("the analysis panicked".into()))
-    })
+/// A worker that parses.
+#[derive(Debug)]
+pub struct Extracting;
+
+impl Work for Extracting {
+    const NAME: &'static str = "extract";
+    type Request = Request;
+    type Event = Answer;
+
+    fn answer(&mut self, request: Request, reply: &mut Reply<Answer>) -> Result<(), WorkerError> {
+        worker::allow_cpu_seconds(CPU_SECONDS * request.patience)?;
+        match worker::caught(|| compute(&request)) {
+            Ok(answer) => reply.send(&answer),
+            Err(panic) => reply.panicked(panic),
+        }
+    }
+}
+
+/// The life of a worker that parses: called by the hidden subcommand, with the socket as standard input.
+pub fn serve() -> Result<(), WorkerError> {
+    LIMITS.set()?;
+    sandbox::enclose_deep(STACK_BYTES, || worker::serve(Extracting))?
+}
+
+/// Asks a worker that parses.
+#[derive(Debug)]
+pub struct Extractor<'a>(Relay<'a, Extracting>);
+
+impl<'a> Extractor<'a> {
+    /// Prepares one; no process is started yet.
+    pub fn new(workers: &'a Workers) -> Self {
+        Extractor(Relay::new(workers))
+    }
+
+    /// The cones of a text; a text on which workers die has none.
+    pub fn ask(
+        &mut self,
+        code: &str,
+        top: &str,
+        proof: Option<Proof>,
+    ) -> Result<Answer, WorkerError> {
+        let (code, top) = (code.to_owned(), top.to_owned());
+        let request = |patience| Request { code: code.clone(), top: top.clone(), proof, patience };
+        Ok(self.0.ask(request)?.unwrap_or_else(|death| Err(format!("the parser {death}"))))
+    }
 }
 
 fn compute(request: &Request) -> Answer {
@@ -138,147 +174,4 @@ fn deletions(
         code: analysis.blanked(&analysis.without(&everything, statement)),
     };
     chosen.into_iter().map(deletion).collect()
-}
-
-/// A worker that failed, and not because of a candidate.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    /// The process could not be started.
-    #[error("failed to start an extraction worker ({program})")]
-    Start {
-        /// This program.
-        program: String,
-        /// The cause.
-        source: io::Error,
-    },
-    /// The socket failed.
-    #[error("failed to talk to an extraction worker")]
-    Link(#[source] io::Error),
-    /// An answer could not be understood.
-    #[error("failed to understand an extraction worker: {0}")]
-    Protocol(String),
-    /// Somebody killed it, or it ended by itself.
-    #[error("an extraction worker ended: {0} (out of memory? --resume continues the run)")]
-    Ended(String),
-}
-
-/// The life of a worker: called by the hidden subcommand, with the socket as standard input.
-pub fn serve() -> Result<(), WorkerError> {
-    let fd: OwnedFd = io::stdin().as_fd().try_clone_to_owned().map_err(WorkerError::Link)?;
-    let stream = UnixStream::from(fd);
-    let mut writer = stream.try_clone().map_err(WorkerError::Link)?;
-    let limit = |resource, value| {
-        let limit = Rlimit { current: Some(value), maximum: None };
-        rustix::process::setrlimit(resource, limit).map_err(|e| WorkerError::Link(e.into()))
-    };
-    limit(Resource::As, MEMORY_MAX)?;
-    limit(Resource::Core, 0)?;
-    for line in BufReader::new(stream).lines() {
-        let line = line.map_err(WorkerError::Link)?;
-        let request: Request = serde_json::from_str(&line).map_err(protocol)?;
-        let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).tv_sec;
-        limit(Resource::Cpu, used.unsigned_abs() + CPU_SECONDS)?;
-        let mut answer = serde_json::to_vec(&cones(&request)).map_err(protocol)?;
-        answer.push(b'\n');
-        writer.write_all(&answer).map_err(WorkerError::Link)?;
-    }
-    Ok(())
-}
-
-fn protocol(error: serde_json::Error) -> WorkerError {
-    WorkerError::Protocol(error.to_string())
-}
-
-/// Asks a worker process, which is started when needed and again after a death.
-pub struct Extractor {
-    program: PathBuf,
-    subcommand: &'static str,
-    worker: Option<Worker>,
-}
-
-struct Worker {
-    child: Child,
-    reader: BufReader<UnixStream>,
-    writer: UnixStream,
-}
-
-impl Extractor {
-    /// `program subcommand` must call [`serve`].
-    pub fn new(program: &Path, subcommand: &'static str) -> Extractor {
-        Extractor { program: program.to_owned(), subcommand, worker: None }
-    }
-
-    /// The cones of a text; a text on which the worker dies has none.
-    pub fn ask(&mut self, request: &Request) -> Result<Answer, WorkerError> {
-        let mut line = serde_json::to_vec(request).map_err(protocol)?;
-        line.push(b'\n');
-        let mut death = String::new();
-        for _ in 0..2 {
-            let mut worker = match self.worker.take() {
-                Some(worker) => worker,
-                None => self.start()?,
-            };
-            match worker.exchange(&line)? {
-                Ok(answer) => {
-                    self.worker = Some(worker);
-                    return Ok(answer);
-                }
-                Err(how) => death = how,
-            }
-        }
-        Ok(Err(format!("the parser {death}")))
-    }
-
-    fn start(&self) -> Result<Worker, WorkerError> {
-        let program = self.program.display().to_string();
-        let error = |source| WorkerError::Start { program: program.clone(), source };
-        let (ours, theirs) = UnixStream::pair().map_err(error)?;
-        let child = Command::new(&self.program)
-            .arg(self.subcommand)
-            .env_clear()
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(error)?;
-        let reader = BufReader::new(ours.try_clone().map_err(error)?);
-        Ok(Worker { child, reader, writer: ours })
-    }
-}
-
-impl Worker {
-    /// Sends a line and hears an answer, or how the worker died of it.
-    fn exchange(&mut self, line: &[u8]) -> Result<Result<Answer, String>, WorkerError> {
-        match self.writer.write_all(line) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                return Err(WorkerError::Link(error));
-            }
-            _ => {}
-        }
-        let mut answer = Vec::new();
-        match self.reader.read_until(b'\n', &mut answer) {
-            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => {
-                return Err(WorkerError::Link(error));
-            }
-            _ => {}
-        }
-        if answer.ends_with(b"\n") {
-            return serde_json::from_slice(&answer).map(Ok).map_err(protocol);
-        }
-        let status = self.child.wait().map_err(WorkerError::Link)?;
-        match status.signal() {
-            Some(24) => Ok(Err("took more CPU time than allowed".into())),
-            Some(11 | 6) => Ok(Err("crashed (a recursion too deep, or too much memory)".into())),
-            _ => Err(WorkerError::Ended(status.to_string())),
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It may have ended already; either way it must not be left behind.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

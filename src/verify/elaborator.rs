@@ -1,16 +1,16 @@
 //! A worker that elaborates: text in, a [`Design`] out, or why there is none.
 //!
-//! slang reads the text in a worker process. If that dies or panics it is started again and asked once more;
-//! only a text on which it fails twice is said to be the cause.
+//! slang reads the text in a worker process. If that dies or panics the next one is asked once more
+//! ([`Relay`]); only a text on which both fail is said to be the cause.
 
 use super::verilator::timing::{Stage, Timing};
-use super::worker::{Answer, Event, Request, Worker, WorkerError, Workers};
+use super::worker::{Event, Judging, Request};
 use crate::design::{Design, Refusal};
+use crate::worker::{Relay, WorkerError, Workers};
 
 /// A worker that elaborates, started when needed and again after a death.
 pub struct Elaborator<'a> {
-    workers: &'a Workers,
-    worker: Option<Worker>,
+    relay: Relay<'a, Judging>,
     timing: Option<&'a Timing>,
 }
 
@@ -27,7 +27,7 @@ pub enum Elaborated {
 impl<'a> Elaborator<'a> {
     /// Prepares one; no process is started yet. The time that it takes is added to `timing`.
     pub fn new(workers: &'a Workers, timing: Option<&'a Timing>) -> Self {
-        Elaborator { workers, worker: None, timing }
+        Elaborator { relay: Relay::new(workers), timing }
     }
 
     /// Elaborates `top` in `source`; without a name, the one module that no other instantiates.
@@ -43,32 +43,14 @@ impl<'a> Elaborator<'a> {
     }
 
     fn ask(&mut self, source: &str, top: Option<&str>) -> Result<Elaborated, WorkerError> {
-        let request = Request::Elaborate { source: source.to_owned(), top: top.map(str::to_owned) };
-        let mut death = String::new();
-        for _ in 0..2 {
-            let mut worker = match self.worker.take() {
-                Some(worker) => worker,
-                None => self.workers.start()?,
-            };
-            worker.ask(&request)?;
-            match worker.hear()? {
-                Answer::Event(Event::Design(design)) => {
-                    self.worker = Some(worker);
-                    return Ok(match design {
-                        Ok(design) => Elaborated::Design(design),
-                        Err(refusal) => Elaborated::Refused(refusal),
-                    });
-                }
-                Answer::Event(Event::Panicked(said)) => {
-                    death = format!("panicked, which is a fault of salv to be reported: {said}");
-                }
-                Answer::Event(other) => {
-                    return Err(WorkerError::Protocol(format!("unexpected event {other:?}")));
-                }
-                Answer::Died(how) => death = how,
-                Answer::Left(status) => return Err(WorkerError::Left(status)),
-            }
+        let (source, top) = (source.to_owned(), top.map(str::to_owned));
+        let request =
+            |patience| Request::Elaborate { source: source.clone(), top: top.clone(), patience };
+        match self.relay.ask(request)? {
+            Ok(Event::Design(Ok(design))) => Ok(Elaborated::Design(design)),
+            Ok(Event::Design(Err(refusal))) => Ok(Elaborated::Refused(refusal)),
+            Ok(other) => Err(WorkerError::unexpected(other)),
+            Err(death) => Ok(Elaborated::Died(death)),
         }
-        Ok(Elaborated::Died(death))
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! [`run`] takes candidates in and gives verdicts out; a [`backend`] is given a [`stimulus`] and gives counts,
 //! or a trace where a person asks for one; [`compare`] is the comparison and [`verdict`] what is said of it.
-//! Candidates are read and run in [`worker`] processes only.
+//! Candidates are read and run in worker processes only ([`crate::worker`]).
 //!
 //! # Where verdicts may differ from those of another simulator
 //!
@@ -42,10 +42,6 @@ pub mod verilator;
 
 pub mod elaborator;
 pub mod worker;
-
-pub mod process;
-
-pub mod sandbox;
 
 pub mod cache;
 

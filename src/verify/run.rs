@@ -16,12 +16,12 @@ use super::backend::{Backend, BackendError, Count, Module, Outcome, Subject, Tas
 use super::elaborator::{Elaborated, Elaborator};
 use super::stimulus::{Config, Stimulus};
 use super::verdict::{MismatchKind, SignalVerdict, Status, Verdict, judge};
-use super::worker::{WorkerError, Workers};
 use crate::candidate::{Candidate, Code, NoCode, Piece, extract_code};
 use crate::design::{Bits, Design, Reason, Refusal};
 use crate::problem::Problem;
 use crate::record::content_hash;
 use crate::verilog::Place;
+use crate::worker::{WorkerError, Workers};
 use goldens::{Golden, Goldens};
 use pace::Pace;
 use texts::Texts;

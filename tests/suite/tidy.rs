@@ -24,14 +24,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("verilog", &[]),
     ("record", &[]),
+    ("worker", &[]),
     ("problem", &["verilog", "record"]),
     ("candidate", &["verilog", "record"]),
     ("corpus", &["verilog", "problem", "candidate", "record"]),
     ("design", &["verilog"]),
     // Spans are in the completion, and a body without a head takes its head from the prompt: hence
     // `candidate` and `problem`.
-    ("extract", &["verilog", "candidate", "problem"]),
-    ("verify", &["verilog", "design", "problem", "candidate", "record"]),
+    ("extract", &["verilog", "worker", "candidate", "problem"]),
+    ("verify", &["verilog", "worker", "design", "problem", "candidate", "record"]),
     // The check that cones are right judges blanked texts as candidates.
     ("prove", &["extract", "verify", "candidate", "problem"]),
     ("pair", &["verilog", "candidate", "verify", "extract", "record"]),

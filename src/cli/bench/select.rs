@@ -20,7 +20,7 @@ use crate::verify::run::{self, Parallelism, Run, task_of};
 use crate::verify::stimulus::Config;
 use crate::verify::verdict::{Status, Verdict};
 use crate::verify::verilator::Verilator;
-use crate::verify::worker::Workers;
+use crate::worker::Workers;
 
 /// A row that both ways judge.
 pub struct Row {

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use crate::corpus::sft::{Reason, Unfit};
 use crate::design;
 use crate::verify::elaborator::{Elaborated, Elaborator};
-use crate::verify::worker::WorkerError;
+use crate::worker::WorkerError;
 
 /// How much the code must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

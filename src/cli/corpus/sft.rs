@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::check::{self, Check};
-use crate::cli::tools::cache_folder;
+use crate::cli::tools;
 use crate::corpus::contamination::{self, Benchmarks, Thresholds};
 use crate::corpus::sft::{
     self, DataSet, Dropped, Format, Reason, Row, Sample, Unfit, alpaca, chat, llama_factory,
@@ -19,7 +19,6 @@ use crate::corpus::sft::{
 use crate::problem::{self, Problem};
 use crate::record::{Meta, Writer};
 use crate::verify::elaborator::Elaborator;
-use crate::verify::worker::Workers;
 
 /// What was typed after `alpaca`.
 #[derive(Args)]
@@ -155,7 +154,7 @@ fn import(
     let problems = load_all(&common.against)?;
     let thresholds = Thresholds { code: common.code_similarity, prompt: common.prompt_similarity };
     let benchmarks = (!problems.is_empty()).then(|| Benchmarks::new(&problems, thresholds));
-    let workers = workers()?;
+    let workers = tools::workers()?;
     let mut elaborator = Elaborator::new(&workers, None);
     let total = expect_format(set, common.drop_malformed)?;
 
@@ -269,14 +268,6 @@ fn load_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Problem>> {
         problems.extend(found);
     }
     Ok(problems)
-}
-
-fn workers() -> anyhow::Result<Workers> {
-    let folder = cache_folder()?;
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to make the cache folder {}", folder.display()))?;
-    let program = std::env::current_exe().context("failed to find this program's own file")?;
-    Ok(Workers { program, folder })
 }
 
 fn expect_apart(outputs: &[&PathBuf], inputs: &[&PathBuf]) -> anyhow::Result<()> {

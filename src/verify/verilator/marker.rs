@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::verify::worker::WorkerError;
+use crate::worker::WorkerError;
 
 /// The file.
 #[derive(Debug)]

@@ -13,11 +13,12 @@ use std::path::PathBuf;
 
 use super::backend::{Backend, BackendError, Module, Outcome, Task, TaskOutcome, Trace};
 use super::cache::{Cache, CacheError, Scratch};
-use super::process::{Ended, Launch, ProcessError};
-use super::sandbox::{Limits, Tool};
 use super::stimulus::{self, Config};
-use super::worker::{Answer, Event, Request, WorkerError, Workers};
+use super::worker::{Event, Judging, Request};
 use crate::design::Interface;
+use crate::worker::launch::{Ended, Launch, LaunchError};
+use crate::worker::sandbox::{Limits, Tool};
+use crate::worker::{Answer, WorkerError, Workers};
 use harvest::Member;
 use marker::Marker;
 use plan::{Built, Plan, Symbol, bare};
@@ -62,7 +63,7 @@ enum Failure {
     #[error(transparent)]
     Cache(#[from] CacheError),
     #[error(transparent)]
-    Process(#[from] ProcessError),
+    Process(#[from] LaunchError),
     #[error(transparent)]
     Unit(#[from] UnitError),
     #[error(transparent)]
@@ -192,7 +193,7 @@ impl Verilator {
         arguments: Vec<String>,
         folder: &std::path::Path,
         limits: Limits,
-    ) -> Result<Ended, ProcessError> {
+    ) -> Result<Ended, LaunchError> {
         let root = &self.compiler.verilator_root;
         let launch = Launch {
             program: self.program.clone(),
@@ -311,12 +312,13 @@ impl Verilator {
         let scratch = self.cache.scratch()?;
         let marker = Marker::create(&scratch.path().join("marker"))?;
         let job = self.job(&built, config, vec![task], 2, &marker);
-        let mut worker = self.workers.start()?;
+        let mut worker = self.workers.start::<Judging>()?;
         worker.ask(&Request::Trace(job, episode))?;
         loop {
             match worker.hear()? {
                 Answer::Event(Event::Trace(trace)) => return Ok(*trace),
                 Answer::Event(_) => {}
+                Answer::Panicked(said) => return Err(WorkerError::Failed(said).into()),
                 Answer::Died(how) => return Ok(Err(Outcome::Crash(how))),
                 Answer::Left(status) => {
                     return Ok(Err(Outcome::Crash(format!("ended the process ({status})"))));

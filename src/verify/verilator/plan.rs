@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use super::marker::Marker;
 use super::simulate::JobTask;
 use crate::verify::backend::{Module, Outcome, Subject, Task, TaskOutcome};
-use crate::verify::worker::{Answer, Event, Worker, WorkerError};
+use crate::verify::worker::{Event, Judging};
+use crate::worker::{Answer, Worker, WorkerError};
 
 /// The symbol of a module in the unit, or why it is not in it.
 pub(super) type Symbol = Result<String, String>;
@@ -104,16 +105,15 @@ impl Plan {
     /// Takes in what a worker says until it ends or dies.
     pub(super) fn listen(
         &mut self,
-        worker: &mut Worker,
+        worker: &mut Worker<Judging>,
         marker: &Marker,
     ) -> Result<(), WorkerError> {
         loop {
             match worker.hear()? {
                 Answer::Event(Event::Task { index, outcome }) => self.outcomes[index].take(outcome),
                 Answer::Event(Event::End) => break,
-                Answer::Event(other) => {
-                    return Err(WorkerError::Protocol(format!("unexpected event {other:?}")));
-                }
+                Answer::Event(other) => return Err(WorkerError::unexpected(other)),
+                Answer::Panicked(said) => return Err(WorkerError::Failed(said)),
                 Answer::Died(how) => {
                     self.blame_marked(marker, &how)?;
                     break;

@@ -14,10 +14,10 @@ use super::bridge::{Bounds, Model, Start, Stop, Unit};
 use super::marker::Marker;
 use crate::verify::backend::{Count, Outcome, Task, TaskOutcome, Trace, Values};
 use crate::verify::compare::{self, Toggles};
-use crate::verify::sandbox;
 use crate::verify::stimulus::{Config, Episode, Layout, Stimulus};
 use crate::verify::verdict::MismatchKind;
-use crate::verify::worker::{self, Event, Link, WorkerError};
+use crate::verify::worker::Event;
+use crate::worker::{self, Reply, WorkerError, sandbox};
 
 /// Power-up states of the golden module: all 0, all 1, and complementary random pairs.
 pub const POWER_UPS: usize = 16;
@@ -79,7 +79,7 @@ pub struct JobTask {
 }
 
 /// Runs all tasks of `job` and reports each; before each run it marks whose code is about to run.
-pub fn run(job: &Job, link: &mut Link) -> Result<(), WorkerError> {
+pub fn run(job: &Job, reply: &mut Reply<Event>) -> Result<(), WorkerError> {
     let (unit, marker) = load(job)?;
     for task in &job.tasks {
         let mut runner = Runner::new(&unit, task, job, &marker)?;
@@ -87,16 +87,16 @@ pub fn run(job: &Job, link: &mut Link) -> Result<(), WorkerError> {
             Err(message) => TaskOutcome::BadGolden(message),
             Ok(()) => TaskOutcome::Candidates(runner.outcomes()),
         };
-        link.send(&Event::Task { index: task.index, outcome })?;
+        reply.send(&Event::Task { index: task.index, outcome })?;
     }
-    link.send(&Event::End)
+    reply.send(&Event::End)
 }
 
 /// Runs one episode of the first candidate of the first task, in full.
-pub fn trace(job: &Job, episode: u32, link: &mut Link) -> Result<(), WorkerError> {
+pub fn trace(job: &Job, episode: u32, reply: &mut Reply<Event>) -> Result<(), WorkerError> {
     let (unit, marker) = load(job)?;
     let outcome = Runner::new(&unit, &job.tasks[0], job, &marker)?.trace(episode)?;
-    link.send(&Event::Trace(Box::new(outcome)))
+    reply.send(&Event::Trace(Box::new(outcome)))
 }
 
 /// The runtime is ours, so it is loaded before the process is closed; the unit holds candidates' code, and a

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use super::harvest::Member;
 use crate::verify::cache::{Cache, CacheError, Scratch};
-use crate::verify::process::{Ended, Launch, Launchers, ProcessError};
-use crate::verify::sandbox::{Limits, Tool};
+use crate::worker::launch::{Ended, Launch, LaunchError, Launchers};
+use crate::worker::sandbox::{Limits, Tool};
 
 /// How the models are optimised. It changes the speed of a run, never a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub enum UnitError {
     },
     /// The compiler could not be started.
     #[error(transparent)]
-    Process(#[from] ProcessError),
+    Process(#[from] LaunchError),
     /// Members compile alone and not together: they are too many for the compiler's limits.
     #[error("failed to compile {0} models together, each of which compiles alone")]
     TooMany(usize),
@@ -210,7 +210,7 @@ impl Compiler {
         folder: &Path,
         mut read: Vec<PathBuf>,
         limits: Limits,
-    ) -> Result<Ended, ProcessError> {
+    ) -> Result<Ended, LaunchError> {
         read.push(self.verilator_root.join("include"));
         let launch = Launch {
             program: self.cxx.clone(),
@@ -349,7 +349,7 @@ impl Build<'_> {
         let Err(ended) = self.attempt(&[member], COMPILE_LIMITS_ALONE)? else { return Ok(None) };
         if ended.killed_from_outside() {
             let program = self.compiler.cxx.display().to_string();
-            return Err(ProcessError::Killed { program, signal: 9 }.into());
+            return Err(LaunchError::Killed { program, signal: 9 }.into());
         }
         self.cache.check_room()?;
         let said = match message(member, &ended) {

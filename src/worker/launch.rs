@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::sandbox::{self, Limits, Reach, TOOL_FOLDERS, Tool};
-use super::worker::{Answer, Event, Request, Worker, WorkerError, Workers};
+use super::{Answer, Reply, Work, Worker, WorkerError, Workers};
 
 /// A program that could not be run: ours, never a candidate's.
 #[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
+pub enum LaunchError {
     /// The program could not be started.
     #[error("failed to start {program}: {message} (run `salv doctor` to see what is missing)")]
     Start {
@@ -118,7 +118,7 @@ pub struct Launchers {
 #[derive(Debug)]
 struct Launcher {
     kind: (Limits, Tool),
-    worker: Worker,
+    worker: Worker<Launching>,
     started: u32,
 }
 
@@ -133,27 +133,26 @@ impl Launchers {
     }
 
     /// Runs a tool to its end with standard output thrown away.
-    pub fn run(&self, launch: Launch, limits: Limits) -> Result<Ended, ProcessError> {
+    pub fn run(&self, launch: Launch, limits: Limits) -> Result<Ended, LaunchError> {
         let program = launch.program.display().to_string();
-        let failed = |source| ProcessError::Launcher { program: program.clone(), source };
+        let failed = |source| LaunchError::Launcher { program: program.clone(), source };
         let mut launcher = self.take((limits, launch.tool)).map_err(failed)?;
         launcher.started += 1;
         launcher.worker.ask(&Request::Launch(launch)).map_err(failed)?;
         let ended = match launcher.worker.hear().map_err(failed)? {
-            Answer::Event(Event::Launched(ended)) => ended,
-            Answer::Event(other) => {
-                return Err(failed(WorkerError::Protocol(format!("unexpected event {other:?}"))));
+            Answer::Event(ended) => ended,
+            Answer::Died(how) | Answer::Panicked(how) => {
+                return Err(failed(WorkerError::Failed(format!("it {how}"))));
             }
-            Answer::Died(how) => return Err(failed(WorkerError::Failed(format!("it {how}")))),
             Answer::Left(status) => return Err(failed(WorkerError::Left(status))),
         };
         if launcher.started < TOOLS_OF_LAUNCHER {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(launcher);
         }
         let ended =
-            ended.map_err(|message| ProcessError::Start { program: program.clone(), message })?;
+            ended.map_err(|message| LaunchError::Start { program: program.clone(), message })?;
         match ended.status().signal() {
-            Some(signal @ (9 | 15 | 2 | 1)) => Err(ProcessError::Killed { program, signal }),
+            Some(signal @ (9 | 15 | 2 | 1)) => Err(LaunchError::Killed { program, signal }),
             _ => Ok(ended),
         }
     }
@@ -170,15 +169,50 @@ impl Launchers {
             return Ok(idle.swap_remove(at));
         }
         drop(idle);
-        let mut worker = self.workers.start_with_environment()?;
+        let mut worker = self.workers.start_with_environment::<Launching>()?;
         worker.ask(&Request::Limit(kind.0, kind.1))?;
         Ok(Launcher { kind, worker, started: 0 })
     }
 }
 
+/// What a launcher can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// Take these limits, for this process and all tools that it launches, which are such; no answer.
+    Limit(Limits, Tool),
+    /// Run a tool.
+    Launch(Launch),
+}
+
+/// A worker that launches tools. It reads nothing of a candidate itself; it holds the tools' limits and hands
+/// them on.
+#[derive(Debug)]
+pub struct Launching;
+
+impl Work for Launching {
+    const NAME: &'static str = "launch";
+    type Request = Request;
+    /// A tool has ended, or why it could not be started.
+    type Event = Result<Ended, String>;
+
+    fn answer(
+        &mut self,
+        request: Request,
+        reply: &mut Reply<Self::Event>,
+    ) -> Result<(), WorkerError> {
+        match request {
+            Request::Limit(limits, tool) => {
+                limits.set()?;
+                Ok(sandbox::enclose_launcher(tool)?)
+            }
+            Request::Launch(tool) => reply.send(&launch(&tool)?),
+        }
+    }
+}
+
 /// In the launcher: starts a tool from an enclosed thread and waits for its end. The inner error says why it
 /// could not be started.
-pub fn launch(launch: &Launch) -> Result<Result<Ended, String>, WorkerError> {
+fn launch(launch: &Launch) -> Result<Result<Ended, String>, WorkerError> {
     let thread = std::thread::scope(|scope| scope.spawn(|| launch_enclosed(launch)).join());
     thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

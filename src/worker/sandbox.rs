@@ -4,7 +4,7 @@
 //! In: what a process may use and reach. Out: a process, or a thread and all that it starts, that can use
 //! and reach nothing else for the rest of its life. Two kinds are enclosed:
 //!
-//! - **Workers** ([`enclose_worker`]) elaborate texts and run native code made from candidates. They may read,
+//! - **Workers** ([`enclose_worker`], [`enclose_deep`]) read texts and run native code made from candidates. They may read,
 //!   write and allocate through what they hold open already, and read the files named; every system call
 //!   that is not on a short list fails with `EPERM`: no fork, thread, exec, socket, signal to another
 //!   process, or change of a file's name, mode or owner. A worker is enclosed *before* it loads a unit of
@@ -38,8 +38,8 @@ use landlock::{
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
+    BpfProgram, BpfProgramRef, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch,
 };
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,14 @@ pub enum SandboxError {
     /// Another thread would stay outside.
     #[error("failed to enclose a worker: it has {0} threads, and only one would be enclosed")]
     Threads(usize),
+    /// The thread with a deep stack could not be started.
+    #[error("failed to start a thread with a stack of {bytes} bytes")]
+    Stack {
+        /// What it was to have.
+        bytes: usize,
+        /// The cause.
+        source: std::io::Error,
+    },
 }
 
 /// Address space of a worker in bytes: chosen well below what an ordinary machine has for two of them.
@@ -180,13 +188,40 @@ fn set_limit(resource: Resource, soft: u64, hard: u64) -> std::io::Result<()> {
 
 /// Encloses this process, which must have one thread, as a worker that may read the files named.
 pub fn enclose_worker(read: Vec<PathBuf>) -> Result<(), SandboxError> {
+    close_worker(Reach { read, ..Reach::default() })?;
+    filter_calls(&worker_filters(), seccompiler::apply_filter)?;
+    Ok(())
+}
+
+/// Encloses this process, which must have one thread, as a worker that reaches no file, and does `work` on a
+/// thread with so deep a stack. That thread is started when all but the filter is up, because the filter refuses
+/// threads; the filter is then put on both.
+pub fn enclose_deep<T: Send>(
+    stack_bytes: usize,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, SandboxError> {
+    close_worker(Reach::default())?;
+    let enclosed = || {
+        filter_calls(&worker_filters(), seccompiler::apply_filter_all_threads)?;
+        Ok(work())
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(stack_bytes);
+        let thread = thread
+            .spawn_scoped(scope, enclosed)
+            .map_err(|source| SandboxError::Stack { bytes: stack_bytes, source })?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Takes capabilities and files from a worker.
+fn close_worker(reach: Reach) -> Result<(), SandboxError> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads != 1 {
         return Err(SandboxError::Threads(threads));
     }
     drop_capabilities()?;
-    close_files(&Reach { read, ..Reach::default() })?;
-    filter_calls(&worker_filters())?;
+    close_files(&reach)?;
     Ok(())
 }
 
@@ -194,7 +229,7 @@ pub fn enclose_worker(read: Vec<PathBuf>) -> Result<(), SandboxError> {
 /// system calls. Done once for many tools, since a filter costs the kernel half a millisecond.
 pub fn enclose_launcher(tool: Tool) -> Result<(), SandboxError> {
     drop_capabilities()?;
-    filter_calls(&tool_filters(tool))?;
+    filter_calls(&tool_filters(tool), seccompiler::apply_filter)?;
     Ok(())
 }
 
@@ -218,7 +253,10 @@ impl Cover {
     pub fn find() -> Result<Cover, SandboxError> {
         let probe = || {
             let landlock = close_files(&Reach::default())?;
-            Ok(Cover { landlock, seccomp: filter_calls(&worker_filters())? })
+            Ok(Cover {
+                landlock,
+                seccomp: filter_calls(&worker_filters(), seccompiler::apply_filter)?,
+            })
         };
         let thread = std::thread::spawn(probe);
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -286,11 +324,15 @@ fn close_files(reach: &Reach) -> Result<i32, SandboxError> {
     })
 }
 
-/// Puts filters on this thread; false where the kernel or seccompiler has none for this machine.
-fn filter_calls(filters: &Option<Vec<BpfProgram>>) -> Result<bool, SandboxError> {
+/// Puts filters on this thread, or on all, as `apply` does; false where the kernel or seccompiler has none for
+/// this machine.
+fn filter_calls(
+    filters: &Option<Vec<BpfProgram>>,
+    apply: fn(BpfProgramRef) -> seccompiler::Result<()>,
+) -> Result<bool, SandboxError> {
     let Some(filters) = filters else { return Ok(false) };
     for filter in filters {
-        match seccompiler::apply_filter(filter) {
+        match apply(filter) {
             Ok(()) => {}
             Err(seccompiler::Error::Seccomp(error))
                 if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) =>
