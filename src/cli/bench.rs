@@ -1,4 +1,4 @@
-//! `salv bench`: how quick the verification is, how often it agrees with a benchmark's own test benches, and
+//! `salv bench`: how quick verification and extraction are, how often it agrees with a benchmark's own test benches, and
 //! how many mutants of golden modules it finds, and what a long run needs.
 
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 mod agreement;
+mod extract;
 mod replay;
 mod rows;
 mod sample;
@@ -27,6 +28,7 @@ enum What {
     Verify(speed::Arguments),
     Agreement(agreement::Arguments),
     Stimulus(stimulus::Arguments),
+    Extract(extract::Arguments),
     Replay(replay::Arguments),
     Rows(rows::Arguments),
 }
@@ -36,6 +38,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         What::Verify(arguments) => speed::run(arguments),
         What::Agreement(arguments) => agreement::run(arguments),
         What::Stimulus(arguments) => stimulus::run(arguments),
+        What::Extract(arguments) => extract::run(arguments),
         What::Replay(arguments) => replay::run(arguments),
         What::Rows(arguments) => rows::run(arguments),
     }

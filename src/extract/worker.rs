@@ -16,8 +16,7 @@ use crate::worker::{self, Relay, Reply, Work, WorkerError, Workers};
 
 /// Limits of a worker that parses: its stack, and as much again for trees; the largest real text takes a
 /// hundredth of it.
-const LIMITS: Limits =
-    Limits { memory: 2 * STACK_BYTES as u64, file_size: 0, open_files: 16, ..sandbox::WORKER };
+const LIMITS: Limits = Limits { memory: 2 * STACK_BYTES as u64, ..sandbox::WORKER };
 
 /// CPU time for one text in seconds: the slowest of 32,000 real ones takes less than one.
 const CPU_SECONDS: u64 = 60;
@@ -95,8 +94,7 @@ impl Work for Extracting {
 
 /// The life of a worker that parses: called by the hidden subcommand, with the socket as standard input.
 pub fn serve() -> Result<(), WorkerError> {
-    LIMITS.set()?;
-    sandbox::enclose_deep(STACK_BYTES, || worker::serve(Extracting))?
+    worker::serve_deep(Extracting, LIMITS, STACK_BYTES)
 }
 
 /// Asks a worker that parses.

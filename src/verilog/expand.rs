@@ -79,8 +79,8 @@ pub enum ExpandError {
 
 /// Expands the macros of `source` and takes the branches of its conditionals.
 pub fn expand(source: &str) -> Result<Expanded, ExpandError> {
-    let (macros, steps) = (HashMap::new(), Cell::new(0));
-    let mut expander = Expander { source, macros, steps, out: Expanded::default() };
+    let (macros, steps, filled) = (HashMap::new(), Cell::new(0), Cell::new(0));
+    let mut expander = Expander { source, macros, steps, filled, out: Expanded::default() };
     expander.run()?;
     Ok(expander.out)
 }
@@ -99,6 +99,8 @@ struct Expander<'a> {
     macros: HashMap<String, Macro>,
     /// Macro uses so far.
     steps: Cell<usize>,
+    /// Bytes of bodies with their arguments put in so far.
+    filled: Cell<usize>,
     out: Expanded,
 }
 
@@ -114,6 +116,10 @@ struct Conditional {
 
 /// Macro uses in all, nested ones included: those that expand to nothing make no text.
 const STEPS_MAX: usize = 100_000;
+
+/// Bytes of bodies in all, with their arguments put in: arguments that grow from macro to macro and are then
+/// not used make no text either.
+const FILLED_BYTES_MAX: usize = 32 << 20;
 
 impl<'a> Expander<'a> {
     fn run(&mut self) -> Result<(), ExpandError> {
@@ -301,6 +307,10 @@ impl<'a> Expander<'a> {
         }
         let body = fill(&found.body, &values);
         self.check_length(body.len() + out.len())?;
+        self.filled.set(self.filled.get() + body.len());
+        if self.filled.get() > FILLED_BYTES_MAX {
+            return Err(ExpandError::TooLong);
+        }
         let inner: Vec<Token> = lex(&body).collect();
         let mut index = 0;
         while index < inner.len() {
@@ -507,5 +517,11 @@ mod tests {
         }
         assert_eq!(error(&format!("{laughs}`L39")), ExpandError::TooLong);
         assert_eq!(error(&format!("{}`L39", laughs.replace("haha", ""))), ExpandError::TooLong);
+        let mut wasted = "`define W0(x)\n".to_owned();
+        for level in 1..19 {
+            wasted.push_str(&format!("`define W{level}(x) `W{}(x x)\n", level - 1));
+        }
+        assert!(expand(&format!("{wasted}`W18(a)")).is_ok());
+        assert_eq!(error(&format!("{wasted}{}", "`W18(a) ".repeat(100))), ExpandError::TooLong);
     }
 }

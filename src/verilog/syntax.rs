@@ -3,17 +3,18 @@
 //! sv-parser's tree has a type for each of 1,300 rules of the grammar. Here it is brought down to the rules
 //! that tell where a piece of code begins and ends and what it is for; all other nodes are left out and
 //! their children belong to the node above. Tokens are our lexer's, so a name is a name everywhere. Only
-//! this file names sv-parser.
+//! this file names sv-parser, and of it the parser and the tree alone: its preprocessor opens the files that a
+//! text names, and says of an expanded byte where the macro was defined and not where it was used.
 //!
 //! sv-parser is a recursive parser that tries alternatives: a deep text overflows the stack and some texts
-//! take long. What can be counted is refused before ([`BYTES_MAX`], [`DEPTH_MAX`]); for the rest, callers
-//! parse in a process of their own, on a thread with [`STACK_BYTES`].
+//! take long. Both are foreseen from the tokens and refused before ([`DEPTH_MAX`], [`STEPS_MAX`]), so that the
+//! same texts are refused on every machine. Nothing proves that no other text is slow: callers parse in a
+//! process of their own, with a limit on its time far above what these allow, on a thread with [`STACK_BYTES`].
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::path::Path;
 
-use sv_parser::{Defines, NodeEvent, RefNode, SyntaxTree};
+use sv_parser_parser::{Span, SpanInfo};
+use sv_parser_syntaxtree::{NodeEvent, RefNode, SourceText};
 
 use super::{Kind as TokenKind, Token, lex};
 
@@ -23,8 +24,17 @@ pub const BYTES_MAX: usize = 512 << 10;
 /// Deepest nesting of brackets and blocks that is parsed: real text has some 20 levels.
 pub const DEPTH_MAX: usize = 200;
 
-/// Operators in one expression: sv-parser's time grows with their square, some two seconds for a thousand.
+/// Operators in one expression, for each of which sv-parser recurses; `or` between events is one.
 pub const OPERATORS_MAX: usize = 1000;
+
+/// Steps of a parse, as foreseen from the tokens: sv-parser tries what stands in brackets again for each rule
+/// that may begin with it, so that its time grows with the cube of the nesting, and with the square of the
+/// operators once for each level around them. A step is at most 0.8 microseconds in all forms of text that
+/// were tried (some ninety), and the longest of 32,000 real rows (254 KB) have a sixteenth of this number.
+pub const STEPS_MAX: usize = 20_000_000;
+
+/// Steps for a token that nests in nothing.
+const STEPS_OF_TOKEN: usize = 50;
 
 /// Stack of a thread that parses: 200 levels of parentheses take some 60 MB.
 pub const STACK_BYTES: usize = 1 << 30;
@@ -132,9 +142,9 @@ pub struct Tree<'a> {
 /// Why there is no tree.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// sv-parser does not take the text; the offset is how far it came.
+    /// sv-parser does not take the text.
     #[error("sv-parser does not accept it")]
-    Refused(Option<usize>),
+    Refused,
     /// More than is looked at.
     #[error("it has more than {0}")]
     TooLarge(String),
@@ -150,23 +160,52 @@ impl Tree<'_> {
 /// Parses a text without directives.
 pub fn parse(text: &str) -> Result<Tree<'_>, ParseError> {
     let tokens = solid_tokens(text);
-    let (depth, operators) = depth(text, &tokens);
+    let Effort { depth, operators, steps } = effort(text, &tokens);
     for (is, most, what) in [
         (text.len(), BYTES_MAX, "bytes"),
         (depth, DEPTH_MAX, "levels of nesting"),
         (operators, OPERATORS_MAX, "operators in one expression"),
+        (steps, STEPS_MAX, "steps to be parsed"),
     ] {
         if is > most {
             return Err(ParseError::TooLarge(format!("{most} {what}")));
         }
     }
-    let includes: [&Path; 0] = [];
-    let (tree, _) = sv_parser::parse_sv_str(text, "", &Defines::new(), &includes, true, false)
-        .map_err(|error| match error {
-            sv_parser::Error::Parse(Some((_, offset))) => ParseError::Refused(Some(offset)),
-            _ => ParseError::Refused(None),
-        })?;
-    Ok(Tree { text, nodes: nodes(&tree, &tokens), tokens })
+    let solid = Solid::new(text, &tokens);
+    let span = Span::new_extra(&solid.text, SpanInfo::default());
+    let (_, tree) = sv_parser_parser::sv_parser(span).map_err(|_| ParseError::Refused)?;
+    Ok(Tree { text, nodes: nodes(&tree, &solid), tokens })
+}
+
+/// The tokens of a text with one blank in place of all that stands between two of them. sv-parser keeps white
+/// space and comments in its tree and copies them with it, again and again.
+struct Solid {
+    text: String,
+    /// Where each token starts in it.
+    starts: Vec<usize>,
+}
+
+impl Solid {
+    fn new(text: &str, tokens: &[Token]) -> Solid {
+        let mut solid = Solid { text: String::new(), starts: Vec::with_capacity(tokens.len()) };
+        let mut end = 0;
+        for token in tokens {
+            if token.span.start > end {
+                solid.text.push(' ');
+            }
+            solid.starts.push(solid.text.len());
+            solid.text.push_str(&text[token.span.clone()]);
+            end = token.span.end;
+        }
+        // An escaped name ends with white space.
+        solid.text.push('\n');
+        solid
+    }
+
+    /// The token that starts at an offset; a part of a token (`'b`, `0101`) starts none.
+    fn token(&self, offset: usize) -> Option<usize> {
+        self.starts.binary_search(&offset).ok()
+    }
 }
 
 /// The tokens that a parser sees, without attributes. `(*` and `*)` are taken apart where they are none.
@@ -208,21 +247,37 @@ fn halves(token: &Token) -> [Token; 2] {
     [half(token.span.start..middle), half(middle..token.span.end)]
 }
 
-/// How deep brackets, blocks and operators that lean on one another nest, and how many operators stand
-/// between two commas or semicolons.
-fn depth(text: &str, tokens: &[Token]) -> (usize, usize) {
-    let mut level = 0usize;
-    let mut deepest = 0;
-    let mut chained = 0usize;
-    let (mut operators, mut most_operators) = (0usize, 0);
+/// What a text will ask of a parser, by its tokens alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Effort {
+    /// How deep brackets, blocks and operators that lean on one another nest.
+    depth: usize,
+    /// Operators between two commas or semicolons.
+    operators: usize,
+    /// See [`STEPS_MAX`].
+    steps: usize,
+}
+
+fn effort(text: &str, tokens: &[Token]) -> Effort {
+    let mut most = Effort::default();
+    let (mut level, mut chained, mut operators) = (0usize, 0usize, 0usize);
+    // The level of the list of an event control, where a comma is an operator: `@(a, b)` is `@(a or b)`.
+    let mut events = None;
+    let mut last = "";
     for token in tokens {
-        match &text[token.span.clone()] {
+        let word = &text[token.span.clone()];
+        match word {
             "(" | "[" | "{" | "(*" | "begin" | "case" | "casez" | "casex" | "fork" | "generate" => {
                 level += 1;
+                if last == "@" {
+                    events = Some(level);
+                }
             }
             ")" | "]" | "}" | "*)" | "end" | "endcase" | "join" | "endgenerate" => {
                 level = level.saturating_sub(1);
+                events = events.filter(|&list| list <= level);
             }
+            "," if events.is_some() => operators += 1,
             // Each branch of a chain without blocks, and each prefix operator, is a level of recursion.
             "?" | "~" | "!" | "if" | "for" | "while" | "repeat" | "forever" | "@" | "#" => {
                 chained += 1;
@@ -230,22 +285,24 @@ fn depth(text: &str, tokens: &[Token]) -> (usize, usize) {
             ";" | "," => (chained, operators) = (0, 0),
             "else" | "endmodule" => chained = 0,
             "+" | "-" | "*" | "/" | "%" | "&" | "|" | "^" | "&&" | "||" | "==" | "!=" | "<"
-            | ">" | "=" => operators += 1,
+            | ">" | "=" | "<=" | ">=" | "or" | "and" => operators += 1,
             _ => {}
         }
-        deepest = deepest.max(level + chained);
-        most_operators = most_operators.max(operators);
+        last = word;
+        let depth = level + chained;
+        most.depth = most.depth.max(depth);
+        most.operators = most.operators.max(operators);
+        most.steps += STEPS_OF_TOKEN + depth * depth + operators * (1 + depth);
     }
-    (deepest, most_operators)
+    most
 }
 
 /// The tokens of a node of which none has been seen.
 const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
 
-fn nodes(tree: &SyntaxTree, tokens: &[Token]) -> Vec<Node> {
-    let starts: HashMap<usize, usize> =
-        tokens.iter().enumerate().map(|(index, token)| (token.span.start, index)).collect();
-    let mut nodes = vec![Node { rule: Rule::Text, tokens: 0..tokens.len(), children: Vec::new() }];
+fn nodes(tree: &SourceText, solid: &Solid) -> Vec<Node> {
+    let tokens = 0..solid.starts.len();
+    let mut nodes = vec![Node { rule: Rule::Text, tokens, children: Vec::new() }];
     let mut open = vec![0];
     let mut blank = 0usize;
     for event in tree.into_iter().event() {
@@ -253,12 +310,9 @@ fn nodes(tree: &SyntaxTree, tokens: &[Token]) -> Vec<Node> {
             NodeEvent::Enter(RefNode::WhiteSpace(_)) => blank += 1,
             NodeEvent::Leave(RefNode::WhiteSpace(_)) => blank -= 1,
             NodeEvent::Enter(RefNode::Locate(locate)) if blank == 0 => {
-                // A part of a token (`'b`, `0101`) starts no token of ours.
-                // Its preprocessor moves text about, even where there is nothing to do.
-                let offset = tree.get_origin(locate).map(|(_, offset)| offset);
-                let token = offset.and_then(|offset| starts.get(&offset));
+                let token = solid.token(locate.offset);
                 for &node in open.iter().skip(1).rev() {
-                    let Some(&token) = token else { break };
+                    let Some(token) = token else { break };
                     let range: &mut Range<usize> = &mut nodes[node].tokens;
                     if range.start == usize::MAX {
                         *range = token..token + 1;
@@ -266,7 +320,7 @@ fn nodes(tree: &SyntaxTree, tokens: &[Token]) -> Vec<Node> {
                         break;
                     }
                 }
-                if let (Some(&token), Some(&last)) = (token, open.last())
+                if let (Some(token), Some(&last)) = (token, open.last())
                     && last > 0
                 {
                     nodes[last].tokens.end = token + 1;

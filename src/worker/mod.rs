@@ -29,6 +29,8 @@ pub mod sandbox;
 
 pub use relay::Relay;
 
+use sandbox::Limits;
+
 /// A kind of work, and the state of a worker that does it.
 pub trait Work {
     /// The argument of `salv worker` that calls such a worker up.
@@ -160,9 +162,29 @@ impl<E: Serialize> Reply<E> {
 const STATUS_OF_MEMORY: i32 = 75;
 
 /// The life of a worker: called by the hidden subcommand, with the socket as standard input.
-pub fn serve<W: Work>(mut work: W) -> Result<(), WorkerError> {
+pub fn serve<W: Work>(work: W) -> Result<(), WorkerError> {
+    serve_on(parent()?, work)
+}
+
+/// The same for work that needs a deep stack and reaches no file: closed in, with these limits, before the first
+/// request is read.
+pub fn serve_deep<W: Work + Send>(
+    work: W,
+    limits: Limits,
+    stack_bytes: usize,
+) -> Result<(), WorkerError> {
+    let link = parent()?;
+    limits.set()?;
+    sandbox::enclose_deep(stack_bytes, || serve_on(link, work))?
+}
+
+/// The socket to the parent.
+fn parent() -> Result<Link, WorkerError> {
     let fd: OwnedFd = io::stdin().as_fd().try_clone_to_owned().map_err(WorkerError::Link)?;
-    let link = Link::new(UnixStream::from(fd)).map_err(WorkerError::Link)?;
+    Link::new(UnixStream::from(fd)).map_err(WorkerError::Link)
+}
+
+fn serve_on<W: Work>(link: Link, mut work: W) -> Result<(), WorkerError> {
     let mut reply = Reply { link, event: PhantomData };
     while let Some(request) = reply.link.receive::<W::Request>()? {
         // What panics here is ours: it must not look like the end of the code that was running.

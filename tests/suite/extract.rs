@@ -187,57 +187,6 @@ fn renaming_and_reformatting_keep_the_cut() {
     }
 }
 
-/// Text that is damaged at random: nothing panics, and spans stay in order.
-#[test]
-fn damaged_text_never_panics() {
-    let mut state = 7u64;
-    let mut draw = move |below: usize| {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(state >> 33).expect("31 bits") % below.max(1)
-    };
-    let snippets = snippets();
-    deep(|| {
-        for round in 0..300 {
-            let code = &snippets[draw(snippets.len())];
-            let mut words: Vec<&str> = lex(code).map(|token| &code[token.span]).collect();
-            for _ in 0..=draw(3) {
-                let (at, from) = (draw(words.len()), draw(words.len()));
-                match draw(3) {
-                    0 => drop(words.remove(at)),
-                    1 => words.insert(at, words[from]),
-                    _ => words.swap(at, from),
-                }
-            }
-            let mut text = words.concat();
-            if round % 4 == 0 {
-                let bytes: Vec<u8> =
-                    (0..40).map(|_| u8::try_from(draw(256)).unwrap_or(0)).collect();
-                text.push_str(&String::from_utf8_lossy(&bytes));
-            }
-            let Ok(analysis) = analyse(&text, "top") else { continue };
-            for output in analysis.outputs() {
-                let cone = analysis.cone(output).expect("an output");
-                check_spans(&text, &analysis.spans(&cone));
-                assert_eq!(analysis.blanked(&analysis.kept(&cone)).len(), text.len());
-            }
-        }
-    });
-}
-
-#[test]
-fn what_is_too_large_is_refused_before_it_is_parsed() {
-    let refused = |expression: String, why: &str| {
-        let code = format!("module top(input a, output y); assign y = {expression}; endmodule");
-        let error = spans(&code, "y").expect_err("a refusal");
-        assert!(error.contains(why), "{error}");
-    };
-    refused("(".repeat(5000) + "a" + &")".repeat(5000), "levels of nesting");
-    refused("a".to_owned() + &" + a".repeat(5000), "operators in one expression");
-    refused("a ? a : ".repeat(5000) + "a", "levels of nesting");
-    refused("a".repeat(600_000), "bytes");
-}
-
 /// Two outputs, one of them with a statement that another one hides.
 const CASES: &str = r"
 //# golden two
@@ -296,11 +245,7 @@ fn the_command_writes_spans_and_proves_them() {
 /// A program that answers nothing and ends is our failure, and no candidate's.
 #[test]
 fn a_worker_that_is_not_one_is_an_error() {
-    let mut extractor = salv::extract::worker::Extractor::new(Path::new("/bin/true"), "extractor");
-    let request = salv::extract::worker::Request {
-        code: "module top(output y); endmodule".into(),
-        top: "top".into(),
-        proof: None,
-    };
-    assert!(extractor.ask(&request).is_err());
+    let workers = salv::worker::Workers { program: "/bin/true".into(), folder: "/".into() };
+    let mut extractor = salv::extract::worker::Extractor::new(&workers);
+    assert!(extractor.ask("module top(output y); endmodule", "top", None).is_err());
 }

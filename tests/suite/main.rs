@@ -6,6 +6,8 @@ mod corpus;
 mod demo;
 mod design;
 mod extract;
+mod extract_bounds;
+mod extract_damage;
 mod mutants;
 mod record;
 mod show;

@@ -43,7 +43,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &str)] = &[
     ("sv_lang", "src/design/"),
     ("cxx", "src/verify/verilator/bridge.rs"),
-    ("sv_parser", "src/verilog/"),
+    ("sv_parser_parser", "src/verilog/"),
+    ("sv_parser_syntaxtree", "src/verilog/"),
     ("petgraph", "src/extract/"),
     ("unsafe", "src/verify/verilator/bridge.rs"),
     ("std::env", "src/cli/"),

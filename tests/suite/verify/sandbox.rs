@@ -5,16 +5,20 @@
 #![expect(clippy::print_stderr, reason = "a test that skips says so")]
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use salv::design::{Direction, Interface, Port, Role};
+use salv::extract::worker::{Extracting, Request as Extraction};
 use salv::verify::backend::{Module, Subject, Task};
-use salv::verify::process::{Launch, Launchers};
-use salv::verify::sandbox::{Cover, Limits, Tool};
 use salv::verify::stimulus::Config;
 use salv::verify::verilator::simulate::{Job, JobTask};
-use salv::verify::worker::{Answer, Event, Request, Workers};
+use salv::verify::worker::{Event, Judging, Request};
+use salv::worker::launch::{Launch, Launchers};
+use salv::worker::sandbox::{Cover, Limits, Tool};
+use salv::worker::{Answer, Work, Workers};
 
 use super::fixture::Fixture;
 use super::runs::{Bench, cache_folder};
@@ -146,7 +150,7 @@ impl Probe {
     }
 
     /// What a worker says that loads the unit and runs this model as the candidate.
-    fn simulate(&self, symbol: &str) -> Answer {
+    fn simulate(&self, symbol: &str) -> Answer<Event> {
         let marker = self.path("marker");
         std::fs::write(&marker, "").expect("a marker");
         let port = |name: &str, direction, width| Port {
@@ -186,7 +190,7 @@ impl Probe {
             patience: 1,
             marker: marker.display().to_string(),
         };
-        let mut worker = workers(self.folder.path()).start().expect("a worker");
+        let mut worker = workers(self.folder.path()).start::<Judging>().expect("a worker");
         worker.ask(&Request::Trace(job, 0)).expect("a request");
         worker.hear().expect("an answer")
     }
@@ -255,18 +259,70 @@ fn an_elaborating_worker_is_shut_in() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let mut worker = workers(folder.path()).start().expect("a worker");
-    let source = "module m(input a, output y); assign y = a; endmodule".into();
-    worker.ask(&Request::Elaborate { source, top: None }).expect("a request");
+    let mut worker = workers(folder.path()).start::<Judging>().expect("a worker");
+    let request = Request::Elaborate { source: MODULE.into(), top: None, patience: 1 };
+    worker.ask(&request).expect("a request");
     assert!(matches!(worker.hear(), Ok(Answer::Event(Event::Design(Ok(_))))));
-    let status = std::fs::read_to_string(format!("/proc/{}/status", worker.id())).expect("status");
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.map(|value| value.trim().to_owned()).unwrap_or_default()
+    assert_eq!(threads_shut_in(worker.id()), 1);
+}
+
+const MODULE: &str = "module m(input a, output y); assign y = a; endmodule";
+
+/// The number of threads of a process, each of which must be behind the barrier.
+fn threads_shut_in(process: u32) -> usize {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("threads");
+    let shut_in = |thread: std::io::Result<std::fs::DirEntry>| {
+        let status = thread.expect("a thread").path().join("status");
+        let status = std::fs::read_to_string(status).expect("status");
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.map(|value| value.trim().to_owned()).unwrap_or_default()
+        };
+        assert_eq!((field("NoNewPrivs:"), field("Seccomp:")), ("1".into(), "2".into()));
+        let kept = u64::from_str_radix(&field("CapEff:"), 16).expect("a mask");
+        assert_eq!(kept & !0b110, 0, "capabilities are kept: {kept:x}");
     };
-    assert_eq!((field("NoNewPrivs:"), field("Seccomp:")), ("1".into(), "2".into()));
-    let kept = u64::from_str_radix(&field("CapEff:"), 16).expect("a mask");
-    assert_eq!(kept & !0b110, 0, "capabilities are kept: {kept:x}");
+    threads.map(shut_in).count()
+}
+
+#[test]
+fn a_parsing_worker_is_shut_in_with_all_its_threads() {
+    if !has_barrier() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut worker = workers(folder.path()).start::<Extracting>().expect("a worker");
+    let request = Extraction { code: MODULE.into(), top: "m".into(), proof: None, patience: 1 };
+    worker.ask(&request).expect("a request");
+    assert!(matches!(worker.hear(), Ok(Answer::Event(Ok(cones))) if cones.len() == 1));
+    assert_eq!(threads_shut_in(worker.id()), 2);
+}
+
+#[test]
+fn code_in_a_parsing_worker_can_do_nothing() {
+    if !has_barrier() {
+        return;
+    }
+    let probe = Probe::new();
+    assert_eq!(probe.succeeds_in_the_open(), ATTEMPTS, "without the barrier all must succeed");
+    probe.compile(&["-shared", "-fPIC", "-DPRELOADED"], "preloaded.so");
+    let (ours, theirs) = UnixStream::pair().expect("a socket");
+    let worker = Command::new(env!("CARGO_BIN_EXE_salv"))
+        .args(["worker", Extracting::NAME])
+        .env("LD_PRELOAD", probe.path("preloaded.so"))
+        .current_dir(probe.path("work"))
+        .stdin(OwnedFd::from(theirs))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a worker");
+    drop(ours);
+    let output = worker.wait_with_output().expect("the end of the worker");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let succeeded: u32 = said.trim().parse().unwrap_or_else(|_| panic!("no number: {said}"));
+    let done: Vec<&str> =
+        (0..ATTEMPTS.len()).filter(|n| succeeded >> n & 1 == 1).map(|n| ATTEMPTS[n]).collect();
+    assert_eq!(done, [""; 0], "behind the barrier none may succeed");
+    assert!(output.status.success(), "{}", output.status);
 }
 
 #[test]

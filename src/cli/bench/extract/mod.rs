@@ -1,0 +1,285 @@
+//! `salv bench extract`: `salv extract` beside the way of the published pipeline, on the same rows in one run,
+//! one core each: a Yosys process for each candidate that prints its syntax tree, and Python that reads what
+//! was printed.
+//!
+//! Yosys is measured in the forms that are there: as an executable, named by `--yosys` or on the PATH, of 0.34
+//! or newer; and as the Python package of `scripts/setup --with-bench`, which has no executable, so that each
+//! candidate costs an interpreter too. Python is one process for all candidates and does less than the published
+//! code does: what is compared with is the least that the way can cost.
+//!
+//! Times are CPU times of everything that ran, so that other jobs on the machine disturb little.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+
+use super::{sample, usage};
+use crate::candidate::{self, Candidate, extract_code};
+use crate::cli::tools;
+use crate::extract::run::{self, Run, Status};
+use crate::problem::{self, Problem};
+
+/// Measure extraction beside one Yosys process for each candidate
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The problems, `problems.jsonl`
+    problems: PathBuf,
+    /// Candidates, `candidates.jsonl`
+    candidates: PathBuf,
+    /// Candidates to measure
+    #[arg(long, default_value_t = 500)]
+    rows: usize,
+    /// Candidates of one problem; 5 is what a model is usually sampled for
+    #[arg(long, default_value_t = 5)]
+    per_problem: usize,
+    /// Seed of the sample
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The Yosys executable, 0.34 or newer; by default the one on the PATH, if there is one
+    #[arg(long)]
+    yosys: Option<PathBuf>,
+}
+
+/// Reads dumps; see its head.
+const DUMP: &str = include_str!("dump.py");
+
+/// Runs one pass of the Python package on one file.
+const PYOSYS: &str = "import sys\nfrom pyosys import libyosys as ys\n\
+    ys.run_pass(f'tee -q -o {sys.argv[2]} read_verilog -sv -dump_ast1 {sys.argv[1]}', ys.Design())\n";
+
+/// What one way came to.
+struct Line {
+    way: String,
+    cpu_seconds: f64,
+    wall_seconds: f64,
+    failed: usize,
+}
+
+/// A row to be measured: its index, its code and where that stands.
+struct Text {
+    file: PathBuf,
+    dump: PathBuf,
+}
+
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    ensure!(arguments.rows > 0, "--rows must be 1 or more");
+    let problems = problem::load(&arguments.problems)?;
+    let rows = choose(&arguments, &problems)?;
+    ensure!(!rows.is_empty(), "no candidate has code");
+    let scratch = tempdir()?;
+    let texts = write_texts(&problems, &rows, &scratch.0)?;
+    println!(
+        "{} candidates of at most {} a problem, seed {}; one core",
+        rows.len(),
+        arguments.per_problem,
+        arguments.seed
+    );
+    let ours = ours(&problems, &rows)?;
+    let mut lines = Vec::new();
+    let python = tools::find_prover(&tools::cache_folder()?).ok().map(|found| found.python);
+    let reader = python.clone().or_else(|| tools::on_path("python3"));
+    let reader =
+        reader.context("failed to find Python (python3), which is part of what is compared")?;
+    let yosys = arguments.yosys.clone().or_else(|| tools::on_path("yosys"));
+    if let Some(yosys) = yosys {
+        let version = tools::first_line(Command::new(&yosys).arg("-V"))?;
+        lines.push(each(&version, &texts, |text| {
+            let script = format!("read_verilog -sv -dump_ast1 {}", text.file.display());
+            let mut command = Command::new(&yosys);
+            command.args(["-p", &script]).stdout(File::create(&text.dump)?);
+            Ok(command)
+        })?);
+        lines.push(dumps(&reader, &texts, &scratch.0)?);
+    } else {
+        println!("no Yosys executable (--yosys): its start alone is not measured");
+    }
+    if let Some(python) = python {
+        lines.push(each("pyosys, a Python process each", &texts, |text| {
+            let mut command = Command::new(&python);
+            command.args(["-c", PYOSYS]).args([&text.file, &text.dump]).stdout(Stdio::null());
+            Ok(command)
+        })?);
+        lines.push(dumps(&reader, &texts, &scratch.0)?);
+    }
+    ensure!(
+        !lines.is_empty(),
+        "failed to find Yosys (name one by --yosys, or run scripts/setup --with-bench)"
+    );
+    print!("{}", render(&ours, &lines, rows.len()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The sample: rows whose completion holds code.
+fn choose(arguments: &Arguments, problems: &[Problem]) -> anyhow::Result<Vec<Candidate>> {
+    let all: Vec<Candidate> = candidate::read(&arguments.candidates)?.collect::<Result<_, _>>()?;
+    let order = sample::order(&all, arguments.per_problem, arguments.seed);
+    let rows = order.into_iter().map(|index| all[index].clone());
+    Ok(rows.filter(|row| code(problems, row).is_some()).take(arguments.rows).collect())
+}
+
+fn code(problems: &[Problem], row: &Candidate) -> Option<String> {
+    let problem = problems.iter().find(|problem| problem.problem == row.problem)?;
+    Some(extract_code(&row.completion, &problem.prompt, &problem.top).ok()?.text)
+}
+
+fn write_texts(
+    problems: &[Problem],
+    rows: &[Candidate],
+    folder: &Path,
+) -> anyhow::Result<Vec<Text>> {
+    let write = |(index, row): (usize, &Candidate)| {
+        let file = folder.join(format!("{index}.sv"));
+        std::fs::write(&file, code(problems, row).unwrap_or_default())?;
+        Ok(Text { file, dump: folder.join(format!("{index}.txt")) })
+    };
+    rows.iter().enumerate().map(write).collect()
+}
+
+/// Measures `salv extract` with one worker.
+fn ours(problems: &[Problem], rows: &[Candidate]) -> anyhow::Result<Line> {
+    let (workers, stop) = (tools::workers()?, AtomicBool::new(false));
+    let job = Run { problems, workers: &workers, threads: 1, proof: None, stop: &stop };
+    let mut failed = 0;
+    let mut line = clock("salv extract", || {
+        run::extract(&job, rows.iter().cloned().map(Ok), |extracted| {
+            // The row is made and written too, as a run does.
+            let row = extracted.row();
+            failed += usize::from(row.status != Status::Extracted);
+            serde_json::to_vec(&row)
+                .map(drop)
+                .map_err(|error| run::RunError::Stream(Box::new(error)))
+        })?;
+        Ok(())
+    })?;
+    line.failed = failed;
+    Ok(line)
+}
+
+/// Measures a process for each text.
+fn each(
+    way: &str,
+    texts: &[Text],
+    command: impl Fn(&Text) -> anyhow::Result<Command>,
+) -> anyhow::Result<Line> {
+    let mut failed = 0;
+    let mut line = clock(way, || {
+        for text in texts {
+            let mut command = command(text)?;
+            let status = command.stdin(Stdio::null()).stderr(Stdio::null()).status();
+            let status = status.with_context(|| format!("failed to start {command:?}"))?;
+            failed += usize::from(!status.success());
+        }
+        Ok(())
+    })?;
+    line.failed = failed;
+    Ok(line)
+}
+
+/// Measures one Python process that reads what Yosys printed for all texts.
+fn dumps(python: &Path, texts: &[Text], folder: &Path) -> anyhow::Result<Line> {
+    let list = folder.join("list");
+    let mut file = File::create(&list)?;
+    for text in texts.iter().filter(|text| text.dump.is_file()) {
+        writeln!(file, "{}", text.dump.display())?;
+    }
+    drop(file);
+    let line = clock("  Python over what it printed", || {
+        let mut command = Command::new(python);
+        command.args(["-c", DUMP]).stdin(File::open(&list)?).stdout(Stdio::null());
+        let status = command.status().context("failed to start Python")?;
+        ensure!(status.success(), "failed to read what Yosys printed: {status}");
+        Ok(())
+    })?;
+    for text in texts {
+        // One that a Yosys could not make is not there.
+        let _ = std::fs::remove_file(&text.dump);
+    }
+    Ok(line)
+}
+
+/// Does `work` and takes its times, those of ended children included.
+fn clock(way: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Line> {
+    let (started, before) = (Instant::now(), usage::cpu_time()?);
+    work()?;
+    let cpu_seconds = usage::cpu_time()?.saturating_sub(before).as_secs_f64();
+    let wall_seconds = started.elapsed().as_secs_f64();
+    Ok(Line { way: way.to_owned(), cpu_seconds, wall_seconds, failed: 0 })
+}
+
+/// The table: the way of the published pipeline is a line of Yosys and the line of Python under it.
+fn render(ours: &Line, lines: &[Line], rows: usize) -> String {
+    let width = lines.iter().chain([ours]).map(|line| line.way.len()).max().unwrap_or(0);
+    let mut text = format!(
+        "{:width$}  CPU ms each  wall ms each  candidates/s/core  without a result\n",
+        "way"
+    );
+    let each = |seconds: f64| 1000.0 * seconds / rows as f64;
+    for line in [ours].into_iter().chain(lines) {
+        text.push_str(&format!(
+            "{:width$}  {:11.2}  {:12.2}  {:17.1}  {:16}\n",
+            line.way,
+            each(line.cpu_seconds),
+            each(line.wall_seconds),
+            rows as f64 / line.cpu_seconds,
+            line.failed
+        ));
+    }
+    for pair in lines.chunks(2) {
+        let alone = pair[0].cpu_seconds / ours.cpu_seconds;
+        let both: f64 = pair.iter().map(|line| line.cpu_seconds).sum::<f64>() / ours.cpu_seconds;
+        text.push_str(&format!(
+            "salv extract is {both:.1} times as fast per core as {} with its Python, {alone:.1} times without\n",
+            pair[0].way
+        ));
+    }
+    text
+}
+
+/// A folder that goes when it is dropped.
+struct Folder(PathBuf);
+
+fn tempdir() -> anyhow::Result<Folder> {
+    let folder = tools::cache_folder()?.join(format!("bench-extract-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to make {}", folder.display()))?;
+    Ok(Folder(folder))
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ratio_is_of_cpu_times() {
+        let line = |way: &str, cpu_seconds| Line {
+            way: way.into(),
+            cpu_seconds,
+            wall_seconds: 1.0,
+            failed: 0,
+        };
+        let table = render(&line("ours", 2.0), &[line("theirs", 30.0), line("Python", 10.0)], 1000);
+        assert!(
+            table.contains(
+                "20.0 times as fast per core as theirs with its Python, 15.0 times without"
+            )
+        );
+        assert!(
+            table
+                .lines()
+                .nth(1)
+                .is_some_and(|line| line.contains("2.00") && line.contains("500.0")),
+            "{table}"
+        );
+    }
+}

@@ -1,0 +1,228 @@
+//! Damaged text: fixtures cut, spliced, nested and sprinkled with bytes, from a seed. Nothing panics, and what is
+//! accepted has cones that keep their rules.
+//!
+//! `SALV_DAMAGE_ROUNDS=100000 SALV_DAMAGE_SEED=7` looks longer and elsewhere; with `SALV_DAMAGE_KEEP=FILE` each text
+//! is written there before it is read, which names the one on which the process itself ended.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use salv::extract::analyse;
+use salv::verilog::{lex, lex::is_keyword, syntax::STACK_BYTES};
+
+/// Rounds of an ordinary run: a second or two.
+const ROUNDS: u64 = 300;
+
+/// The texts that are damaged: the code of all fixtures of extraction.
+fn texts() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/extract");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the fixtures")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "sv"))
+        .collect();
+    paths.sort();
+    let mut texts = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(path).expect("a fixture");
+        for snippet in text.split("//// ").skip(1) {
+            let lines = snippet.split_inclusive('\n').skip(1);
+            texts.push(lines.filter(|line| !line.starts_with("//")).collect());
+        }
+    }
+    assert!(texts.len() > 50, "{} texts", texts.len());
+    texts
+}
+
+/// Numbers from a seed: xorshift64*.
+struct Draw(u64);
+
+impl Draw {
+    fn new(seed: u64, round: u64) -> Draw {
+        Draw(
+            (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                ^ (round + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+                | 1,
+        )
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let draw = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(draw).expect("31 bits") % limit.max(1)
+    }
+
+    fn range(&mut self, length: usize) -> Range<usize> {
+        let (one, other) = (self.below(length + 1), self.below(length + 1));
+        // Mostly short: what is damaged everywhere is refused at once.
+        let start = one.min(other);
+        start..one.max(other).min(start + 1 + self.below(12)).min(length)
+    }
+}
+
+const PAIRS: [(&str, &str); 12] = [
+    ("(", ")"),
+    ("{", "}"),
+    ("[", "]"),
+    ("begin ", " end "),
+    ("(* ", " *)"),
+    ("if (a) ", ";"),
+    ("case (a) 0: ", " endcase "),
+    ("generate ", " endgenerate "),
+    ("module inner; ", " endmodule "),
+    ("function f; ", " endfunction "),
+    ("/* ", " */"),
+    ("`define M(x) ", "\n`M(a)"),
+];
+
+/// A text made of `texts` by a few kinds of damage.
+fn damaged(texts: &[String], draw: &mut Draw) -> String {
+    let tokens =
+        |text: &str| -> Vec<String> { lex(text).map(|t| text[t.span].to_owned()).collect() };
+    let mut words = tokens(&texts[draw.below(texts.len())]);
+    for _ in 0..=draw.below(3) {
+        let range = draw.range(words.len());
+        match draw.below(16) {
+            0 => drop(words.drain(range)),
+            1 => {
+                let other = tokens(&texts[draw.below(texts.len())]);
+                let part = draw.range(other.len());
+                words.splice(range, other[part].iter().cloned());
+            }
+            2 => {
+                let copy = words[range.clone()].to_vec();
+                let copies = 1 + draw.below(30);
+                words.splice(range.start..range.start, std::iter::repeat_n(copy, copies).flatten());
+            }
+            3 => {
+                let (open, close) = PAIRS[draw.below(PAIRS.len())];
+                let levels = 1 + draw.below(40);
+                words.insert(range.end, close.repeat(levels));
+                words.insert(range.start, open.repeat(levels));
+            }
+            4 => words.truncate(range.end),
+            5 if range.len() > 1 => words.swap(range.start, range.end - 1),
+            6 if words.len() > 1 => words.insert(range.start, "\u{e9}\u{1f600}\0\r".into()),
+            7 => return bytes_flipped(&words.concat(), draw),
+            kind => still_verilog(&mut words, kind, draw),
+        }
+    }
+    words.concat()
+}
+
+/// Damage that most often leaves a module: a name for another name, a name in brackets, a statement twice or
+/// gone.
+fn still_verilog(words: &mut Vec<String>, kind: usize, draw: &mut Draw) {
+    let is_name = |word: &String| word.starts_with(char::is_alphabetic) && !is_keyword(word);
+    let names: Vec<usize> = (0..words.len()).filter(|&at| is_name(&words[at])).collect();
+    let ends: Vec<usize> = (0..words.len()).filter(|&at| words[at] == ";").collect();
+    if names.is_empty() || ends.len() < 2 {
+        return;
+    }
+    let (name, other) = (names[draw.below(names.len())], names[draw.below(names.len())]);
+    let at = draw.below(ends.len() - 1);
+    let statement = ends[at] + 1..ends[at + 1] + 1;
+    match kind % 4 {
+        0 => words[name] = words[other].clone(),
+        1 => {
+            let levels = 1 + draw.below(20);
+            words[name] = "(".repeat(levels) + &words[name] + &")".repeat(levels);
+        }
+        2 => {
+            let copy = words[statement.clone()].to_vec();
+            words.splice(statement.start..statement.start, copy);
+        }
+        _ => drop(words.drain(statement)),
+    }
+}
+
+/// The text with some bytes replaced by any others.
+fn bytes_flipped(text: &str, draw: &mut Draw) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for _ in 0..=draw.below(4) {
+        let at = draw.below(bytes.len());
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = u8::try_from(draw.below(256)).expect("a byte");
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Spans are sorted and disjoint, hold code, and lie in the text; what is blanked keeps its length; a cone
+/// holds the cones of all its statements. Returns whether the text was accepted.
+fn check(text: &str) -> bool {
+    let Ok(analysis) = analyse(text, "top") else { return false };
+    for output in analysis.outputs() {
+        let cone = analysis.cone(output).expect("an output");
+        let mut end = 0;
+        for span in analysis.spans(&cone) {
+            assert!(span.start >= end && span.end > span.start, "{output}: {span:?} after {end}");
+            let part = text.get(span.clone()).expect("UTF-8 boundaries in the text");
+            assert_eq!(part, part.trim(), "{output}: {span:?}");
+            end = span.end;
+        }
+        if cone.whole.is_none() {
+            let kept = analysis.kept(&cone);
+            assert_eq!(analysis.blanked(&kept).len(), text.len(), "{output}");
+            for statement in analysis.statements(&cone) {
+                let inner = analysis.cone_of_statement(statement);
+                assert!(
+                    cone.contains(&inner),
+                    "{output}: a statement depends on more than its cone"
+                );
+            }
+        }
+    }
+    true
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value}")))
+}
+
+#[test]
+fn damaged_text_never_panics_and_cones_keep_their_rules() {
+    let seed = setting("SALV_DAMAGE_SEED").unwrap_or(0);
+    let rounds = setting("SALV_DAMAGE_ROUNDS").unwrap_or(ROUNDS);
+    let keep = std::env::var_os("SALV_DAMAGE_KEEP");
+    let texts = texts();
+    let run = || {
+        let mut accepted = 0;
+        for round in 0..rounds {
+            let text = damaged(&texts, &mut Draw::new(seed, round));
+            if let Some(file) = &keep {
+                std::fs::write(file, &text).expect("a file");
+            }
+            match catch_unwind(AssertUnwindSafe(|| check(&text))) {
+                Ok(is_accepted) => accepted += u64::from(is_accepted),
+                Err(_) => panic!("seed {seed}, round {round}:\n{text}"),
+            }
+        }
+        assert!(accepted > rounds / 20, "{accepted} of {rounds} are accepted: too few to say much");
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        thread.spawn_scoped(scope, run).expect("a thread").join().expect("no panic");
+    });
+}
+
+/// Bytes that are no Verilog at all.
+#[test]
+fn any_bytes_are_refused_or_read() {
+    let mut draw = Draw::new(setting("SALV_DAMAGE_SEED").unwrap_or(0), 0);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let run = || {
+            for _ in 0..ROUNDS {
+                let bytes: Vec<u8> = (0..draw.below(200))
+                    .map(|_| u8::try_from(draw.below(256)).expect("a byte"))
+                    .collect();
+                check(&String::from_utf8_lossy(&bytes));
+            }
+        };
+        thread.spawn_scoped(scope, run).expect("a thread").join().expect("no panic");
+    });
+}
