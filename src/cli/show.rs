@@ -5,7 +5,7 @@
 //! kind of file the first is.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,7 +14,6 @@ use anyhow::{Context, ensure};
 use super::vcd;
 use super::verify::BackendArguments;
 use crate::extract::run::Span;
-use crate::problem::Problem;
 use crate::verify::verdict::{FirstMismatch, Judgement, MismatchKind, SignalVerdict, Verdict};
 
 mod cones;
@@ -85,93 +84,92 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         pair::show(&arguments.file, number, arguments.html.as_deref(), arguments.full)?;
         return Ok(ExitCode::SUCCESS);
     }
+    candidate(&arguments)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn candidate(arguments: &Arguments) -> anyhow::Result<()> {
     let id = arguments.candidate.as_deref().unwrap_or_default();
     let verdict = find_verdict(&arguments.file, id, arguments.problem.as_deref())?;
     let sources = Sources::find(&arguments.file, &arguments.problems, &arguments.candidates)?;
     let [problems, candidates] = sources.files();
-    refuse_overwriting(&arguments, &[&arguments.file, problems, candidates])?;
+    refuse_overwriting(arguments, &[&arguments.file, problems, candidates])?;
     let candidate = sources.candidate(&verdict)?;
     let problem = sources.problem(&verdict)?;
     let cones = Cones::of(&problem, &candidate, &verdict)?;
     let chosen = cones.chosen(&arguments.signal)?;
     let paint = Paint::of_stdout();
-    print!("{}", head(&verdict, &paint));
-    print!("\n{}", code(&candidate.completion, &cones, &chosen, arguments.full, &paint));
+    tell(&head(&verdict, &paint))?;
+    tell(&format!("\n{}", code(&candidate.completion, &cones, &chosen, arguments.full, &paint)))?;
 
-    let wrong = wrong_outputs(&verdict, &cones, &chosen);
+    let wrong =
+        wrong_outputs(&verdict, |name| chosen.iter().any(|at| cones.list[*at].name == name));
     ensure!(
         arguments.vcd.is_none() || !wrong.is_empty(),
         "no output is wrong, so there is no mismatch to write a waveform of"
     );
-    let replay = match wrong.is_empty() {
-        true => None,
-        false => Some(Replay::open(&sources, &arguments.backend, &problem, &candidate)?),
-    };
-    if let (Some(replay), Some((signal, first))) = (&replay, wrong.first()) {
-        let replayed = replay.run(signal, first)?;
-        let waves = Waves::new(&replayed, signal, first, arguments.steps)?;
-        print!("\n{}", waves.draw(&paint));
-        if let Some(note) = &replay.note {
-            println!("{note}");
-        }
-        println!("\nreplay: {}", replay_command(&arguments, &verdict));
-        if let Some(path) = &arguments.vcd {
-            write_vcd(path, &replayed)?;
-            println!("waveform: {}", path.display());
-        }
+    // A page lets its reader choose other outputs.
+    let others = arguments.html.iter().flat_map(|_| wrong_outputs(&verdict, |_| true));
+    let others: Vec<_> = others.filter(|other| !wrong.contains(other)).collect();
+    let mut replay = None;
+    if !wrong.is_empty() || !others.is_empty() {
+        replay = Some(Replay::open(&sources, &arguments.backend, &problem, &candidate)?);
+    }
+    if let (Some(replay), Some(first)) = (&replay, wrong.first()) {
+        replay_first(arguments, &verdict, replay, *first, &paint)?;
     }
     if let Some(path) = &arguments.html {
-        let shown =
-            Shown { verdict: &verdict, sources: &sources, problem: &problem, cones: &cones };
-        let page = shown.page(&candidate.completion, &chosen, replay.as_ref(), arguments.steps)?;
-        page::write(path, &page)?;
-        println!("page: {}", path.display());
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A candidate with all that was found out about it.
-struct Shown<'a> {
-    verdict: &'a Verdict,
-    sources: &'a Sources,
-    problem: &'a Problem,
-    cones: &'a Cones,
-}
-
-impl Shown<'_> {
-    /// The page, with the mismatches of all outputs: it lets the reader choose.
-    fn page(
-        &self,
-        completion: &str,
-        chosen: &[usize],
-        replay: Option<&Replay>,
-        steps: usize,
-    ) -> anyhow::Result<String> {
-        let layers: Vec<&[Span]> = self.cones.list.iter().map(|cone| &*cone.spans).collect();
-        let sheet = Sheet::new(completion, &layers, &self.cones.code);
+        let layers: Vec<&[Span]> = cones.list.iter().map(|cone| &*cone.spans).collect();
         let mut waves = Vec::new();
-        if let Some(replay) = replay {
-            let mut wrong = wrong_outputs(self.verdict, self.cones, chosen);
-            let every: Vec<usize> = (0..self.cones.list.len()).collect();
-            for other in wrong_outputs(self.verdict, self.cones, &every) {
-                if !wrong.iter().any(|(signal, _)| signal.name == other.0.name) {
-                    wrong.push(other);
-                }
-            }
-            for (signal, first) in wrong.into_iter().take(PAGE_WAVES_MAX) {
-                waves.push(Waves::new(&replay.run(signal, first)?, signal, first, steps)?);
-            }
+        for (signal, first) in wrong.into_iter().chain(others).take(PAGE_WAVES_MAX) {
+            let Some(replay) = &replay else { break };
+            waves.push(Waves::new(&replay.run(signal, first)?, signal, first, arguments.steps)?);
         }
-        Ok(page::candidate::page(&page::candidate::Content {
-            verdict: self.verdict,
-            sources: self.sources,
-            problem: self.problem,
-            sheet: &sheet,
-            cones: self.cones,
-            chosen,
+        let page = page::candidate::page(&page::candidate::Content {
+            verdict: &verdict,
+            sources: &sources,
+            problem: &problem,
+            sheet: &Sheet::new(&candidate.completion, &layers, &cones.code),
+            cones: &cones,
+            chosen: &chosen,
             waves: &waves,
-            note: replay.and_then(|replay| replay.note.as_deref()),
-        }))
+            note: replay.as_ref().and_then(|replay| replay.note.as_deref()),
+        });
+        page::write(path, &page)?;
+        tell(&format!("page: {}\n", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The first mismatch of all, and the command that shows it again.
+fn replay_first(
+    arguments: &Arguments,
+    verdict: &Verdict,
+    replay: &Replay,
+    (signal, first): (&SignalVerdict, &FirstMismatch),
+    paint: &Paint,
+) -> anyhow::Result<()> {
+    if let Some(note) = &replay.note {
+        tell(&format!("\n{note}\n"))?;
+    }
+    let replayed = replay.run(signal, first)?;
+    let waves = Waves::new(&replayed, signal, first, arguments.steps)?;
+    tell(&format!("\n{}", waves.draw(paint)))?;
+    tell(&format!("\nreplay: {}\n", replay_command(arguments, verdict)))?;
+    if let Some(path) = &arguments.vcd {
+        write_vcd(path, &replayed)?;
+        tell(&format!("waveform: {}\n", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Prints to somebody who may have read enough: a closed pipe ends no file that is still to be written.
+fn tell(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("failed to print")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -191,19 +189,16 @@ fn write_vcd(path: &Path, replayed: &Replayed) -> anyhow::Result<()> {
     let file = File::create(path).with_context(|| format!("failed to write {}", path.display()))?;
     let mut out = BufWriter::new(file);
     vcd::write(&mut out, &replayed.interface, &replayed.trace)
-        .and_then(|()| std::io::Write::flush(&mut out))
+        .and_then(|()| out.flush())
         .with_context(|| format!("failed to write {}", path.display()))
 }
 
-/// The wrong ones of the chosen outputs, the one that goes wrong first before the others.
-fn wrong_outputs<'a>(
-    verdict: &'a Verdict,
-    cones: &Cones,
-    chosen: &[usize],
-) -> Vec<(&'a SignalVerdict, &'a FirstMismatch)> {
-    let is_chosen =
-        |signal: &&SignalVerdict| chosen.iter().any(|at| cones.list[*at].name == signal.name);
-    let signals = verdict.signals.iter().filter(is_chosen);
+/// The wrong outputs that are meant, the one that goes wrong first before the others.
+fn wrong_outputs(
+    verdict: &Verdict,
+    is_meant: impl Fn(&str) -> bool,
+) -> Vec<(&SignalVerdict, &FirstMismatch)> {
+    let signals = verdict.signals.iter().filter(|signal| is_meant(&signal.name));
     let mut wrong: Vec<_> =
         signals.filter_map(|signal| Some((signal, signal.first.as_ref()?))).collect();
     wrong.sort_by_key(|(_, first)| (first.episode, first.cycle, first.step));

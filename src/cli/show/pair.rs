@@ -8,6 +8,7 @@ use super::cones::Look;
 use super::glyph::clean;
 use super::page;
 use super::sheet::Sheet;
+use super::tell;
 use super::terminal::{self, Paint, Style};
 use crate::extract::run::Span;
 use crate::pair::{Pair, WeightedSpan};
@@ -20,13 +21,13 @@ pub fn show(file: &Path, number: usize, html: Option<&Path>, full: bool) -> anyh
         format!("failed to show pair {number} of {} (make the pairs again)", file.display())
     })?;
     let paint = Paint::of_stdout();
-    print!("{}", head(&pair, number, &sides, &paint));
+    tell(&head(&pair, number, &sides, &paint))?;
     for side in &sides {
-        print!("\n{}", side.draw(&paint, full));
+        tell(&format!("\n{}", side.draw(&paint, full)))?;
     }
     if let Some(path) = html {
         page::write(path, &page::pair::page(&pair, number, &sides))?;
-        println!("\npage: {}", path.display());
+        tell(&format!("\npage: {}\n", path.display()))?;
     }
     Ok(())
 }

@@ -268,8 +268,11 @@ fn rules(content: &Content) -> String {
     css.push_str("@supports selector(:has(*)){.old,.wave{display:none}\n");
     for (index, wave) in content.waves.iter().enumerate() {
         let Some(at) = cones.list.iter().position(|c| c.name == wave.signal) else { continue };
-        let or_all =
-            if index == 0 { format!(",body:has(#all:checked) #w{at}") } else { String::new() };
+        let or_all = if index == 0 && in_group(&at) {
+            format!(",body:has(#all:checked) #w{at}")
+        } else {
+            String::new()
+        };
         css.push_str(&format!("body:has(#s{at}:checked) #w{at}{or_all}{{display:block}}\n"));
     }
     css + "}\n"
