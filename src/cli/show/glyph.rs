@@ -46,6 +46,18 @@ pub fn stand_in(c: char) -> Option<String> {
     }
 }
 
+/// What a page writes for a character that has a [`stand_in`]: fonts lack the pictures.
+pub fn name(c: char) -> String {
+    const NAMES: &str = "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US";
+    match c {
+        '\u{7f}' => "DEL".into(),
+        _ => NAMES
+            .split(' ')
+            .nth(c as usize)
+            .map_or_else(|| format!("U+{:04X}", u32::from(c)), str::to_owned),
+    }
+}
+
 /// Columns of a terminal that a character takes which is shown as itself.
 pub fn width(c: char) -> usize {
     c.width().unwrap_or(0)
@@ -67,7 +79,7 @@ pub fn clean(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use super::{clean, name};
 
     #[test]
     fn what_cannot_be_seen_or_moves_its_neighbours_is_shown_by_number() {
@@ -78,6 +90,10 @@ mod tests {
         assert_eq!(clean("\x1b[2J\x07\x7f\r\n\t"), "␛[2J␇␡␍␊␉");
         assert_eq!(clean("a\u{202e}b\u{200b}c\u{feff}"), "a<U+202E>b<U+200B>c<U+FEFF>");
         assert_eq!(clean("e\u{301}\u{a0}\u{9b}\u{2028}"), "e<U+0301><U+00A0><U+009B><U+2028>");
+        assert_eq!(
+            ['\0', '\r', '\x1b', '\x1f', '\u{7f}', '\u{9b}'].map(name),
+            ["NUL", "CR", "ESC", "US", "DEL", "U+009B"]
+        );
         assert_eq!(clean("\u{5d0}\u{3164}\u{e000}\u{e0041}"), "<U+05D0><U+3164><U+E000><U+E0041>");
     }
 }

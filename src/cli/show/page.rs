@@ -2,7 +2,7 @@
 //!
 //! Choosing a signal is done by radio buttons and `:has()`, so the page's policy forbids all scripts: what a
 //! candidate wrote could not run even if it were not escaped, and it is. Every byte of a completion is in the
-//! page as text; what cannot be seen has its stand-in beside it, drawn by the style sheet. The one exception is NUL,
+//! page as text; what cannot be seen has its name beside it, drawn by the style sheet. The one exception is NUL,
 //! which HTML cannot hold: U+FFFD stands for it.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::cones::Look;
-use super::glyph::{clean, stand_in};
+use super::glyph::{clean, name, stand_in};
 use super::sheet::{SetId, Sheet};
 
 pub mod candidate;
@@ -48,22 +48,23 @@ fn document(title: &str, rules: &str, body: &str) -> String {
     )
 }
 
-/// A text as HTML; what cannot be seen stands in an element that shows its stand-in.
+/// A text as HTML; what cannot be seen stands in an element that shows its name.
 fn text(raw: &str) -> String {
     let mut html = String::with_capacity(raw.len() + raw.len() / 8);
-    for c in raw.chars() {
-        match (stand_in(c), c) {
-            (Some(shown), _) => {
+    for (at, c) in raw.char_indices() {
+        match c {
+            '\t' => html.push_str("<i class=\"t\">\t</i>"),
+            // Half of a line end is layout.
+            '\r' if raw[at..].starts_with("\r\n") => html.push_str("<i class=\"x\">&#13;</i>"),
+            _ if stand_in(c).is_some() => {
                 let own = match c {
                     '\0' => "\u{fffd}".into(),
                     '\r' => "&#13;".into(),
                     _ => c.to_string(),
                 };
-                let shown = attribute(&shown);
-                html.push_str(&format!(r#"<i class="x" data-c="{shown}">{own}</i>"#));
+                html.push_str(&format!(r#"<i class="x" data-c="{}">{own}</i>"#, name(c)));
             }
-            (None, '\t') => html.push_str("<i class=\"t\">\t</i>"),
-            (None, _) => push(&mut html, c),
+            _ => push(&mut html, c),
         }
     }
     html
@@ -173,7 +174,7 @@ mod tests {
         assert_eq!(text(r#"<b a="1" c='2'>&"#), "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;");
         assert_eq!(
             text("a\u{202e}\r"),
-            "a<i class=\"x\" data-c=\"&lt;U+202E&gt;\">\u{202e}</i><i class=\"x\" data-c=\"␍\">&#13;</i>"
+            "a<i class=\"x\" data-c=\"U+202E\">\u{202e}</i><i class=\"x\" data-c=\"CR\">&#13;</i>"
         );
     }
 }

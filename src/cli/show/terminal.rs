@@ -298,8 +298,8 @@ mod tests {
 
     #[test]
     fn long_lines_are_wrapped_and_cut_and_wide_characters_keep_the_columns() {
-        let shown = drawn("abcdefghijklmnopqrstuvwxyz中z\n", &[], &[(29, 30)], Some(25), false);
-        assert_eq!(shown, "✗   1 abcdefghijklmnopqrs\n    ↪ tuvwxyz中z\n               -\n");
+        let shown = drawn("abcdefghijklmnopqrstuvwxyz中z\n", &[], &[(29, 30)], Some(30), false);
+        assert_eq!(shown, "✗   1 abcdefghijklmnopqrstuvwx\n    ↪ yz中z\n          -\n");
         let long = "x".repeat(COLUMNS_MAX + 7);
         let shown = drawn(&long, &[(0, 1)], &[], None, false);
         assert!(shown.contains(" … 7 characters more, see --full\n"), "{shown}");

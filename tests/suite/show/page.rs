@@ -33,7 +33,7 @@ const MARKED: &str = r"(() => {
 
 /// A candidate that attacks who looks at it: markup, scripts, requests, and characters that hide or reorder.
 /// NUL stands at the end, since a page has three bytes for it.
-const HOSTILE: &str = "<think>\r\n</code></pre></textarea><script>window.hacked=1</script><img src=\"http://192.0.2.1/x.png\" onerror=\"window.hacked=2\"></think>
+const HOSTILE: &str = "<think>\r\n\r</code></pre></textarea><script>window.hacked=1</script><img src=\"http://192.0.2.1/x.png\" onerror=\"window.hacked=2\"></think>
 ```verilog
 module alarm(input clk, input [3:0] a, output reg [3:0] \\q\"><b> , output y, output z);
 \t// </span><svg onload=\"window.hacked=3\"> é 中 \u{1f600} \u{202e}desrever\u{202c} \u{200b} \u{1b}[31m \u{5d0}\u{5d1}
@@ -130,7 +130,7 @@ fn a_page_holds_the_completion_and_marks_the_cones_even_of_a_hostile_candidate()
         }
         let hidden = "[...document.querySelectorAll('#code .x')].map(e => getComputedStyle(e, '::before').content).join('')";
         let hidden = browser.value(hidden);
-        for stand_in in ["<U+202E>", "<U+200B>", "␛", "<U+05D0>", "␍", "␀"] {
+        for stand_in in ["U+202E", "U+200B", "ESC", "U+05D0", "CR", "NUL"] {
             assert!(hidden.as_str().expect("text").contains(stand_in), "{stand_in} in {hidden}");
         }
     });
@@ -170,15 +170,13 @@ fn a_page_has_the_verdicts_the_mismatch_and_the_chosen_signal() {
     });
 }
 
-/// A pair made by hand from two candidates of the run: the cone of `tick`, one span of it with half the weight.
+/// A pair made by hand from two candidates of the run: the head of the module with half the weight, and `tick`.
 pub fn pair() -> Pair {
-    let rows: Vec<Row> = spans(bench());
     let side = |id: &str| -> (String, Vec<WeightedSpan>) {
-        let row = rows.iter().find(|row| row.candidate == id).expect("a row");
-        let signal = row.signals.iter().find(|signal| signal.name == "tick").expect("tick");
-        let weighted =
-            |(at, (start, end)): (usize, &Span)| (*start, *end, if at == 0 { 0.5 } else { 1.0 });
-        (super::completion(id), signal.spans.iter().enumerate().map(weighted).collect())
+        let text = super::completion(id);
+        let tick = text.find("assign tick").expect("tick");
+        let end = tick + text[tick..].find('\n').expect("a line end");
+        (text, vec![(0, "module counter".len(), 0.5), (tick, end, 1.0)])
     };
     let (chosen, chosen_spans) = side("show/counter/itself");
     let (rejected, rejected_spans) = side("show/counter/tick_early");

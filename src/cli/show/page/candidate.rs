@@ -198,18 +198,17 @@ fn wave_table(wave: &Waves) -> String {
 }
 
 fn code(content: &Content) -> String {
-    let mut html = String::from(
-        "<section class=\"right-side\" aria-labelledby=\"codehead\">\n<h2 id=\"codehead\">Code</h2>\n",
-    );
+    let mut html =
+        String::from("<section aria-labelledby=\"codehead\">\n<h2 id=\"codehead\">Code</h2>\n");
     if let Some(message) = content.cones.fallback() {
         html.push_str(&format!("<p class=\"message\">{}</p>\n", text(&message)));
     }
     let looks: Vec<Look> = content.sheet.sets.iter().map(|set| content.cones.look(set)).collect();
     let words = [
-        (Look::Right, "in the cone of right outputs"),
-        (Look::Wrong, "of wrong outputs"),
-        (Look::Both, "of both"),
-        (Look::Unknown, "of outputs that are not judged right or wrong"),
+        (Look::Right, "right outputs"),
+        (Look::Wrong, "wrong outputs"),
+        (Look::Both, "both"),
+        (Look::Unknown, "outputs that are not judged right or wrong"),
     ];
     let mut legend = String::new();
     for (look, words) in words.iter().filter(|(look, _)| looks.contains(look)) {
@@ -220,7 +219,7 @@ fn code(content: &Content) -> String {
     }
     if !legend.is_empty() {
         html.push_str(&format!(
-            "<p class=\"legend\">{legend}<span class=\"outside\">in none</span></p>\n"
+            "<p class=\"legend\">in the cone of {legend}<span class=\"outside\">none</span></p>\n"
         ));
     }
     html.push_str(&sheet(content.sheet, "", "completion"));
