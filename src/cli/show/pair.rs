@@ -100,7 +100,7 @@ impl<'p> Side<'p> {
     /// `412 of 980 bytes in the mask, weight 1`.
     pub fn summary(&self) -> String {
         let (masked, all) = (self.masked, self.sheet.text.len());
-        let weights: Vec<String> = self.weights.iter().map(f64::to_string).collect();
+        let weights: Vec<String> = self.weights.iter().map(|weight| short(*weight)).collect();
         let what = match weights.len() {
             0 => return "an empty mask: nothing is learnt from it".into(),
             1 => "weight",
@@ -118,7 +118,7 @@ impl<'p> Side<'p> {
         };
         let looks: Vec<Look> = weights.clone().map(|weight| look(&weight)).collect();
         let gutter: Vec<String> =
-            weights.map(|weight| weight.map_or(String::new(), |w| w.to_string())).collect();
+            weights.map(|weight| weight.map_or(String::new(), short)).collect();
         let style = Style {
             paint,
             columns: terminal::columns(),
@@ -136,7 +136,16 @@ impl<'p> Side<'p> {
     }
 }
 
-/// A mask that others could not read either.
+/// A weight in at most four characters or, below 0.01, five.
+pub fn short(weight: f64) -> String {
+    if weight > 0.0 && weight < 0.01 {
+        return "<0.01".into();
+    }
+    let text = format!("{weight:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Refuses a mask that cannot be meant.
 fn check(text: &str, spans: &[WeightedSpan]) -> anyhow::Result<()> {
     let mut last = 0;
     for (start, end, weight) in spans {
@@ -169,7 +178,13 @@ fn head(pair: &Pair, number: usize, sides: &[Side; 2], paint: &Paint) -> String 
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, short};
+
+    #[test]
+    fn weights_are_short() {
+        let shown = [0.0, 1.0, 0.5, 1.0 / 3.0, 0.001, 0.999].map(short);
+        assert_eq!(shown, ["0", "1", "0.5", "0.33", "<0.01", "1"]);
+    }
 
     #[test]
     fn a_mask_that_cannot_be_meant_is_refused() {

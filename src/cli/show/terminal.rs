@@ -112,13 +112,14 @@ pub fn draw(sheet: &Sheet, style: &Style) -> String {
             continue;
         }
         let line = &sheet.lines[at];
-        let head = format!("{:gutter$} ", style.gutter[line.set]);
+        let mark = &style.gutter[line.set];
+        let pad = " ".repeat(gutter - mark.chars().count() + 1);
         let number = format!("{:>digits$} ", at + 1);
         let look = style.looks[line.set];
         let rows = rows(sheet, line, &solid, style, gutter + digits + 2);
         for (index, (row, marks)) in rows.iter().enumerate() {
             let begin = match index {
-                0 => style.paint.look(&head, look) + &style.paint.dim(&number),
+                0 => style.paint.look(mark, look) + &pad + &style.paint.dim(&number),
                 _ => style.paint.dim(&format!("{:gutter$} {:>digits$} ", "", "↪")),
             };
             text.push_str(format!("{begin}{row}").trim_end());
@@ -292,7 +293,7 @@ mod tests {
     #[test]
     fn colours_say_the_same() {
         let shown = drawn("  y; z; w;\n", &[(0, 4), (8, 10)], &[(5, 10)], None, true);
-        let text = "\x1b[4;33m✓✗ \x1b[0m\x1b[2m  1 \x1b[0m\x1b[2m  \x1b[0m\x1b[32my;\x1b[0m\x1b[2m \x1b[0m\x1b[1;31mz; \x1b[0m\x1b[4;33mw;\x1b[0m\n";
+        let text = "\x1b[4;33m✓✗\x1b[0m \x1b[2m  1 \x1b[0m\x1b[2m  \x1b[0m\x1b[32my;\x1b[0m\x1b[2m \x1b[0m\x1b[1;31mz; \x1b[0m\x1b[4;33mw;\x1b[0m\n";
         assert_eq!(shown, text);
     }
 

@@ -1,6 +1,6 @@
 //! The page of a pair: both completions side by side, with their masks.
 
-use super::super::pair::Side;
+use super::super::pair::{Side, short};
 use super::{details, document, rule, sheet, text};
 use crate::pair::Pair;
 
@@ -53,7 +53,7 @@ fn rules(side: &Side) -> String {
         let share = (weight * 100.0).round();
         let ground = match *weight > 0.0 {
             true => format!(
-                "{{color:var(--{look});text-decoration:var(--{look}-line);background:color-mix(in srgb,var(--{look}-bg) {share}%,transparent)}}"
+                "{{color:var(--{look});background:color-mix(in srgb,var(--{look}-bg) {share}%,transparent);text-decoration:underline 1px color-mix(in srgb,var(--{look}) 45%,transparent)}}"
             ),
             false => "{background:none}".into(),
         };
@@ -64,7 +64,7 @@ fn rules(side: &Side) -> String {
             is_heaviest,
             &ground,
         ));
-        let mark = format!("::after{{content:\"{weight}\";color:var(--{look})}}");
+        let mark = format!("::after{{content:\"{}\";color:var(--{look})}}", short(*weight));
         css.push_str(&rule(
             &format!("#{role}code"),
             &format!("{role}j"),
