@@ -269,7 +269,10 @@ fn code(completion: &str, cones: &Cones, chosen: &[usize], full: bool, paint: &P
     let sheet = Sheet::new(completion, &layers, &cones.code);
     let look =
         |set: &Vec<usize>| cones.look(&set.iter().map(|layer| chosen[*layer]).collect::<Vec<_>>());
-    let looks: Vec<Look> = sheet.sets.iter().map(look).collect();
+    let mut looks: Vec<Look> = sheet.sets.iter().map(look).collect();
+    if looks.len() == 1 {
+        looks = vec![Look::Plain];
+    }
     let wrong = if looks.iter().any(|look| matches!(look, Look::Right | Look::Both)) {
         " ✗"
     } else {

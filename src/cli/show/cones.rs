@@ -36,6 +36,8 @@ pub struct Cone {
 /// How the bytes of some cones are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Look {
+    /// Nothing is marked, so nothing stands back.
+    Plain,
     /// In no cone.
     Outside,
     /// In cones of right outputs only.
@@ -64,7 +66,7 @@ impl Look {
     /// What tells it without colour.
     pub fn mark(self) -> &'static str {
         match self {
-            Look::Outside => "",
+            Look::Plain | Look::Outside => "",
             Look::Right => "✓",
             Look::Wrong => "✗",
             Look::Both => "✓✗",
@@ -154,7 +156,8 @@ impl Cones {
     /// A sentence where nothing finer than the whole text is known.
     pub fn fallback(&self) -> Option<String> {
         let whole = self.whole_module.as_ref();
-        let whole = whole.map(|why| format!("whole module for every output: {why}"));
+        let of = if self.list.is_empty() { "" } else { " for every output" };
+        let whole = whole.map(|why| format!("whole module{of}: {why}"));
         whole.or(self.no_code.as_ref().map(|why| format!("no cones: {why}")))
     }
 

@@ -92,8 +92,10 @@ fn push(html: &mut String, c: char) {
 /// rules to name.
 fn sheet(sheet: &Sheet, prefix: &str, label: &str) -> String {
     let digits = sheet.lines.len().to_string().len().max(2);
+    // Where nothing is marked nothing stands back.
+    let plain = if sheet.sets.len() == 1 { " plain" } else { "" };
     let mut html = format!(
-        r#"<div class="sheet d{digits}" id="{prefix}code" role="region" aria-label="{}"><code>"#,
+        r#"<div class="sheet d{digits}{plain}" id="{prefix}code" role="region" aria-label="{}"><code>"#,
         attribute(label)
     );
     for (index, line) in sheet.lines.iter().enumerate() {
@@ -141,6 +143,7 @@ fn rule(
 /// The class in which a look is drawn.
 fn class(look: Look) -> &'static str {
     match look {
+        Look::Plain => "plain",
         Look::Outside => "outside",
         Look::Right => "right",
         Look::Wrong => "wrong",

@@ -45,6 +45,7 @@ impl Paint {
     /// Bytes of some look.
     pub fn look(&self, text: &str, look: Look) -> String {
         match look {
+            Look::Plain => text.into(),
             Look::Outside => self.dim(text),
             Look::Right => self.good(text),
             Look::Wrong => self.bad(text),
@@ -244,7 +245,7 @@ fn painted(row: &[Cell], paint: &Paint) -> String {
 /// What stands under a row: a sign under each column of code.
 fn mark_row(row: &[Cell], [right, wrong, both]: [char; 3]) -> String {
     let sign = |cell: &Cell| match cell.look {
-        Look::Outside => ' ',
+        Look::Plain | Look::Outside => ' ',
         Look::Right => right,
         Look::Wrong => wrong,
         Look::Both => both,

@@ -170,6 +170,21 @@ fn a_page_has_the_verdicts_the_mismatch_and_the_chosen_signal() {
     });
 }
 
+#[test]
+fn a_candidate_that_was_not_judged_has_a_page_too() {
+    let Some(program) = browser::find() else { return };
+    let file = bench().path("finish.html");
+    show(&["show/counter/finish", "--html", file.to_str().expect("a path")]);
+    let mut browser = Browser::start(&program);
+    check(&mut browser, &file, "finish", |browser| {
+        let text = text_of(browser, "code");
+        assert_eq!(text.as_str(), Some(super::completion("show/counter/finish").as_str()));
+        let words = browser.value("document.body.innerText");
+        let words = words.as_str().expect("text");
+        assert!(words.contains("forbidden") && words.contains("$finish"), "{words}");
+    });
+}
+
 /// A pair made by hand from two candidates of the run: the head of the module with half the weight, and `tick`.
 pub fn pair() -> Pair {
     let side = |id: &str| -> (String, Vec<WeightedSpan>) {

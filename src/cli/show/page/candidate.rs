@@ -1,6 +1,7 @@
 //! The page of a candidate: its verdicts, the steps before its mismatches, and its code with the cones.
 
 use super::super::cones::{Cones, Look};
+use super::super::glyph::clean;
 use super::super::sheet::Sheet;
 use super::super::sources::Sources;
 use super::super::waves::{Side, Waves, short};
@@ -8,6 +9,9 @@ use super::super::{evidence, judgement_mark};
 use super::{attribute, class, declarations, details, document, rule, sheet, text};
 use crate::problem::Problem;
 use crate::verify::verdict::{Judgement, SignalVerdict, Status, Verdict};
+
+/// Columns of the longest name that stands on one line.
+const NAME_COLUMNS_MAX: usize = 16;
 
 /// All that the page shows.
 pub struct Content<'a> {
@@ -33,10 +37,14 @@ pub struct Content<'a> {
 pub fn page(content: &Content) -> String {
     let Content { verdict, problem, .. } = content;
     let mut body = header(content);
-    body.push_str("<main>\n<div class=\"left\">\n");
-    body.push_str(&outputs(content));
-    body.push_str(&waves(content));
-    body.push_str("</div>\n");
+    body.push_str("<main>\n");
+    if !content.cones.list.is_empty() {
+        body.push_str(&format!(
+            "<div class=\"left\">\n{}{}</div>\n",
+            outputs(content),
+            waves(content)
+        ));
+    }
     body.push_str(&code(content));
     body.push_str("</main>\n<footer>\n");
     body.push_str(&details("what was asked", &problem.prompt));
@@ -78,9 +86,6 @@ fn header(content: &Content) -> String {
 /// The verdicts, each with the button that shows its cone.
 fn outputs(content: &Content) -> String {
     let (cones, chosen) = (content.cones, content.chosen);
-    if cones.list.is_empty() {
-        return String::new();
-    }
     let mut html = String::from(
         "<section aria-labelledby=\"outputs\">\n<h2 id=\"outputs\">Outputs</h2>\n<table class=\"outputs\">\n<thead><tr><th>output</th><th>verdict</th><th>evidence</th></tr></thead>\n<tbody>\n",
     );
@@ -249,7 +254,9 @@ fn rules(content: &Content) -> String {
         let set: Vec<usize> = set.iter().copied().filter(in_group).collect();
         cones.look(&set)
     };
-    let mut css = String::new();
+    let names = cones.list.iter().map(|cone| clean(&cone.name).chars().count());
+    let columns = names.max().unwrap_or(0).min(NAME_COLUMNS_MAX);
+    let mut css = format!(".outputs{{--name:{columns}ch}}\n");
     for look in [Look::Right, Look::Wrong, Look::Both, Look::Unknown] {
         let all = "body:has(#all:checked)";
         css.push_str(&rule(all, "k", sheet, |set| group(set) == look, &declarations(look)));
