@@ -178,7 +178,7 @@ fn head(pair: &Pair, number: usize, sides: &[Side; 2], paint: &Paint) -> String 
 
 #[cfg(test)]
 mod tests {
-    use super::{check, short};
+    use super::{WeightedSpan, check, short};
 
     #[test]
     fn weights_are_short() {
@@ -188,11 +188,10 @@ mod tests {
 
     #[test]
     fn a_mask_that_cannot_be_meant_is_refused() {
-        let said = |spans: &[(usize, usize, f64)]| {
-            check("a\u{e9}b", spans).err().map(|error| error.to_string())
-        };
+        let said =
+            |spans: &[WeightedSpan]| check("a\u{e9}b", spans).err().map(|error| error.to_string());
         assert_eq!(said(&[(0, 1, 1.0), (1, 3, 0.5), (3, 4, 0.0)]), None);
-        let cases: [(&[(usize, usize, f64)], &str); 6] = [
+        let cases: [(&[WeightedSpan], &str); 6] = [
             (&[(1, 1, 1.0)], "empty"),
             (&[(0, 3, 1.0), (1, 4, 1.0)], "before the end"),
             (&[(3, 5, 1.0)], "beyond"),

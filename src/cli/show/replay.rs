@@ -59,7 +59,7 @@ impl Replay {
                 bail!("the candidate is now {}: {message}{note}", status.name())
             }
         };
-        Ok(Replay { backend, task, config: sources.config.clone(), note })
+        Ok(Replay { backend, task, config: sources.config, note })
     }
 
     /// Runs the episode of a signal's first mismatch.
