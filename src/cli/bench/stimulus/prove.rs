@@ -334,10 +334,11 @@ const CANARIES: &[Canary] = &[
         expected: "different",
     },
     Canary {
-        what: "a clock as data of a register",
+        // The level after the edge is known to the front end.
+        what: "a clock that its own process tests",
         gold: module!("input clk, d, output reg y", "always @(posedge clk) if (clk) y <= d;"),
         gate: module!("input clk, d, output reg y", "always @(posedge clk) y <= d;"),
-        expected: "a register takes a clock as data",
+        expected: "equal",
     },
     Canary {
         what: "a clock that goes through gates to the data of a register",
