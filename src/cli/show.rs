@@ -121,6 +121,7 @@ fn candidate(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.html {
         let layers: Vec<&[Span]> = cones.list.iter().map(|cone| &*cone.spans).collect();
         let mut waves = Vec::new();
+        let left_out = (wrong.len() + others.len()).saturating_sub(PAGE_WAVES_MAX);
         for (signal, first) in wrong.into_iter().chain(others).take(PAGE_WAVES_MAX) {
             let Some(replay) = &replay else { break };
             waves.push(Waves::new(&replay.run(signal, first)?, signal, first, arguments.steps)?);
@@ -133,6 +134,7 @@ fn candidate(arguments: &Arguments) -> anyhow::Result<()> {
             cones: &cones,
             chosen: &chosen,
             waves: &waves,
+            left_out,
             note: replay.as_ref().and_then(|replay| replay.note.as_deref()),
         });
         page::write(path, &page)?;

@@ -7,7 +7,7 @@ mod browser;
 mod page;
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use salv::candidate::Candidate;
@@ -279,6 +279,15 @@ fn other_versions_than_those_that_judged_are_said() {
 fn a_page_does_not_overwrite_what_it_was_made_from() {
     let error = refused(&["verdicts.jsonl", "show/counter/itself", "--html", "candidates.jsonl"]);
     assert!(error.contains("would overwrite an input"), "{error}");
+}
+
+#[test]
+fn a_reader_who_stops_early_is_no_failure_and_gets_the_page() {
+    let arguments = ["show", "verdicts.jsonl", "show/counter/itself", "--html", "unread.html"];
+    let mut child = bench().salv(&arguments).stdout(Stdio::piped()).spawn().expect("a run");
+    drop(child.stdout.take());
+    assert!(child.wait().expect("an end").success());
+    assert!(bench().read("unread.html").contains("show/counter/itself"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! nothing is asked of the network, and what a hostile candidate wrote stays text.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use salv::extract::run::{Row, Span};
 use salv::pair::{Pair, WeightedSpan};
@@ -68,7 +68,7 @@ fn page(bench: &Bench, arguments: &[&str]) -> PathBuf {
 }
 
 /// What holds of every page, at every width and in both schemes.
-fn check(browser: &mut Browser, file: &PathBuf, name: &str, look: impl Fn(&mut Browser)) {
+fn check(browser: &mut Browser, file: &Path, name: &str, look: impl Fn(&mut Browser)) {
     for (width, scheme) in [(1280, "light"), (390, "light"), (1280, "dark"), (390, "dark")] {
         browser.open(file, width, scheme);
         look(browser);

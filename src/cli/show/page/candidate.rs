@@ -29,6 +29,8 @@ pub struct Content<'a> {
     pub chosen: &'a [usize],
     /// The first mismatches of wrong outputs.
     pub waves: &'a [Waves],
+    /// How many more there are.
+    pub left_out: usize,
     /// Sentences about versions.
     pub note: Option<&'a str>,
 }
@@ -159,6 +161,12 @@ fn waves(content: &Content) -> String {
             ));
         }
         html.push_str("</section>\n");
+    }
+    if content.left_out > 0 {
+        html.push_str(&format!(
+            "<p class=\"quiet\">The first mismatches of {} more outputs are left out; <code>salv show --signal</code> shows them.</p>\n",
+            content.left_out
+        ));
     }
     html
 }
