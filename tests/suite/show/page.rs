@@ -33,7 +33,7 @@ const MARKED: &str = r"(() => {
 
 /// A candidate that attacks who looks at it: markup, scripts, requests, and characters that hide or reorder.
 /// NUL stands at the end, since a page has three bytes for it.
-const HOSTILE: &str = "<think>\r\n\r</code></pre></textarea><script>window.hacked=1</script><img src=\"http://192.0.2.1/x.png\" onerror=\"window.hacked=2\"></think>
+const HOSTILE: &str = "<think>\r\n\rwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww</code></pre></textarea><script>window.hacked=1</script><img src=\"http://192.0.2.1/x.png\" onerror=\"window.hacked=2\"></think>
 ```verilog
 module alarm(input clk, input [3:0] a, output reg [3:0] \\q\"><b> , output y, output z);
 \t// </span><svg onload=\"window.hacked=3\"> é 中 \u{1f600} \u{202e}desrever\u{202c} \u{200b} \u{1b}[31m \u{5d0}\u{5d1}
@@ -79,6 +79,8 @@ fn check(browser: &mut Browser, file: &Path, name: &str, look: impl Fn(&mut Brow
         assert_eq!(browser.complaints, [""; 0], "{name} at {width}");
         let wide = "[document.documentElement.scrollWidth, innerWidth]";
         assert_eq!(browser.value(wide), json!([width, width]), "{name} scrolls at {width}");
+        let cut = "[...document.querySelectorAll('.sheet')].filter(e => e.scrollWidth > e.clientWidth).length";
+        assert_eq!(browser.value(cut), 0, "{name} hides the end of a line at {width}");
         let harm = "[typeof window.hacked, document.scripts.length, document.images.length, document.querySelectorAll('svg, a, body style, body meta, b b').length]";
         assert_eq!(browser.value(harm), json!(["undefined", 0, 0, 0]), "{name} was taken over");
     }
