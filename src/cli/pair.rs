@@ -200,7 +200,7 @@ fn finish(
     }
     anyhow::ensure!(
         contradictions.is_empty(),
-        "{} signals have equal code and unequal verdicts: a verdict or a cone is wrong (compare the two with `salv show {} ID --signal NAME`, prove the cones with `salv extract --check`); {} is whole without them",
+        "signals with equal code and unequal verdicts: {}; a verdict or a cone is wrong (compare the two with `salv show {} ID --signal NAME`, prove the cones with `salv extract --check`); {} is whole without them",
         report.contradictions,
         arguments.verdicts.display(),
         arguments.output.display()

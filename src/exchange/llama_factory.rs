@@ -122,11 +122,16 @@ pub fn ranges(
 ) -> Result<Vec<Range<usize>>, String> {
     let encoding = tokenizer.encode(text, false).map_err(|error| error.to_string())?;
     let offsets = encoding.get_offsets();
+    // Where the next character begins: tokens of one character share its range, and a normalizer that composes
+    // characters leaves the bytes of an accent to nobody.
+    let mut ends = vec![text.len(); offsets.len()];
+    for index in (1..offsets.len()).rev() {
+        let (before, after) = (offsets[index - 1].0, offsets[index].0);
+        ends[index - 1] = if after > before { after } else { ends[index] };
+    }
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for (index, &(start, end)) in offsets.iter().enumerate() {
-        // A normalizer that composes characters may leave bytes between two tokens to nobody.
-        let next = offsets.get(index + 1).map_or(text.len(), |next| next.0);
-        let end = end.max(next);
+        let end = end.max(ends[index]);
         let first = spans.partition_point(|span| span.1 <= start);
         if spans.get(first).is_none_or(|span| span.0 >= end) {
             continue;

@@ -94,6 +94,10 @@ pub struct Counts {
     pub pairs: usize,
     /// Problems with a pair.
     pub problems: usize,
+    /// Pairs of problems with several outputs: those in which a signal can be told from its module.
+    pub pairs_with_several_outputs: usize,
+    /// Problems with several outputs and a pair.
+    pub problems_with_several_outputs: usize,
     /// Candidates that are chosen in a pair.
     pub chosen_candidates: usize,
     /// Candidates that are rejected in a pair.
@@ -215,7 +219,7 @@ impl Report {
             columns.extend(self.modes.get(name).map(|counts| (name, counts)));
         }
         columns.push(("failed", &self.failed));
-        let rows: [(&str, &dyn Fn(&Counts) -> String); 15] = [
+        let rows: [(&str, &dyn Fn(&Counts) -> String); 17] = [
             ("contrasts dropped: whole module", &|c| c.contrasts_whole_module.to_string()),
             ("contrasts dropped: empty cone", &|c| c.contrasts_empty.to_string()),
             ("pairs found", &|c| c.found.to_string()),
@@ -223,7 +227,9 @@ impl Report {
             ("  dropped: near-duplicate", &|c| c.near_duplicates.to_string()),
             ("  dropped: over the cap", &|c| c.over_cap.to_string()),
             ("pairs", &|c| c.pairs.to_string()),
+            ("  with several outputs", &|c| c.pairs_with_several_outputs.to_string()),
             ("problems with a pair", &|c| c.problems.to_string()),
+            ("  with several outputs", &|c| c.problems_with_several_outputs.to_string()),
             ("candidates chosen", &|c| c.chosen_candidates.to_string()),
             ("candidates rejected", &|c| c.rejected_candidates.to_string()),
             ("contrasted signals", &|c| c.signals.to_string()),
@@ -257,6 +263,10 @@ impl Counts {
         self.over_cap += plan.over_cap;
         self.pairs += plan.drafts.len();
         self.problems += usize::from(!plan.drafts.is_empty());
+        if members.iter().any(|member| member.outputs.len() > 1) {
+            self.pairs_with_several_outputs += plan.drafts.len();
+            self.problems_with_several_outputs += usize::from(!plan.drafts.is_empty());
+        }
         let distinct =
             |indices: &mut dyn Iterator<Item = usize>| indices.collect::<HashSet<_>>().len();
         self.chosen_candidates += distinct(&mut plan.drafts.iter().map(|draft| draft.chosen));
