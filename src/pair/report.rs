@@ -198,12 +198,13 @@ impl Report {
         let counts = &self.candidates;
         let _ = writeln!(
             text,
-            "of {} candidates that are wrong as a whole {} have several outputs, {} have a right one, {} ({}) give a chosen signal, {} after duplicates and cap",
+            "of {} candidates that are wrong as a whole {} have several outputs; of these {} ({}) have a right one and {} ({}) give a chosen signal, {} after duplicates and cap",
             counts.wrong,
             counts.wrong_with_several_outputs,
             counts.wrong_with_a_right_output,
+            percent(counts.wrong_with_a_right_output, counts.wrong_with_several_outputs),
             counts.wrong_chosen_found,
-            percent(counts.wrong_chosen_found, counts.wrong),
+            percent(counts.wrong_chosen_found, counts.wrong_with_several_outputs),
             counts.wrong_chosen
         );
         if self.contradictions > 0 {
@@ -219,24 +220,24 @@ impl Report {
             columns.extend(self.modes.get(name).map(|counts| (name, counts)));
         }
         columns.push(("failed", &self.failed));
-        let rows: [(&str, &dyn Fn(&Counts) -> String); 17] = [
-            ("contrasts dropped: whole module", &|c| c.contrasts_whole_module.to_string()),
-            ("contrasts dropped: empty cone", &|c| c.contrasts_empty.to_string()),
-            ("pairs found", &|c| c.found.to_string()),
-            ("  dropped: empty mask", &|c| c.empty_masks.to_string()),
-            ("  dropped: near-duplicate", &|c| c.near_duplicates.to_string()),
-            ("  dropped: over the cap", &|c| c.over_cap.to_string()),
-            ("pairs", &|c| c.pairs.to_string()),
-            ("  with several outputs", &|c| c.pairs_with_several_outputs.to_string()),
-            ("problems with a pair", &|c| c.problems.to_string()),
-            ("  with several outputs", &|c| c.problems_with_several_outputs.to_string()),
-            ("candidates chosen", &|c| c.chosen_candidates.to_string()),
-            ("candidates rejected", &|c| c.rejected_candidates.to_string()),
-            ("contrasted signals", &|c| c.signals.to_string()),
-            ("chosen mask, tokens", &|c| c.mask_tokens.0.to_string()),
-            ("rejected mask, tokens", &|c| c.mask_tokens.1.to_string()),
-            ("chosen mask, bytes", &|c| share(c.mask_bytes.0, c.completion_bytes.0)),
-            ("rejected mask, bytes", &|c| share(c.mask_bytes.1, c.completion_bytes.1)),
+        let rows: [(&str, Cell); 17] = [
+            ("contrasts dropped: whole module", |c| c.contrasts_whole_module.to_string()),
+            ("contrasts dropped: empty cone", |c| c.contrasts_empty.to_string()),
+            ("pairs found", |c| c.found.to_string()),
+            ("  dropped: empty mask", |c| c.empty_masks.to_string()),
+            ("  dropped: near-duplicate", |c| c.near_duplicates.to_string()),
+            ("  dropped: over the cap", |c| c.over_cap.to_string()),
+            ("pairs", |c| c.pairs.to_string()),
+            ("  with several outputs", |c| c.pairs_with_several_outputs.to_string()),
+            ("problems with a pair", |c| c.problems.to_string()),
+            ("  with several outputs", |c| c.problems_with_several_outputs.to_string()),
+            ("candidates chosen", |c| c.chosen_candidates.to_string()),
+            ("candidates rejected", |c| c.rejected_candidates.to_string()),
+            ("contrasted signals", |c| c.signals.to_string()),
+            ("chosen mask, tokens", |c| c.mask_tokens.0.to_string()),
+            ("rejected mask, tokens", |c| c.mask_tokens.1.to_string()),
+            ("chosen mask, bytes", |c| share(c.mask_bytes.0, c.completion_bytes.0)),
+            ("rejected mask, bytes", |c| share(c.mask_bytes.1, c.completion_bytes.1)),
         ];
         let mut text = format!("{:<34}", "");
         columns.iter().for_each(|(name, _)| text.push_str(&format!("{name:>18}")));
@@ -251,6 +252,9 @@ impl Report {
         text
     }
 }
+
+/// What a row of the table shows of a mode.
+type Cell = fn(&Counts) -> String;
 
 impl Counts {
     /// Counts a problem's plan.

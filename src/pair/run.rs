@@ -25,7 +25,7 @@ pub enum PairError {
     },
     /// A row is for another candidate.
     #[error(
-        "row {row} of the {file} is for candidate {found_candidate:?} of {found_problem:?}, and the candidates have {candidate:?} of {problem:?} there; the {file} must have a row for each candidate, in their order: make them again from this file with `salv {stage}`"
+        "row {row} of the {file} is for {found}, and the candidates have {wanted} there; the {file} must have a row for each candidate, in their order: make them again from this file with `salv {stage}`"
     )]
     Misplaced {
         /// Row, from 1.
@@ -34,14 +34,10 @@ pub enum PairError {
         file: &'static str,
         /// The subcommand that makes it.
         stage: &'static str,
-        /// The candidate's problem.
-        problem: String,
-        /// The candidate.
-        candidate: String,
-        /// The row's problem.
-        found_problem: String,
-        /// The row's candidate.
-        found_candidate: String,
+        /// The candidate, with its problem.
+        wanted: String,
+        /// That of the row.
+        found: String,
     },
     /// A span does not fit the completion.
     #[error(
@@ -199,14 +195,13 @@ impl<'a> Pairing<'a> {
         if candidate.problem == found_problem && candidate.id == found_candidate {
             return Ok(());
         }
+        let name = |problem: &str, id: &str| format!("candidate {id:?} of {problem:?}");
         Err(PairError::Misplaced {
             row: self.rows,
             file,
             stage,
-            problem: candidate.problem.clone(),
-            candidate: candidate.id.clone(),
-            found_problem: found_problem.to_owned(),
-            found_candidate: found_candidate.to_owned(),
+            wanted: name(&candidate.problem, &candidate.id),
+            found: name(found_problem, found_candidate),
         })
     }
 
