@@ -13,7 +13,13 @@
 //! Candidates are taken in the order of their ids: a problem's rows do not depend on their order in the file.
 //!
 //! What was not simulated is never half of a pair with one exception: a completion that is no module at all
-//! ([`Kind::Failed`]) may be the rejected half against a candidate that is right in every output.
+//! ([`Kind::Failed`]) may be the rejected half against a candidate that is right in every output. That is the
+//! default: nothing of such a pair is in doubt, a small model fails there most often, and these pairs only fill
+//! the room that the others leave under the cap. A signal whose cone cannot be followed is by default not
+//! contrasted: the whole module in its place would teach what is wrong in the chosen one, too.
+//!
+//! Equal code that is judged right in one candidate and wrong in another is a mistake of ours, and a run that
+//! finds it fails ([`run::Contradiction`]).
 
 pub mod label;
 pub mod mask;

@@ -160,23 +160,25 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         writer,
     };
     let stopped = match &arguments.spans {
-        Some(spans) => {
-            join.with_spans(&arguments.candidates, spans)?;
-            false
-        }
-        None => join.with_extraction(&arguments, &problems)?,
+        Some(spans) => join.with_spans(&arguments.candidates, spans).map(|()| false),
+        None => join.with_extraction(&arguments, &problems),
     };
-    let Join { mut verdicts, pairing, writer, .. } = join;
+    let whole = stopped.and_then(|stopped| {
+        if !stopped {
+            join.check_end()?;
+        }
+        Ok(!stopped)
+    });
+    let Join { pairing, writer, .. } = join;
     writer.finish()?;
-    if stopped {
-        eprintln!("stopped; {} is not complete", arguments.output.display());
+    // There is no way to continue a part, and nothing would show that it is one.
+    if !matches!(whole, Ok(true)) {
+        discard(&arguments.output);
+    }
+    if !whole? {
+        eprintln!("stopped; nothing is written");
         return Ok(ExitCode::from(130));
     }
-    anyhow::ensure!(
-        verdicts.next().is_none(),
-        "{} has more rows than there are candidates; make it again from this file with `salv verify`",
-        arguments.verdicts.display()
-    );
     let (report, contradictions) = pairing.finish();
     finish(&arguments, &report, &contradictions)
 }
@@ -242,6 +244,15 @@ impl Join<'_> {
         Ok(())
     }
 
+    fn check_end(&mut self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.verdicts.next().is_none(),
+            "{} has more rows than there are candidates; make it again from this file with `salv verify`",
+            self.path.display()
+        );
+        Ok(())
+    }
+
     /// Extracts on the way; tells whether somebody stopped it.
     fn with_extraction(
         &mut self,
@@ -279,6 +290,16 @@ fn missing(path: &Path, candidate: &Candidate, stage: &str) -> String {
         "{} ends before candidate {id:?} of {problem:?}; it must have a row for each candidate: `salv {stage} --resume` continues it, `salv merge` puts parts together",
         path.display()
     )
+}
+
+/// Removes an output and its provenance; what is no file, such as a device, stays.
+fn discard(output: &Path) {
+    if output.is_file() {
+        for path in [output.to_owned(), meta_path(output)] {
+            // It may be gone already.
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {

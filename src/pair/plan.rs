@@ -251,10 +251,7 @@ impl Plan {
     ) {
         self.found = drafts.len();
         self.chosen_found = drafts.iter().map(|draft| draft.chosen).collect();
-        drafts.retain(|draft| {
-            let (chosen, rejected) = draft.masks(members);
-            !chosen.is_empty() && !rejected.is_empty()
-        });
+        drafts.retain(|draft| draft.shows_something(members));
         self.empty_masks = self.found - drafts.len();
         let filled = drafts.len();
         if !options.keep_duplicates {
@@ -288,6 +285,18 @@ impl Draft {
                 (mask::whole(&chosen.completion), mask::whole(&rejected.completion))
             }
             Kind::Failed => (chosen.code.clone(), mask::whole(&rejected.completion)),
+        }
+    }
+
+    /// Whether neither of the masks is empty.
+    fn shows_something(&self, members: &[Member]) -> bool {
+        let (chosen, rejected) = (&members[self.chosen], &members[self.rejected]);
+        match self.kind {
+            // Signals without a byte are no part of a draft.
+            Kind::Signal => !self.signals.is_empty(),
+            Kind::Module => !chosen.code.is_empty() && !rejected.code.is_empty(),
+            Kind::Unfiltered => !chosen.completion.is_empty() && !rejected.completion.is_empty(),
+            Kind::Failed => !chosen.code.is_empty() && !rejected.completion.is_empty(),
         }
     }
 

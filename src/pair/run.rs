@@ -289,7 +289,7 @@ fn member(
 }
 
 fn fits(completion: &str, (start, end): Span) -> bool {
-    start <= end && completion.get(start..end).is_some()
+    start < end && completion.get(start..end).is_some()
 }
 
 fn pair(problem: &Problem, members: &[Member], draft: &Draft) -> Pair {

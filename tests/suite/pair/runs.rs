@@ -150,6 +150,10 @@ fn files_that_do_not_belong_together_are_refused() {
     write("alone.meta.json", &spans_meta);
     write("alone", &cut(&spans));
     refused(&["--spans", "alone"], &["ends before candidate", "sum", "salv extract --resume"]);
+    assert!(
+        !bench.path("out").exists() && !bench.path("out.meta.json").exists(),
+        "no part is left"
+    );
     write("alone", &format!("{spans}{}", cut(&spans)));
     refused(&["--spans", "alone"], &["more rows than there are candidates"]);
     let mut turned: Vec<&str> = spans.lines().collect();
