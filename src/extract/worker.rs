@@ -120,6 +120,16 @@ impl<'a> Extractor<'a> {
     }
 }
 
+/// Computes the cones of a text in this process, on a stack of its own: for texts that are trusted to end.
+pub fn cones(request: &Request) -> Answer {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let thread = thread.spawn_scoped(scope, || compute(request));
+        let thread = thread.map_err(|error| format!("no thread to parse on: {error}"))?;
+        thread.join().unwrap_or_else(|_| Err("the analysis panicked".into()))
+    })
+}
+
 fn compute(request: &Request) -> Answer {
     let analysis = analyse(&request.code, &request.top)?;
     let all = analysis.code_bytes(std::slice::from_ref(&(0..request.code.len())));

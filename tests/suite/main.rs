@@ -9,6 +9,7 @@ mod extract;
 mod extract_bounds;
 mod extract_damage;
 mod mutants;
+mod pair;
 mod record;
 mod show;
 mod stimulus;

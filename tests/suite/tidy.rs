@@ -35,7 +35,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("verify", &["verilog", "worker", "design", "problem", "candidate", "record"]),
     // The check that cones are right judges blanked texts as candidates.
     ("prove", &["extract", "verify", "candidate", "problem"]),
-    ("pair", &["verilog", "candidate", "verify", "extract", "record"]),
+    // A prompt is half of a pair, and says where the code of a completion begins: hence `problem`.
+    ("pair", &["verilog", "problem", "candidate", "verify", "extract", "record"]),
+    // Files of other programs, in and out.
+    ("exchange", &["problem", "candidate", "verify", "pair", "record"]),
     ("cli", &["*"]),
 ];
 
