@@ -21,6 +21,7 @@
 //! Attributes (`(* … *)`) are in no cone. Of a conditional (`` `ifdef ``) the directives are in no cone and
 //! the branch that is not taken is not there.
 
+mod bits;
 mod cone;
 mod declarations;
 mod draft;
