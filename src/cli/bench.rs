@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 mod agreement;
+mod cones;
 mod replay;
 mod rows;
 mod sample;
@@ -29,6 +30,7 @@ enum What {
     Stimulus(stimulus::Arguments),
     Replay(replay::Arguments),
     Rows(rows::Arguments),
+    Cones(cones::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -38,5 +40,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         What::Stimulus(arguments) => stimulus::run(arguments),
         What::Replay(arguments) => replay::run(arguments),
         What::Rows(arguments) => rows::run(arguments),
+        What::Cones(arguments) => cones::run(arguments),
     }
 }

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use petgraph::graph::NodeIndex;
 
-use super::draft::{Draft, ScopeId, SymbolId};
+use super::draft::{Draft, ScopeId, Symbol, SymbolId};
 use crate::verilog::Kind;
 
 /// Indices from the first to the last, both included.
@@ -56,6 +56,13 @@ impl Number {
     fn new(value: i64, width: u32) -> Option<Number> {
         let fits = value >= 0 && (width >= 63 || value >> width == 0);
         fits.then_some(Number { value, width })
+    }
+}
+
+impl Symbol {
+    /// The vertices of which one at least is needed by whatever reads the symbol or a part of it.
+    pub fn read_vertices(&self) -> impl Iterator<Item = NodeIndex<u32>> + '_ {
+        std::iter::once(self.value).chain(self.parts.iter().map(|part| part.read))
     }
 }
 
