@@ -1,6 +1,7 @@
 """Names of a module's signals that each of its outputs depends on, as Yosys sees it. Run by `salv bench cones`.
 
-In (standard input, one JSON object a line): `code`, `top`, `frontend` (`slang`, or `verilog` for Yosys's own).
+In (standard input, one JSON object a line): `code`, `top`, `frontend` (`slang`, or `verilog` for Yosys's own), `also`
+(names that are asked about beside the outputs).
 Out (standard output, one JSON object for each line): `bits`, for each output port the names in its transitive
 fan-in, itself included; `wires`, the same if a name of which one bit is reached is reached as a whole; and `names`, all
 names that the netlist has; or `error`, what Yosys said of a text it refuses.
@@ -190,7 +191,8 @@ def answer(job, folder):
         ys.run_pass(command, design)
     with open(target, encoding="utf-8") as text:
         netlist = Netlist(text.read())
-    fan_in = lambda is_whole: {output[1:]: netlist.fan_in(output, is_whole) for output in netlist.outputs}
+    asked = netlist.outputs + [f"\\{name}" for name in job["also"] if f"\\{name}" in netlist.widths]
+    fan_in = lambda is_whole: {name[1:]: netlist.fan_in(name, is_whole) for name in asked}
     return {"bits": fan_in(False), "wires": fan_in(True),
             "names": sorted(name[1:] for name in netlist.widths if name.startswith("\\"))}
 

@@ -132,9 +132,14 @@ impl<'c> Analysis<'c> {
         read.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// The cone of one statement: what it needs, itself included.
-    pub fn cone_of_statement(&self, statement: usize) -> Cone {
-        let items = self.reach(&[self.top_frame, self.item_nodes[statement]]);
+    /// All pieces of code in a cone, statements and heads and declarations.
+    pub fn items(&self, cone: &Cone) -> Vec<usize> {
+        (0..cone.items.len()).filter(|&item| cone.items[item]).collect()
+    }
+
+    /// The cone of one piece of code: what it needs, itself included.
+    pub fn cone_of(&self, item: usize) -> Cone {
+        let items = self.reach(&[self.top_frame, self.item_nodes[item]]);
         Cone { items, whole: None }
     }
 

@@ -14,8 +14,8 @@ use salv::verilog::{Kind, lex, lex::is_keyword};
 
 use crate::verify::{Bench, Fixture, succeeded};
 
-const FIXTURES: [&str; 5] =
-    ["statements.sv", "declarations.sv", "generate.sv", "hierarchy.sv", "whole.sv"];
+const FIXTURES: [&str; 6] =
+    ["statements.sv", "bits.sv", "declarations.sv", "generate.sv", "hierarchy.sv", "whole.sv"];
 
 /// Runs `work` on a stack as deep as the parser wants.
 fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -138,11 +138,10 @@ fn cones_are_closed_and_what_is_left_is_a_module() {
                 if let Err(refusal) = elaborate(&left, Some("top")) {
                     assert!(!is_module, "{output} in {code}: {refusal} in {left}");
                 }
+                for item in analysis.items(&cone) {
+                    assert!(cone.contains(&analysis.cone_of(item)), "{output} in {code}");
+                }
                 for statement in analysis.statements(&cone) {
-                    assert!(
-                        cone.contains(&analysis.cone_of_statement(statement)),
-                        "{output} in {code}"
-                    );
                     let left = analysis.blanked(&analysis.without(&kept, statement));
                     let parses = elaborate(&left, Some("top"));
                     let parses = parses.map_or_else(|r| r.reason != Reason::ParseError, |_| true);
@@ -238,7 +237,7 @@ fn what_is_too_large_is_refused_before_it_is_parsed() {
     refused("a".repeat(600_000), "bytes");
 }
 
-/// Two outputs, one of them with a statement that another one hides.
+/// Two outputs, and statements that can be taken out for each of the reasons that there are.
 const CASES: &str = r"
 //# golden two
 module two(input clk, input [3:0] a, b, output reg [3:0] y, output [3:0] z);
@@ -249,6 +248,23 @@ endmodule
 //# candidate hidden: correct
 //- y <= a;
 //+ begin y <= b; y <= a; end
+//# candidate held: correct
+//- y <= a;
+//+ begin y <= a; if (a == 5) y <= 5; end
+//# candidate never: correct
+//- y <= a;
+//+ if (a != a) y <= b; else y <= a;
+//# candidate masked: correct
+//- always @(posedge clk) y <= a;
+//+ reg [3:0] t; always @(posedge clk) begin t <= b; y <= a ^ (t & ~t); end
+//# candidate others: y wrong, z wrong
+//- always @(posedge clk) y <= a;
+//- assign z = a ^ b;
+//+ reg [3:0] t; always @(posedge clk) begin t = a; if (b[0]) t = ~a; y <= a ^ {4{t == a || t == ~a}}; end
+//+ assign z = t;
+//# candidate enumeration: correct
+//- y <= a;
+//+ begin t <= P; y <= a ^ (t & ~t); end enum logic [3:0] {P = 3, Q = 5} t;
 //# candidate other: y wrong, z correct
 //- y <= a
 //+ y <= ~a
@@ -269,6 +285,10 @@ fn the_command_writes_spans_and_proves_them() {
         let row: Row = serde_json::from_str(line).expect("a row");
         let completion = candidate["completion"].as_str().expect("text");
         assert_eq!(row.status, Status::Extracted);
+        for &(start, end) in row.signals.iter().flat_map(|signal| &signal.spans) {
+            let is_inside = row.code.iter().any(|code| code.0 <= start && end <= code.1);
+            assert!(is_inside && completion.get(start..end).is_some(), "{start}..{end} in {row:?}");
+        }
         let z = row.signals.iter().find(|signal| signal.name == "z").expect("z");
         let code: Vec<&str> = z.spans.iter().map(|&(start, end)| &completion[start..end]).collect();
         assert!(code.concat().contains("assign z = a ^ b;"), "{code:?}");
@@ -284,13 +304,18 @@ fn the_command_writes_spans_and_proves_them() {
     let output = succeeded(&mut bench.salv(&check));
     let report = String::from_utf8(output.stdout).expect("text");
     let last = report.lines().last().expect("a last line");
-    assert!(last.starts_with("holds: 6 of 6 outputs (100.00 %)"), "{report}");
-    assert!(report.contains("hidden y: y <= b;"), "{report}");
-    assert!(report.contains("statements taken out: 7;"), "{report}");
-    assert!(
-        report.contains("without effect on any output of the candidate: 1 (14.29 %)"),
-        "{report}"
-    );
+    assert!(last.starts_with("holds: 16 of 16 outputs (100.00 %)"), "{report}");
+    for (what, statement) in [
+        ("no effect in the candidate: overwritten before it is seen", "hidden y: y <= b;"),
+        ("its target holds the value already; the output shows any other", "held y: y <= 5;"),
+        ("no effect in the candidate: not executed in the stimulus", "never y: y <= b;"),
+        ("no effect in the candidate: no output tells the values apart", "masked y: t <= b;"),
+        ("redundant: only another output shows a change", "others y: t = ~a;"),
+        ("no effect in the candidate: not an assignment to be changed", "enumeration y: t <= P;"),
+    ] {
+        assert!(report.contains(&format!("{what}: {statement}")), "{what} in {report}");
+    }
+    assert!(report.contains("statements taken out: 25;"), "{report}");
 }
 
 /// A program that answers nothing and ends is our failure, and no candidate's.

@@ -13,8 +13,15 @@ use crate::verify::cache::Scratch;
 /// The script, which is written to a scratch folder.
 const SCRIPT: &str = include_str!("../../../../scripts/fan-in.py");
 
-/// Yosys's ways to read a text, in this order: the second for what the first refuses.
-const FRONTENDS: [&str; 2] = ["slang", "verilog"];
+/// Yosys's ways to read a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Frontend {
+    /// `read_slang`.
+    Slang,
+    /// `read_verilog`, which computes less in advance.
+    Verilog,
+}
 
 /// A running script.
 pub struct FanIn {
@@ -40,7 +47,8 @@ pub struct Netlist {
 struct Job<'a> {
     code: &'a str,
     top: &'a str,
-    frontend: &'static str,
+    frontend: Frontend,
+    also: &'a [&'a str],
 }
 
 #[derive(Deserialize)]
@@ -66,17 +74,18 @@ impl FanIn {
         Ok(FanIn { child, input, output: BufReader::new(output), _scratch: scratch })
     }
 
-    /// The fan-in of each output of a text; the inner error is what Yosys said where it could not read it.
-    pub fn ask(&mut self, code: &str, top: &str) -> anyhow::Result<Result<Netlist, String>> {
-        let mut refused = String::new();
-        for frontend in FRONTENDS {
-            match self.exchange(&Job { code, top, frontend })? {
-                Answer::Netlist(netlist) => return Ok(Ok(netlist)),
-                Answer::Refused { error } if refused.is_empty() => refused = error,
-                Answer::Refused { .. } => {}
-            }
-        }
-        Ok(Err(refused))
+    /// The fan-in of each output of a text, and of the nets in `also`; the inner error is what Yosys said where
+    /// it could not read the text.
+    pub fn ask(
+        &mut self,
+        (code, top): (&str, &str),
+        frontend: Frontend,
+        also: &[&str],
+    ) -> anyhow::Result<Result<Netlist, String>> {
+        Ok(match self.exchange(&Job { code, top, frontend, also })? {
+            Answer::Netlist(netlist) => Ok(netlist),
+            Answer::Refused { error } => Err(error),
+        })
     }
 
     fn exchange(&mut self, job: &Job) -> anyhow::Result<Answer> {

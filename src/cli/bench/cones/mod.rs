@@ -2,8 +2,8 @@
 //!
 //! In: problems and candidates. Out: for how many outputs the variables and nets in the cone
 //! ([`Analysis::signals`](crate::extract::Analysis::signals)) are those in the transitive fan-in of Yosys's
-//! netlist (`hierarchy; proc; flatten`, no optimisation), by what kind of difference they are not, and a list
-//! of the rest. What is compared are names that both sides have: variables and nets declared in the top module
+//! netlist (`hierarchy; proc; flatten`, no optimisation), by what kind of difference they are not
+//! ([`explain`]), and a list of the outputs that differ. What is compared are names that both sides have: variables and nets declared in the top module
 //! itself. Names in blocks and sub-modules are called otherwise after `flatten`, loop variables are unrolled,
 //! and parameters are no signals.
 
@@ -17,16 +17,16 @@ use super::select::in_parallel;
 use crate::candidate::{self, extract_code};
 use crate::cli::tools::find_prover;
 use crate::cli::verify::BackendArguments;
-use crate::extract::analyse;
 use crate::problem;
 use crate::record;
 use crate::verify::cache::Cache;
 use crate::verify::verdict::{Status, Verdict};
-use crate::verilog::syntax::STACK_BYTES;
 
+mod explain;
 mod fan_in;
 
-use fan_in::{FanIn, Netlist};
+use explain::{Class, Compared, Outcome, compare};
+use fan_in::FanIn;
 
 /// Compare the signals in cones with the fan-in that Yosys finds
 #[derive(clap::Args)]
@@ -59,52 +59,6 @@ struct Subject {
     code: String,
 }
 
-/// One output of a candidate, on both sides.
-struct Compared {
-    output: String,
-    /// In the cone, and not in the fan-in from bit to bit.
-    ours: Vec<Extra>,
-    /// In that fan-in, and not in the cone.
-    theirs: Vec<String>,
-}
-
-/// A name that only the cone has.
-struct Extra {
-    name: String,
-    class: Class,
-}
-
-/// Why a name is in a cone and not in the fan-in that Yosys finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
-    /// The netlist has no such name.
-    NoNet,
-    /// It is in the fan-in from wire to wire.
-    Bits,
-    /// Decided by nothing here.
-    Open,
-}
-
-impl Class {
-    fn explanation(self) -> &'static str {
-        match self {
-            Class::NoNet => "no net of that name: the front end computes it away",
-            Class::Bits => {
-                "other bits of a wire: the cone goes by names where no select is constant"
-            }
-            Class::Open => "not explained",
-        }
-    }
-}
-
-enum Outcome {
-    Compared(Vec<Compared>),
-    /// There are no cones.
-    NoCone(String),
-    /// There is no netlist.
-    Refused(String),
-}
-
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let tools = arguments.backend.tools()?;
     let prover = find_prover(&tools.cache)?;
@@ -119,7 +73,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let parts: Vec<&[Subject]> = subjects.chunks(share).collect();
     let compared = in_parallel(threads, &parts, |part| {
         let mut fan_in = FanIn::start(&prover, cache.scratch()?)?;
-        part.iter().map(|subject| compare(subject, &mut fan_in)).collect::<anyhow::Result<Vec<_>>>()
+        let compare = |subject: &Subject| compare(&subject.code, &subject.top, &mut fan_in);
+        part.iter().map(compare).collect::<anyhow::Result<Vec<_>>>()
     })?;
     let mut report = Report { single: arguments.single, ..Report::default() };
     for (subject, outcome) in subjects.iter().zip(compared.into_iter().flatten()) {
@@ -177,57 +132,6 @@ fn subjects(arguments: &Arguments) -> anyhow::Result<Vec<Subject>> {
     Ok(subjects)
 }
 
-fn compare(subject: &Subject, fan_in: &mut FanIn) -> anyhow::Result<Outcome> {
-    let cones = match cones(subject)? {
-        Ok(cones) => cones,
-        Err(why) => return Ok(Outcome::NoCone(why)),
-    };
-    let netlist = match fan_in.ask(&subject.code, &subject.top)? {
-        Ok(netlist) => netlist,
-        Err(why) => return Ok(Outcome::Refused(why)),
-    };
-    Ok(Outcome::Compared(
-        cones.into_iter().map(|(output, cone)| difference(output, &cone, &netlist)).collect(),
-    ))
-}
-
-type Cones = Vec<(String, BTreeSet<String>)>;
-
-/// The signals in each cone, with those in none.
-fn cones(subject: &Subject) -> anyhow::Result<Result<Cones, String>> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-        let work = || {
-            let analysis = analyse(&subject.code, &subject.top)?;
-            let cone = |output: &str| {
-                let signals = analysis.signals(output).into_iter().map(str::to_owned).collect();
-                (output.to_owned(), signals)
-            };
-            Ok(analysis.outputs().map(cone).collect())
-        };
-        let thread = thread.spawn_scoped(scope, work)?;
-        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
-}
-
-fn difference(output: String, cone: &BTreeSet<String>, netlist: &Netlist) -> Compared {
-    let nothing = BTreeSet::new();
-    let [bits, wires] =
-        [&netlist.bits, &netlist.wires].map(|of| of.get(&output).unwrap_or(&nothing));
-    let class = |name: &str| {
-        if !netlist.names.contains(name) {
-            Class::NoNet
-        } else if wires.contains(name) {
-            Class::Bits
-        } else {
-            Class::Open
-        }
-    };
-    let ours = cone.difference(bits).map(|name| Extra { name: name.clone(), class: class(name) });
-    let theirs = bits.difference(cone).filter(|name| !name.contains(['.', '[']));
-    Compared { ours: ours.collect(), theirs: theirs.cloned().collect(), output }
-}
-
 /// What is counted.
 #[derive(Default)]
 struct Report {
@@ -235,8 +139,10 @@ struct Report {
     candidates: usize,
     equal: usize,
     outputs: usize,
+    /// Outputs by the class that is hardest to explain.
     classes: BTreeMap<Class, usize>,
     missing: usize,
+    open: usize,
     no_cone: BTreeMap<String, usize>,
     refused: BTreeMap<String, usize>,
     list: String,
@@ -265,6 +171,7 @@ impl Report {
             if let Some(class) = class {
                 *self.classes.entry(class).or_default() += 1;
             }
+            self.open += usize::from(!theirs.is_empty() || class == Some(Class::Open));
             let ours: Vec<String> =
                 ours.iter().map(|extra| format!("{}:{:?}", extra.name, extra.class)).collect();
             self.list +=
@@ -279,11 +186,16 @@ impl Report {
                 text += &format!("  {what}: {count:>5}  {why}\n");
             }
         }
-        for (class, count) in &self.classes {
+        let Report { outputs, equal, missing, open, .. } = self;
+        text += &format!("{outputs} outputs\n{equal:>7}  have the same signals on both sides\n");
+        for class in Class::ALL {
+            let count = self.classes.get(&class).copied().unwrap_or(0);
             text += &format!("{count:>7}  {}\n", class.explanation());
         }
-        text += &format!("{:>7}  missing in the cone\n", self.missing);
-        text += &format!("equal: {} of {} outputs\n", self.equal, self.outputs);
+        text += &format!("{missing:>7}  lack a signal in the cone\n");
+        let explained = outputs - open;
+        let share = 100.0 * explained as f64 / (*outputs).max(1) as f64;
+        text += &format!("equal or explained: {explained} of {outputs} outputs ({share:.2} %)\n");
         text
     }
 }
