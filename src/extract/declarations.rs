@@ -81,7 +81,8 @@ impl Draft<'_> {
         let tokens = self.with_semicolon(node);
         let head = self.item(Some(place.item), tokens.clone());
         let children = &self.node(node).children;
-        let list = children.iter().copied().find(|&child| self.rule(child) == Rule::List);
+        // The members of a structure are lists too; they stand before the names.
+        let list = children.iter().copied().rfind(|&child| self.rule(child) == Rule::List);
         for &child in children {
             if self.rule(child) != Rule::EnumName {
                 continue;
