@@ -140,7 +140,8 @@ class Netlist:
                 yield bits[min(index, len(bits) - 1)]
 
     def memory(self, kind, parameters, pins):
-        name = parameters["\\MEMID"].strip('"')
+        # A string, in which the backslash of the name is escaped.
+        name = parameters["\\MEMID"].strip('"').replace("\\\\", "\\")
         inputs = [bit for pin, bits in pins.items() if pin not in ("DATA", "RD_DATA") for bit in bits]
         if kind.startswith("$memrd"):
             for target in pins["DATA"]:
@@ -162,7 +163,7 @@ class Netlist:
                     if bit not in seen:
                         seen.add(bit)
                         waiting.append(bit)
-        return sorted({name[1:] for name, _ in seen if name.startswith("\\")})
+        return sorted({plain(name) for name, _ in seen if name.startswith("\\")})
 
     def bits(self, name):
         width = self.widths[name]
@@ -194,7 +195,12 @@ def answer(job, folder):
     asked = netlist.outputs + [f"\\{name}" for name in job["also"] if f"\\{name}" in netlist.widths]
     fan_in = lambda is_whole: {name[1:]: netlist.fan_in(name, is_whole) for name in asked}
     return {"bits": fan_in(False), "wires": fan_in(True),
-            "names": sorted(name[1:] for name in netlist.widths if name.startswith("\\"))}
+            "names": sorted({plain(name) for name in netlist.widths if name.startswith("\\")})}
+
+
+def plain(name):
+    """A name without its backslash, and that of a memory of which each word has become a register."""
+    return re.sub(r"\[[0-9]+\]$", "", name[1:])
 
 
 def in_child(job):
@@ -224,8 +230,8 @@ def in_child(job):
             with open(said, encoding="utf-8") as text:
                 return json.load(text)
         with open(log, encoding="utf-8", errors="replace") as text:
-            lines = [line.strip() for line in text if "rror" in line] or [f"ended with status {status}"]
-        return {"error": lines[0].replace(folder, "")[:200]}
+            lines = [line.strip() for line in text if re.search(r"ERROR|error:", line)]
+        return {"error": (lines or [f"ended with status {status}"])[0].replace(folder, "")[:200]}
 
 
 def main():
