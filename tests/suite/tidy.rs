@@ -33,7 +33,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("extract", &["verilog", "candidate", "problem"]),
     ("verify", &["verilog", "design", "problem", "candidate", "record"]),
     // The check that cones are right judges blanked texts as candidates.
-    ("prove", &["extract", "verify", "candidate", "problem"]),
+    ("prove", &["verilog", "extract", "verify", "candidate", "problem"]),
     ("pair", &["verilog", "candidate", "verify", "extract", "record"]),
     ("cli", &["*"]),
 ];
