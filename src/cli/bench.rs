@@ -1,5 +1,6 @@
-//! `salv bench`: how quick the verification is, how often it agrees with a benchmark's own test benches, and
-//! how many mutants of golden modules it finds, and what a long run needs.
+//! `salv bench`: how quick the verification is, how often it agrees with a benchmark's own test benches,
+//! how many mutants of golden modules it finds, what a long run needs, and whether cones are as wide as Yosys's
+//! fan-in.
 
 use std::process::ExitCode;
 

@@ -164,7 +164,7 @@ impl Tally {
         let others = self.held_for_others + count(Effect::Redundant);
         let _ = writeln!(
             text,
-            "without regard to other values, {others} ({}) change another output only when they are taken out, or when their value is",
+            "redundant, or held and seen at another output when it is taken out: {others} ({})",
             share(others)
         );
         let all = self.holds + self.fails.len();
