@@ -386,7 +386,7 @@ fn what_yosys_does_not_explain_is_known() {
     assert!(known.iter().all(|fields| fields.len() == 6 && !fields[5].is_empty()), "{table}");
     let is_known = |line: &&str| {
         let row: serde_json::Value = serde_json::from_str(line).expect("JSON");
-        known.iter().any(|fields| row["id"].to_string() == fields[1])
+        known.iter().any(|fields| fields[1].parse().ok() == row["id"].as_u64())
     };
     let candidates =
         std::fs::read_to_string(data.join("candidates.jsonl")).expect("candidates beside problems");
