@@ -7,7 +7,7 @@
 //!                                 └────────────────── checkpoint ◄──────────────────────────────────┘
 //! ```
 //!
-//! Today `corpus`, `verify` and `extract` stand, and `pair` begins; the other stages follow the same rule: one word per stage,
+//! Today `corpus`, `verify`, `extract` and `pair` stand; the other stages follow the same rule: one word per stage,
 //! which names its module, its subcommand, its test and the file it writes.
 //!
 //! # Invariants
@@ -40,5 +40,7 @@ pub mod verify;
 pub mod prove;
 
 pub mod pair;
+
+pub mod exchange;
 
 pub mod cli;

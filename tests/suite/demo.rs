@@ -139,21 +139,13 @@ fn the_readme_shows_what_the_demo_prints() {
     assert_eq!(shown, printed, "run this test with SALV_TEST_UPDATE=1 and read the difference");
 }
 
-/// The summary without its times, and the candidate shown without its text.
+/// The summary without its times, and the candidate without the command that replays it.
 fn demo_output(said: &str, shown: &str) -> String {
     let summary = said.lines().skip_while(|line| !line.starts_with("candidates "));
     let summary = summary.take_while(|line| !line.contains(" candidates in "));
-    let mut lines: Vec<&str> = summary.collect();
-    lines.push("");
-    for paragraph in shown.split("\n\n").filter(|paragraph| !paragraph.starts_with("replay: ")) {
-        let first = paragraph.split_whitespace().next().unwrap_or_default();
-        if first.parse::<u32>().is_err() {
-            lines.extend(paragraph.lines());
-        } else if lines.last() != Some(&"  [the candidate's text]") {
-            lines.push("  [the candidate's text]");
-        }
-    }
-    lines.join("\n") + "\n"
+    let shown = shown.lines().take_while(|line| !line.starts_with("replay: "));
+    let lines: Vec<&str> = summary.chain([""]).chain(shown).collect();
+    lines.join("\n").trim_end().to_owned() + "\n"
 }
 
 #[test]

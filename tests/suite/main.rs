@@ -7,6 +7,7 @@ mod demo;
 mod design;
 mod extract;
 mod mutants;
+mod pair;
 mod record;
 mod show;
 mod stimulus;

@@ -155,8 +155,7 @@ impl<'a> Prover<'a> {
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-            let error = lines.iter().rev().find(|line| line.contains("rror")).copied();
-            return Ok(Err(error.or(lines.last().copied()).unwrap_or("no message").trim().into()));
+            return Ok(Err(error_among(&lines).unwrap_or("no message").trim().into()));
         }
         let mut answers = Vec::new();
         for line in String::from_utf8_lossy(&output.stdout).lines() {
@@ -187,6 +186,13 @@ impl<'a> Prover<'a> {
         })?;
         Ok(())
     }
+}
+
+/// Which of the lines that a failed script wrote says why: its own refusal, an error of Yosys, or the last.
+fn error_among<'a>(lines: &[&'a str]) -> Option<&'a str> {
+    let refused = lines.iter().rev().find_map(|line| line.strip_prefix("refused: "));
+    let is_error = |line: &&&str| line.contains("rror") && !line.contains("0 errors");
+    refused.or_else(|| lines.iter().rev().find(is_error).or(lines.last()).copied())
 }
 
 /// The text without the promises of `always_comb` and its like, which a mutant may break: the netlist is the
