@@ -34,7 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("extract", &["verilog", "worker", "candidate", "problem"]),
     ("verify", &["verilog", "worker", "design", "problem", "candidate", "record"]),
     // The check that cones are right judges blanked texts as candidates.
-    ("prove", &["extract", "verify", "candidate", "problem"]),
+    ("prove", &["verilog", "extract", "verify", "candidate", "problem"]),
     // A prompt is half of a pair, and says where the code of a completion begins: hence `problem`.
     ("pair", &["verilog", "problem", "candidate", "verify", "extract", "record"]),
     // Files of other programs, in and out.
