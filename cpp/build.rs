@@ -4,8 +4,14 @@ use std::path::PathBuf;
 
 fn main() {
     println!("cargo:rerun-if-changed=cpp");
-    cxx_build::bridge("src/verify/verilator/bridge.rs")
-        .file("cpp/src/bridge.cpp")
+    let (mut bridges, mut files) =
+        (vec!["src/verify/verilator/bridge.rs"], vec!["cpp/src/bridge.cpp"]);
+    if std::env::var_os("CARGO_FEATURE_TRAIN").is_some() {
+        bridges.push("src/model/torch.rs");
+        files.push("cpp/src/library.cpp");
+    }
+    cxx_build::bridges(bridges)
+        .files(files)
         .include("cpp/include")
         .std("c++17")
         .flag_if_supported("-Wall")

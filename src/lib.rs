@@ -41,4 +41,7 @@ pub mod prove;
 
 pub mod pair;
 
+#[cfg(feature = "train")]
+pub mod model;
+
 pub mod cli;

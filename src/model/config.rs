@@ -162,8 +162,7 @@ impl Config {
             head_dim: raw.head_dim.unwrap_or(raw.hidden_size / raw.num_attention_heads.max(1)),
             rms_norm_eps: raw.rms_norm_eps,
             rope_theta: theta,
-            rope_scaling: rope
-                .map_or(Ok(RopeScaling::Default), |rope| scaling(rope, &raw))?,
+            rope_scaling: rope.map_or(Ok(RopeScaling::Default), |rope| scaling(rope, &raw))?,
             max_position_embeddings: raw.max_position_embeddings,
             tie_word_embeddings: raw.tie_word_embeddings,
             initializer_range: raw.initializer_range,
@@ -279,7 +278,8 @@ mod tests {
         assert_eq!(parse(", \"rope_theta\": 5e5").map(|config| config.rope_theta), Ok(5e5));
         let new = ", \"rope_theta\": 3.0, \"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 1e6}";
         assert_eq!(parse(new).map(|config| config.rope_theta), Ok(1e6));
-        let old = ", \"rope_theta\": 1e6, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 4.0}";
+        let old =
+            ", \"rope_theta\": 1e6, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 4.0}";
         let config = parse(old).expect("a configuration");
         assert_eq!(config.rope_theta, 1e6);
         assert_eq!(config.rope_scaling, RopeScaling::Linear { factor: 4.0 });
@@ -299,8 +299,10 @@ mod tests {
         check(", \"rope_scaling\": {\"type\": \"yarn\"}", "factor");
         check(", \"num_key_value_heads\": 3", "num_key_value_heads");
         check(", \"head_dim\": 3", "odd");
-        let error = Config::parse(r#"{"model_type": "llama", "vocab_size": 1, "hidden_size": 1,
-            "intermediate_size": 1, "num_hidden_layers": 1, "num_attention_heads": 1}"#);
+        let error = Config::parse(
+            r#"{"model_type": "llama", "vocab_size": 1, "hidden_size": 1,
+            "intermediate_size": 1, "num_hidden_layers": 1, "num_attention_heads": 1}"#,
+        );
         assert!(error.expect_err("an error").contains("llama"));
         assert!(Config::parse("{").is_err());
     }

@@ -26,7 +26,10 @@ impl Rope {
         let (frequencies, factor) = frequencies(config);
         let angles = positions.unsqueeze(-1) * frequencies.to(positions.device()).unsqueeze(0);
         let angles = Tensor::cat(&[&angles, &angles], -1);
-        Rope { cos: (angles.cos() * factor).to_kind(kind), sin: (angles.sin() * factor).to_kind(kind) }
+        Rope {
+            cos: (angles.cos() * factor).to_kind(kind),
+            sin: (angles.sin() * factor).to_kind(kind),
+        }
     }
 
     /// Turns queries or keys, `[batch, heads, positions, head_dim]`.
