@@ -44,4 +44,7 @@ pub mod pair;
 #[cfg(feature = "train")]
 pub mod model;
 
+#[cfg(feature = "train")]
+pub mod train;
+
 pub mod cli;
