@@ -20,6 +20,9 @@ mod report;
 mod show;
 mod summary;
 mod tools;
+mod train;
+#[cfg(feature = "train")]
+mod trainer;
 mod vcd;
 mod verify;
 mod worker;
@@ -37,6 +40,7 @@ enum Command {
     Corpus(corpus::Arguments),
     Verify(verify::Arguments),
     Merge(merge::Arguments),
+    Train(train::Arguments),
     Extract(extract::Arguments),
     Show(show::Arguments),
     Doctor(doctor::Arguments),
@@ -53,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Corpus(arguments) => corpus::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Merge(arguments) => merge::run(arguments),
+        Command::Train(arguments) => train::run(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
@@ -67,4 +72,11 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the command line of the program `salv-train`. It is reached from that program only, so that `salv` itself is
+/// not linked with LibTorch.
+#[cfg(feature = "train")]
+pub fn run_trainer() -> ExitCode {
+    trainer::run()
 }

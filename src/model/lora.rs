@@ -34,7 +34,7 @@ pub struct Lora {
     pub dropout: f64,
     /// Whether the scale is `alpha / sqrt(r)`.
     pub rslora: bool,
-    /// The linear layers that have an adapter, by the last part of their names.
+    /// The linear layers that have an adapter, by the ends of their names.
     pub targets: Vec<String>,
 }
 
@@ -93,7 +93,8 @@ impl Lora {
 
     /// Attaches the adapters that a folder holds.
     pub fn load(folder: &Path, model: &mut Qwen2) -> Result<Lora, Error> {
-        let lora = Lora::read(folder)?;
+        let mut lora = Lora::read(folder)?;
+        let mut adapted = Vec::new();
         let mut shard = Shard::open(&folder.join(WEIGHTS))?;
         let mut unused: BTreeSet<String> = shard.names().map(str::to_owned).collect();
         let (_, device) = model.options();
@@ -115,6 +116,10 @@ impl Lora {
             };
             let (a, b) = (matrix(&a, [lora.r, shape[1]])?, matrix(&b, [shape[0], lora.r])?);
             linear.adapter = Some(lora.adapter(a, b));
+            adapted.push(module);
+        }
+        if lora.targets.is_empty() {
+            lora.targets = adapted;
         }
         match unused.first() {
             Some(name) => Err(Error::invalid(
@@ -157,7 +162,8 @@ impl Lora {
     }
 
     fn covers(&self, module: &str) -> bool {
-        self.targets.iter().any(|target| module.rsplit('.').next() == Some(target))
+        let ends = |target: &String| module.strip_suffix(target.as_str());
+        self.targets.iter().filter_map(ends).any(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 
     fn adapter(&self, a: Tensor, b: Tensor) -> Adapter {
@@ -294,12 +300,12 @@ fn settings(value: &Value) -> Result<Lora, String> {
         // A pattern over names: the tensors of the file say what it meant.
         _ => Vec::new(),
     };
-    let short: Vec<&str> = listed.iter().filter_map(|name| name.rsplit('.').next()).collect();
-    let whole = short.len() == listed.iter().filter(|name| !name.contains('.')).count();
-    let mut lora = match whole && !short.is_empty() {
-        true => Lora::new(r, alpha, &short)?,
-        false => Lora { targets: Vec::new(), ..Lora::new(r, alpha, &["all"])? },
-    };
+    // Names may be whole paths; then their last parts are the kinds of layers.
+    let kinds: Vec<&str> = listed.iter().filter_map(|name| name.rsplit('.').next()).collect();
+    let mut lora = Lora::new(r, alpha, if kinds.is_empty() { &["all"] } else { &kinds })?;
+    if listed != ["all"] {
+        lora.targets = listed.into_iter().map(str::to_owned).collect();
+    }
     lora.dropout = value["lora_dropout"].as_f64().unwrap_or(0.0);
     lora.rslora = value["use_rslora"].as_bool().unwrap_or(false);
     Ok(lora)

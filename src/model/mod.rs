@@ -82,6 +82,14 @@ pub enum Error {
         /// What it should be.
         expected: Vec<i64>,
     },
+    /// A device computes something else.
+    #[error("failed to compute on {device:?}: {message}")]
+    Device {
+        /// The device.
+        device: tch::Device,
+        /// What it did.
+        message: String,
+    },
     /// LibTorch refused.
     #[error("LibTorch failed to {action}: {source}")]
     Torch {

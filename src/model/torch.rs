@@ -7,7 +7,9 @@
 
 #![expect(unsafe_code, reason = "cxx declares foreign functions so")]
 
-use tch::Device;
+use tch::{Device, Kind, Tensor};
+
+use super::Error;
 
 #[cxx::bridge(namespace = "salv")]
 mod ffi {
@@ -42,4 +44,16 @@ pub fn choose_device() -> Choice {
     let cards = tch::Cuda::device_count();
     let plural = if cards == 1 { "" } else { "s" };
     Choice { device: Device::Cuda(0), reason: format!("{cards} card{plural}") }
+}
+
+/// Multiplies two small matrices on a device: a driver that loads may still not compute.
+pub fn probe(device: Device) -> Result<(), Error> {
+    let identity = Tensor::f_eye(2, (Kind::Float, device));
+    let product = identity.and_then(|matrix| matrix.f_matmul(&matrix)?.f_sum(Kind::Float));
+    let sum = product.and_then(|sum| sum.f_double_value(&[]));
+    match sum {
+        Ok(2.0) => Ok(()),
+        Ok(other) => Err(Error::Device { device, message: format!("it computes {other} for 2") }),
+        Err(source) => Err(Error::Torch { action: format!("multiply on {device:?}"), source }),
+    }
 }

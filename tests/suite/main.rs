@@ -6,6 +6,8 @@ mod corpus;
 mod demo;
 mod design;
 mod extract;
+#[cfg(feature = "train")]
+mod model;
 mod mutants;
 mod record;
 mod show;
