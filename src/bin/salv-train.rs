@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    salv::cli::run_trainer()
+    salv::cli::trainer::run()
 }

@@ -156,7 +156,7 @@ fn examine_libtorch() -> anyhow::Result<Vec<String>> {
     let stderr = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
-        "{} (run scripts/setup, then build again): {}",
+        "{} (run scripts/setup --with-train, then build again): {}",
         program.display(),
         stderr.trim()
     );

@@ -22,7 +22,7 @@ mod summary;
 mod tools;
 mod train;
 #[cfg(feature = "train")]
-mod trainer;
+pub mod trainer;
 mod vcd;
 mod verify;
 mod worker;
@@ -72,11 +72,4 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Runs the command line of the program `salv-train`. It is reached from that program only, so that `salv` itself is
-/// not linked with LibTorch.
-#[cfg(feature = "train")]
-pub fn run_trainer() -> ExitCode {
-    trainer::run()
 }

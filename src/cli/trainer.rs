@@ -1,4 +1,4 @@
-//! The command line of `salv-train`: the only part of it that uses LibTorch.
+//! The command line of `salv-train`: the only part of `cli` that uses LibTorch.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

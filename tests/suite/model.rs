@@ -214,17 +214,6 @@ fn gradients_of_every_adapter_are_those_of_torch() {
     }
 }
 
-/// Whoever links `salv` with LibTorch makes each of its worker processes a quarter of a second slower.
-#[test]
-fn only_the_trainer_asks_for_libtorch() {
-    let asks = |program: &str| {
-        let bytes = std::fs::read(program).expect("a program");
-        bytes.windows(17).any(|bytes| bytes == b"\0libtorch_cpu.so\0")
-    };
-    assert!(asks(env!("CARGO_BIN_EXE_salv-train")));
-    assert!(!asks(env!("CARGO_BIN_EXE_salv")));
-}
-
 #[test]
 fn the_trainer_is_found_beside_salv_and_says_where_it_computes() {
     let run = |arguments: &[&str]| {

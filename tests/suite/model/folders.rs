@@ -41,15 +41,16 @@ fn assert_refused<T>(result: Result<T, Error>, words: &[&str]) {
     }
 }
 
+/// What it writes stays, so that `scripts/record-parity --read` can load it with PEFT.
 #[test]
 fn an_adapter_of_ours_is_what_peft_wrote() {
     for name in MODELS {
         let fixture = Fixture::open(name);
         let theirs = fixture.folder.join("adapter");
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adapter").join(name);
         let settings = Lora::read(&theirs).expect("settings");
-        settings.save(folder.path(), &fixture.model, "some/base").expect("an adapter");
-        let mut one = Shard::open(&folder.path().join("adapter_model.safetensors")).expect("ours");
+        settings.save(&folder, &fixture.model, "some/base").expect("an adapter");
+        let mut one = Shard::open(&folder.join("adapter_model.safetensors")).expect("ours");
         let mut other = Shard::open(&theirs.join("adapter_model.safetensors")).expect("theirs");
         let names: Vec<String> = one.names().map(str::to_owned).collect();
         assert_eq!(names, other.names().collect::<Vec<_>>());
@@ -62,7 +63,7 @@ fn an_adapter_of_ours_is_what_peft_wrote() {
             let bytes = fs::read(folder.join("adapter_config.json")).expect("a file");
             serde_json::from_slice(&bytes).expect("JSON")
         };
-        let (ours, theirs) = (config(folder.path()), config(&theirs));
+        let (ours, theirs) = (config(&folder), config(&theirs));
         for key in
             ["peft_type", "task_type", "r", "bias", "use_dora", "use_rslora", "fan_in_fan_out"]
         {
