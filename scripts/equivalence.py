@@ -33,6 +33,10 @@ import sys
 from pyosys import libyosys as ys
 
 
+# Before what is refused here, so that it is found among what Yosys logs.
+REFUSED = "refused: "
+
+
 def passes(design, *commands):
     for command in commands:
         ys.run_pass(command, design)
@@ -78,7 +82,7 @@ def refuse_clocks_as_data(module, clocks):
             if reached.isdisjoint(data):
                 continue
             if register:
-                sys.exit("a register takes a clock as data")
+                sys.exit(f"{REFUSED}a register takes a clock as data")
             made = {bit for port, bits in ports.items() if ways[port] == "output" for bit in bits}
             grown |= not made <= reached
             reached |= made

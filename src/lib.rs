@@ -7,7 +7,7 @@
 //!                                 └────────────────── checkpoint ◄──────────────────────────────────┘
 //! ```
 //!
-//! Today `corpus`, `verify` and `extract` stand, and `pair`, `model` and `train` begin; the other stages follow the same rule: one word per stage,
+//! Today `corpus`, `verify`, `extract` and `pair` stand, and `model` and `train` begin; the other stages follow the same rule: one word per stage,
 //! which names its module, its subcommand, its test and the file it writes.
 //!
 //! # Invariants
@@ -41,6 +41,8 @@ pub mod verify;
 pub mod prove;
 
 pub mod pair;
+
+pub mod exchange;
 
 #[cfg(feature = "train")]
 pub mod model;

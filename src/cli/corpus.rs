@@ -11,12 +11,13 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::candidate::Candidate;
+use crate::candidate::{self, Candidate};
 use crate::corpus::{
     self, completions, folder, rtllm, salv_seed, verilog_eval_v1, verilog_eval_v2,
 };
+use crate::exchange::sim_info;
 use crate::problem::{self, Problem};
-use crate::record::{Meta, Writer};
+use crate::record::{self, Meta, Writer};
 
 /// Turn benchmarks, folders and other programs' data into problems.jsonl, candidates.jsonl and sft.jsonl
 #[derive(Args)]
@@ -69,6 +70,17 @@ enum Source {
     Chat(sft::Chat),
     /// Import a data set of LLaMA-Factory for SFT, as its dataset_info.json describes it
     LlamaFactory(sft::LlamaFactory),
+    /// Import verdicts from the published sim_info: mismatches by output, a list for each problem
+    SimInfo {
+        #[command(flatten)]
+        import: Import,
+        /// The problems, in the order of the lists
+        #[arg(long, value_name = "FILE")]
+        problems: PathBuf,
+        /// The candidates of the same rollout
+        #[arg(long, value_name = "FILE")]
+        candidates: PathBuf,
+    },
     /// Import candidates from the published rollout: a JSON list with a list of completions for each problem
     Rollout {
         #[command(flatten)]
@@ -126,12 +138,32 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Source::Alpaca(arguments) => arguments.run()?,
         Source::Chat(arguments) => arguments.run()?,
         Source::LlamaFactory(arguments) => arguments.run()?,
+        Source::SimInfo { import, problems, candidates } => {
+            import_sim_info(&import, &problems, &candidates)?;
+        }
         Source::Rollout { import, problems } => {
             let candidates = completions::rollout(&import.path, &problem::load(&problems)?)?;
             save_candidates(&import, json!({ "source": "rollout" }), &[problems], &candidates)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes verdicts as `salv verify` does, from the same problems and candidates as far as `salv pair` asks.
+fn import_sim_info(import: &Import, problems: &Path, candidates: &Path) -> anyhow::Result<()> {
+    let rows = candidate::read(candidates)?.collect::<Result<Vec<Candidate>, _>>()?;
+    let lists: Result<Vec<Vec<sim_info::Info>>, _> =
+        record::read_rows(&import.path)?.map(|row| row.map(|row| row.value)).collect();
+    let verdicts = sim_info::verdicts(&problem::load(problems)?, &rows, lists?)
+        .with_context(|| format!("failed to import {}", import.path.display()))?;
+    let configuration = json!({
+        "source": "sim-info",
+        "problems": hash(problems)?,
+        "candidates": hash(candidates)?,
+    });
+    save(import, configuration, &[problems.to_owned(), candidates.to_owned()], &verdicts)?;
+    eprintln!("{}: verdicts of {} candidate(s)", import.out.display(), verdicts.len());
+    Ok(())
 }
 
 fn import_folder(import: Import, candidates_out: Option<PathBuf>) -> anyhow::Result<()> {

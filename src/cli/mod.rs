@@ -13,9 +13,11 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod corpus;
 mod doctor;
+mod export;
 mod extract;
 mod junit;
 mod merge;
+mod pair;
 mod report;
 mod show;
 mod summary;
@@ -42,6 +44,8 @@ enum Command {
     Merge(merge::Arguments),
     Train(train::Arguments),
     Extract(extract::Arguments),
+    Pair(pair::Arguments),
+    Export(export::Arguments),
     Show(show::Arguments),
     Doctor(doctor::Arguments),
     Bench(bench::Arguments),
@@ -63,6 +67,8 @@ pub fn run() -> ExitCode {
         Command::Bench(arguments) => bench::run(arguments),
         Command::Worker(arguments) => worker::run(arguments),
         Command::Extract(arguments) => extract::run(arguments),
+        Command::Pair(arguments) => pair::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::Extractor(arguments) => extract::serve(arguments),
     };
     match outcome {

@@ -188,6 +188,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         "repeated": repeated,
         "seconds": elapsed.as_secs_f64(),
         "stage_seconds": backend.timing().map(Timing::seconds),
+        "modules": backend.timing().map(Timing::members),
         "peak_memory_kib": peak_memory_kib(),
     });
     write_timings(&arguments.output, &timings)?;

@@ -121,6 +121,7 @@ pub(super) fn see<R>(
     let ports = port_list(body, &main)?;
     let netlist = Netlist::new(body);
     refuse::check(&netlist, &main)?;
+    refuse::driven_inputs(&netlist, &ports, body, &main)?;
     Ok(look(View { top, ports, netlist, body, main: &main, tree: &tree }))
 }
 
@@ -258,16 +259,17 @@ fn port_list(body: Symbol<'_>, main: &Main<'_>) -> Result<Vec<Port>, Refusal> {
     for port in body.instance_body_ports() {
         let span =
             sv_lang::SourceSpan { start: port.port_external_loc(), end: port.port_external_loc() };
-        let unsupported = |what: &str| {
-            Err(main.refusal(Reason::Unsupported, format!("port {} {what}", port.name()), span))
+        let refuse = |reason, what: &str| {
+            Err(main.refusal(reason, format!("port {} {what}", port.name()), span))
         };
+        let unsupported = |what: &str| refuse(Reason::Unsupported, what);
         if port.kind() != SymbolKind::Port || port.port_is_null_port() || port.name().is_empty() {
             return unsupported("is no plain port");
         }
         let direction = match port.port_direction() {
             ArgumentDirection::In => Direction::Input,
             ArgumentDirection::Out => Direction::Output,
-            ArgumentDirection::InOut => return unsupported("is an inout"),
+            ArgumentDirection::InOut => return refuse(Reason::InoutPort, "is an inout"),
             ArgumentDirection::Ref => return unsupported("is a reference"),
         };
         if port.port_internal_symbol().is_none() {

@@ -159,6 +159,9 @@ pub enum Reason {
     ElaborationError,
     /// The module asked for is not there, or which one is meant is not clear.
     WrongTop,
+    /// A port goes both ways: it is declared `inout`, or it is an input that the module drives, which makes it
+    /// one (IEEE 1800-2017, 23.3.3.1). No golden module has such a port.
+    InoutPort,
     /// It stops the simulation or reaches outside of it.
     Forbidden,
     /// Legal, and not something that can be judged here.

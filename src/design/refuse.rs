@@ -13,7 +13,7 @@ use sv_lang::{
 use super::elaborate::{MAX_WIDTH, Main};
 use super::expression;
 use super::netlist::{MAX_INSTANCES, Netlist, Process, is_event};
-use super::{Reason, Refusal};
+use super::{Direction, Port, Reason, Refusal};
 
 /// Most bits of state: 2 MiB for each episode that runs beside others.
 const MAX_STATE: u64 = 1 << 24;
@@ -102,6 +102,32 @@ const VARYING: [&str; 14] = [
     "$dist_erlang",
     "randomize",
 ];
+
+/// Refuses inputs that the module drives itself: ports that are coerced to `inout`.
+pub(super) fn driven_inputs(
+    netlist: &Netlist<'_>,
+    ports: &[Port],
+    body: Symbol<'_>,
+    main: &Main<'_>,
+) -> Result<(), Refusal> {
+    for &target in netlist.links.iter().flat_map(|link| &link.targets) {
+        let signal = &netlist.signals[target];
+        let input = signal.port.and_then(|port| ports.get(port));
+        if let Some(port) = input.filter(|port| port.direction == Direction::Input) {
+            let message =
+                format!("input {} is driven inside the module, which makes it an inout", port.name);
+            let symbol = signal.port.and_then(|port| body.instance_body_ports().nth(port));
+            let place = symbol.map(|port| port.port_external_loc());
+            return Err(match place {
+                Some(at) => {
+                    main.refusal(Reason::InoutPort, message, SourceSpan { start: at, end: at })
+                }
+                None => Refusal::new(Reason::InoutPort, message),
+            });
+        }
+    }
+    Ok(())
+}
 
 /// Refuses by what is declared anywhere in what `top` reaches.
 pub(super) fn symbols(design: &sv_lang::Design, main: &Main<'_>) -> Result<(), Refusal> {

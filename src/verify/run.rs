@@ -530,6 +530,7 @@ fn status(reason: Reason) -> Status {
         Reason::ParseError => Status::ParseError,
         Reason::ElaborationError => Status::ElaborationError,
         Reason::WrongTop => Status::WrongTop,
+        Reason::InoutPort => Status::PortMismatch,
         Reason::Forbidden => Status::Forbidden,
         Reason::Unsupported => Status::Unsupported,
     }

@@ -318,9 +318,26 @@ fn what_a_cycle_does_not_hold_is_unsupported() {
     }
     check_refusal(
         "module m(inout a, output y); assign y = a; endmodule",
-        Reason::Unsupported,
+        Reason::InoutPort,
         "inout",
     );
+    for drives in [
+        "assign a = y;",
+        "wire b = y; assign a[0] = b;",
+        "not (a[1], y);",
+        "wire [1:0] a = a;",
+        "inner i(.q(a[1]));",
+        "generate if (1) begin assign a[1] = 0; end endgenerate",
+    ] {
+        check_refusal(
+            &format!(
+                "module inner(output q); assign q = 1; endmodule
+                 module m(input [1:0] a, output y); assign y = a[0]; {drives} endmodule"
+            ),
+            Reason::InoutPort,
+            "input a is driven",
+        );
+    }
     check_refusal(
         "module m(input real a, output y); assign y = a > 1; endmodule",
         Reason::Unsupported,

@@ -9,6 +9,7 @@ mod extract;
 #[cfg(feature = "train")]
 mod model;
 mod mutants;
+mod pair;
 mod record;
 mod show;
 mod stimulus;

@@ -1,10 +1,17 @@
-//! `salv show`: what a person sees of a wrong candidate, the line that replays it, and the waveform, read
-//! back by a small reader of value change dumps.
+//! `salv show`: what a person sees of a wrong candidate and of its code, the line that replays it, and the
+//! waveform, read back by a small reader of value change dumps. Pages are opened in [`page`].
+
+#![expect(clippy::print_stderr, reason = "a test that skips says so")]
+
+mod browser;
+mod page;
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use salv::candidate::Candidate;
+use salv::extract::run::Row;
 use salv::verify::verdict::{FirstMismatch, Verdict};
 
 use crate::verify::{Bench, Fixture, succeeded};
@@ -23,6 +30,9 @@ endmodule
 //# candidate reset_missing: q unknown, tick unknown
 //- if (reset) q <= 0; else if
 //+ if
+//# candidate defparam: correct
+//- endmodule
+//+ endmodule module p; parameter P = 0; endmodule module none; p o(); defparam o.P = 1; endmodule
 //# candidate finish: forbidden
 //- assign tick
 //+ initial $finish; assign tick
@@ -48,6 +58,23 @@ fn bench() -> &'static Bench {
 fn show(arguments: &[&str]) -> String {
     let mut command = bench().salv(&["show", "verdicts.jsonl"]);
     String::from_utf8(succeeded(command.args(arguments)).stdout).expect("text")
+}
+
+/// What `salv extract` says of the candidates of a run.
+fn spans(bench: &Bench) -> Vec<Row> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("spans.jsonl");
+    let mut command = bench.salv(&["extract", "candidates.jsonl", "--problems", "problems.jsonl"]);
+    succeeded(command.arg("-o").arg(&output));
+    let text = std::fs::read_to_string(&output).expect("the spans");
+    text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
+}
+
+fn completion(candidate: &str) -> String {
+    let candidates = salv::candidate::read(&bench().path("candidates.jsonl")).expect("a file");
+    let mut candidates = candidates.map(|row| row.expect("a candidate"));
+    let found: Option<Candidate> = candidates.find(|row| row.id == candidate);
+    found.expect("the candidate").completion
 }
 
 fn refused(arguments: &[&str]) -> String {
@@ -161,6 +188,106 @@ fn the_waveform_has_both_sides_and_differs_at_the_mismatch() {
     }
     let rising: Vec<&str> = (0..8).filter_map(|at| dump.value("inputs.clk", at)).collect();
     assert_eq!(rising, ["0", "1", "1", "0", "0", "1", "1", "0"]);
+}
+
+#[test]
+fn the_code_is_shown_with_the_cones_of_right_and_wrong_outputs() {
+    let text = show(&["show/counter/tick_early"]);
+    let code = "\
+code, in the cone of ✗ wrong outputs, ✓✗ both (± under a line)
+✓✗   1 module counter(input clk, input reset, input enable, output reg [9:0] q, output tick);
+       ±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±±✗✗✗✗✗✗✗✗✗✗✗✗✗±±
+✓✗   2   always @(posedge clk) if (reset) q <= 0; else if (enable) q <= q + 1;
+ ✗   3   assign tick = q[0] & enable;
+✓✗   4 endmodule
+";
+    assert!(text.contains(code), "{text}");
+    let text = show(&["show/counter/tick_early", "--signal", "q"]);
+    let code = "\
+code of q, in the cone of ✓ right outputs
+✓   1 module counter(input clk, input reset, input enable, output reg [9:0] q, output tick);
+      ✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓             ✓✓
+✓   2   always @(posedge clk) if (reset) q <= 0; else if (enable) q <= q + 1;
+    3   assign tick = q[0] & enable;
+✓   4 endmodule
+";
+    assert!(text.contains(code), "{text}");
+    assert!(!text.contains("first mismatch"), "q is right: {text}");
+    let both = show(&["show/counter/tick_early", "--signal", "q", "--signal", "tick"]);
+    assert!(both.contains("first mismatch of `tick`") && both.contains("✓✗ both"), "{both}");
+}
+
+#[test]
+fn a_module_that_cannot_be_followed_is_said_to_be_whole() {
+    let text = show(&["show/counter/defparam"]);
+    assert!(text.contains("whole module for every output: "), "{text}");
+    assert!(text.contains("✓   1 module counter("), "{text}");
+}
+
+#[test]
+fn a_pair_is_shown_with_its_masks() {
+    let pair = page::pair();
+    bench().write("pairs.jsonl", [&pair].into_iter());
+    let text = |arguments: &[&str]| {
+        let mut command = bench().salv(&["show", "pairs.jsonl", "--pair"]);
+        command.args(arguments).output().expect("a run")
+    };
+    let shown = String::from_utf8(text(&["0"]).stdout).expect("text");
+    for part in [
+        "pair 0 of show/counter; contrasted: tick\n",
+        "  chosen    show/counter/itself",
+        "42 of 200 bytes in the mask, weights 0.5, 1\n",
+        "\n0.5   1 module counter(input",
+        "\n        ^^^^^^^^^^^^^^\n      2   always",
+        "\n1     3   assign tick = q[1] & enable;\n",
+        "\n1     3   assign tick = q[0] & enable;\n",
+    ] {
+        assert!(shown.contains(part), "no {part:?} in {shown}");
+    }
+    let error = String::from_utf8(text(&["1"]).stderr).expect("text");
+    assert!(error.contains("has 1 pairs and no number 1"), "{error}");
+    let mut broken = pair;
+    broken.rejected_spans[0].1 = usize::MAX;
+    bench().write("pairs.jsonl", [&broken].into_iter());
+    let error = String::from_utf8(text(&["0"]).stderr).expect("text");
+    assert!(error.contains("rejected") && error.contains("beyond the text's"), "{error}");
+}
+
+#[test]
+fn other_versions_than_those_that_judged_are_said() {
+    let bench = Bench::new(&[Fixture::parse("show", CASES)]);
+    bench.verify("verdicts.jsonl", &[]);
+    let meta = bench.read("verdicts.jsonl.meta.json");
+    let mut value: serde_json::Value = serde_json::from_str(&meta).expect("provenance");
+    let mut said = |change: &dyn Fn(&mut serde_json::Value)| {
+        change(&mut value);
+        std::fs::write(bench.path("verdicts.jsonl.meta.json"), value.to_string()).expect("a file");
+        let mut command = bench.salv(&["show", "verdicts.jsonl", "show/counter/tick_early"]);
+        String::from_utf8(succeeded(&mut command).stdout).expect("text")
+    };
+    assert!(!said(&|_| {}).contains("judged with"));
+    let text = said(&|meta| meta["tools"]["verilator"] = "5.0 of another day".into());
+    assert!(text.contains("judged with verilator 5.0 of another day, replayed with"), "{text}");
+    let text = said(&|meta| meta["stimulus"] = 1.into());
+    assert!(
+        text.contains("judged with version 1 of the stimulus, replayed with version"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_page_does_not_overwrite_what_it_was_made_from() {
+    let error = refused(&["verdicts.jsonl", "show/counter/itself", "--html", "candidates.jsonl"]);
+    assert!(error.contains("would overwrite an input"), "{error}");
+}
+
+#[test]
+fn a_reader_who_stops_early_is_no_failure_and_gets_the_page() {
+    let arguments = ["show", "verdicts.jsonl", "show/counter/itself", "--html", "unread.html"];
+    let mut child = bench().salv(&arguments).stdout(Stdio::piped()).spawn().expect("a run");
+    drop(child.stdout.take());
+    assert!(child.wait().expect("an end").success());
+    assert!(bench().read("unread.html").contains("show/counter/itself"));
 }
 
 #[test]

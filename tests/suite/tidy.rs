@@ -34,7 +34,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("verify", &["verilog", "design", "problem", "candidate", "record"]),
     // The check that cones are right judges blanked texts as candidates.
     ("prove", &["extract", "verify", "candidate", "problem"]),
-    ("pair", &["verilog", "candidate", "verify", "extract", "record"]),
+    // A prompt is half of a pair, and says where the code of a completion begins: hence `problem`.
+    ("pair", &["verilog", "problem", "candidate", "verify", "extract", "record"]),
+    // Files of other programs, in and out.
+    ("exchange", &["problem", "candidate", "verify", "pair", "record"]),
     ("model", &[]),
     ("train", &["model", "pair", "problem", "record"]),
     ("cli", &["*"]),
@@ -48,7 +51,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sv_parser", &["src/verilog/"]),
     ("petgraph", &["src/extract/"]),
     ("tch", &["src/model/", "src/train/", "src/sample/"]),
-    ("tokenizers", &["src/model/"]),
+    ("tokenizers", &["src/model/", "src/exchange/"]),
     ("minijinja", &["src/model/"]),
     ("safetensors", &["src/model/"]),
     ("unsafe", BRIDGES),

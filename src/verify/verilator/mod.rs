@@ -119,11 +119,13 @@ impl Verilator {
         if let Some(path) = self.cache.find(&key) {
             let text = std::fs::read_to_string(&path)
                 .map_err(|source| CacheError { path: path.display().to_string(), source })?;
+            self.timing.count(schedule::stays(&text));
             return Ok(Ok(Member { symbol: harvest::symbol(&prefix), text }));
         }
         let member =
             self.timing.time(Stage::Verilate, || self.verilate(module, golden, &prefix))?;
         if let Ok(member) = &member {
+            self.timing.count(schedule::stays(&member.text));
             let scratch = self.cache.scratch()?;
             let path = scratch.path().join("member");
             write(&path, &member.text)?;

@@ -57,6 +57,11 @@ pub fn take(text: &str, root: &str, symbols: &str) -> Option<(String, Schedule)>
     Some((kept.map(|(_, item)| item).collect(), schedule))
 }
 
+/// Tells whether Verilator's own loops stand in `text`.
+pub fn stays(text: &str) -> bool {
+    text.contains("___eval_phase__")
+}
+
 impl Schedule {
     /// The regions that have a word of triggers.
     fn triggers(self) -> Vec<&'static str> {

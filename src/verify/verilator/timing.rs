@@ -21,9 +21,23 @@ pub enum Stage {
     Simulate,
 }
 
-/// Clocks that many threads add to.
+/// Clocks and counts that many threads add to.
 #[derive(Debug, Default)]
-pub struct Timing([AtomicU64; 4]);
+pub struct Timing {
+    nanoseconds: [AtomicU64; 4],
+    members: AtomicU64,
+    own_loops: AtomicU64,
+}
+
+/// Modules that were made into C++, or found so in the cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Members {
+    /// All.
+    pub all: u64,
+    /// Those in which Verilator's loops stayed, which compile slower (see `schedule`). Where these are more than
+    /// a few in a hundred, Verilator writes other text than the one that is known.
+    pub own_loops: u64,
+}
 
 /// What the clocks show, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -45,15 +59,29 @@ impl Timing {
         let done = work();
         // Half a millennium of nanoseconds fits.
         let nanoseconds = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.0[stage as usize].fetch_add(nanoseconds, Ordering::Relaxed);
+        self.nanoseconds[stage as usize].fetch_add(nanoseconds, Ordering::Relaxed);
         done
     }
 
     /// Returns what was added so far.
     pub fn seconds(&self) -> Seconds {
-        let [elaborate, verilate, compile, simulate] =
-            [0, 1, 2, 3].map(|stage: usize| self.0[stage].load(Ordering::Relaxed) as f64 / 1e9);
+        let [elaborate, verilate, compile, simulate] = [0, 1, 2, 3]
+            .map(|stage: usize| self.nanoseconds[stage].load(Ordering::Relaxed) as f64 / 1e9);
         Seconds { elaborate, verilate, compile, simulate }
+    }
+
+    /// Counts a module in whose C++ Verilator's own loops stand, or not.
+    pub fn count(&self, own_loops: bool) {
+        self.members.fetch_add(1, Ordering::Relaxed);
+        self.own_loops.fetch_add(own_loops.into(), Ordering::Relaxed);
+    }
+
+    /// Returns what was counted so far.
+    pub fn members(&self) -> Members {
+        Members {
+            all: self.members.load(Ordering::Relaxed),
+            own_loops: self.own_loops.load(Ordering::Relaxed),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use salv::model::{ChatTemplate, Message, Tokenizer};
-use salv::pair::Pair;
+use salv::pair::{Kind, Pair};
 use salv::train::batch::{Dropped, Mask, Pairing, Settings};
 use serde_json::Value;
 
@@ -103,6 +103,7 @@ fn the_spans_of_a_pair_become_weights_of_tokens() {
         chosen: chosen.into(),
         rejected_id: "1".into(),
         rejected: rejected.into(),
+        kind: Kind::Signal,
         signals: vec!["y".into()],
         chosen_spans: vec![(0, 17, 1.0)],
         rejected_spans: vec![(0, 17, 0.5)],
