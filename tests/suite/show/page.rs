@@ -204,7 +204,7 @@ pub fn pair() -> Pair {
         chosen,
         rejected_id: "show/counter/tick_early".into(),
         rejected,
-        kind: Default::default(),
+        kind: salv::pair::Kind::Signal,
         signals: vec!["tick".into()],
         chosen_spans,
         rejected_spans,
