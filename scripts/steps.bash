@@ -95,14 +95,27 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
-# Builds the program; on a terminal cargo shows its own progress.
+# Builds the program, and the trainer where setup has fetched LibTorch (or LIBTORCH names one): two commands, so
+# that `salv` is not linked with it. On a terminal cargo shows its own progress.
 build_salv() {
     local expected="about 11 minutes on 2 cores the first time, because slang is C++; then seconds"
     cd "$root"
+    cargo_build "$expected" "building salv into $CARGO_TARGET_DIR" --bin salv
+    if has_libtorch; then
+        export LIBTORCH="${LIBTORCH:-$root/.salv/libtorch}"
+        cargo_build "about two minutes the first time" "building salv-train" --features train --bin salv-train
+    fi
+}
+
+has_libtorch() { [[ -n "${LIBTORCH:-}" || -e "$root/.salv/libtorch/include" ]]; }
+
+cargo_build() {
+    local expected="$1" what="$2"
+    shift 2
     if [[ -t 2 ]]; then
-        say "building salv into $CARGO_TARGET_DIR ($expected)"
-        cargo build --release --locked
+        say "$what ($expected)"
+        cargo build --release --locked "$@"
     else
-        step "$expected" "building salv into $CARGO_TARGET_DIR" cargo build --release --locked
+        step "$expected" "$what" cargo build --release --locked "$@"
     fi
 }

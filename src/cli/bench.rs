@@ -1,11 +1,13 @@
-//! `salv bench`: how quick verification and extraction are, how often it agrees with a benchmark's own test benches, and
-//! how many mutants of golden modules it finds, and what a long run needs.
+//! `salv bench`: how quick verification and extraction are, how often verdicts agree with a benchmark's own
+//! test benches, how many mutants of golden modules are found, what a long run needs, and whether cones are as
+//! wide as Yosys's fan-in.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
 mod agreement;
+mod cones;
 mod extract;
 mod replay;
 mod rows;
@@ -31,6 +33,7 @@ enum What {
     Extract(extract::Arguments),
     Replay(replay::Arguments),
     Rows(rows::Arguments),
+    Cones(cones::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -41,5 +44,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         What::Extract(arguments) => extract::run(arguments),
         What::Replay(arguments) => replay::run(arguments),
         What::Rows(arguments) => rows::run(arguments),
+        What::Cones(arguments) => cones::run(arguments),
     }
 }

@@ -68,6 +68,7 @@ fn examine(verilator: Option<&Path>) -> Vec<Finding> {
         finding("C++ compiler", "compiles models", true, examine_cxx()),
         finding("Icarus", "cross-checks in tests and benchmarks", false, examine_icarus()),
         finding("Yosys", "proofs in `salv bench stimulus`", false, examine_prover()),
+        finding("LibTorch", "trains, in salv-train", false, examine_libtorch()),
         finding("cache", "keeps compiled models", true, examine_cache()),
         finding("barrier", "shuts in candidates and what reads them", false, examine_barrier()),
         finding("cores", "one worker each", true, examine_cores()),
@@ -143,6 +144,23 @@ fn examine_prover() -> anyhow::Result<Vec<String>> {
         tools::first_line(Command::new(&prover.python).args(["-c", version]))?,
         prover.abc.display().to_string(),
     ])
+}
+
+/// In the program that is linked with it: a library that cannot be loaded must not end this one.
+fn examine_libtorch() -> anyhow::Result<Vec<String>> {
+    let program = super::train::find()?;
+    let output = Command::new(&program)
+        .arg("device")
+        .output()
+        .with_context(|| format!("failed to run {}", program.display()))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{} (run scripts/setup --with-train, then build again): {}",
+        program.display(),
+        stderr.trim()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
 }
 
 fn examine_icarus() -> anyhow::Result<Vec<String>> {

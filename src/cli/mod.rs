@@ -22,6 +22,9 @@ mod report;
 mod show;
 mod summary;
 mod tools;
+mod train;
+#[cfg(feature = "train")]
+pub mod trainer;
 mod vcd;
 mod verify;
 mod worker;
@@ -39,6 +42,7 @@ enum Command {
     Corpus(corpus::Arguments),
     Verify(verify::Arguments),
     Merge(merge::Arguments),
+    Train(train::Arguments),
     Extract(extract::Arguments),
     Pair(pair::Arguments),
     Export(export::Arguments),
@@ -55,6 +59,7 @@ pub fn run() -> ExitCode {
         Command::Corpus(arguments) => corpus::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Merge(arguments) => merge::run(arguments),
+        Command::Train(arguments) => train::run(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),

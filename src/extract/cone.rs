@@ -5,7 +5,7 @@ use std::ops::Range;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::Dfs;
 
-use super::draft::{CommaList, Direction, Draft, ItemId, NO_ITEM, Slot};
+use super::draft::{CommaList, Direction, Draft, ItemId, Meaning, NO_ITEM, Slot};
 use crate::verilog::expand::Expanded;
 
 /// A text's graph, ready to be asked for the cones of the top module's outputs.
@@ -31,6 +31,8 @@ pub struct Analysis<'c> {
     statements: Vec<ItemId>,
     top_frame: NodeIndex<u32>,
     outputs: Vec<(String, NodeIndex<u32>)>,
+    /// The variables and nets of the top module, by name, each with the vertices by which it is read.
+    signals: Vec<(String, Vec<NodeIndex<u32>>)>,
     /// For each module its frame, and the declarations of its ports and parameters.
     frames: Vec<(ItemId, Vec<NodeIndex<u32>>)>,
 }
@@ -93,6 +95,7 @@ impl<'c> Analysis<'c> {
             directives: expanded.directives.clone(),
             top_frame: draft.items[module.item].node,
             outputs: outputs.collect(),
+            signals: signals(&draft, top),
             frames: frames.collect(),
             graph: draft.graph,
             owner: draft.owner,
@@ -116,9 +119,27 @@ impl<'c> Analysis<'c> {
         Some(Cone { items, whole })
     }
 
-    /// The cone of one statement: what it needs, itself included.
-    pub fn cone_of_statement(&self, statement: usize) -> Cone {
-        let items = self.reach(&[self.top_frame, self.item_nodes[statement]]);
+    /// The variables and nets of the top module that an output depends on, itself included, sorted. What is
+    /// declared in a block or in another module is not among them, and what is only written beside (the `cout`
+    /// of `{cout, sum} = a + b` in the cone of `sum`) neither.
+    pub fn signals(&self, output: &str) -> Vec<&str> {
+        let Some((_, value)) = self.outputs.iter().find(|(name, _)| name == output) else {
+            return Vec::new();
+        };
+        let seen = self.walk(&[*value]);
+        let is_read = |vertices: &[NodeIndex<u32>]| vertices.iter().any(|at| seen[at.index()]);
+        let read = self.signals.iter().filter(|(_, vertices)| is_read(vertices));
+        read.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// All pieces of code in a cone, statements and heads and declarations.
+    pub fn items(&self, cone: &Cone) -> Vec<usize> {
+        (0..cone.items.len()).filter(|&item| cone.items[item]).collect()
+    }
+
+    /// The cone of one piece of code: what it needs, itself included.
+    pub fn cone_of(&self, item: usize) -> Cone {
+        let items = self.reach(&[self.top_frame, self.item_nodes[item]]);
         Cone { items, whole: None }
     }
 
@@ -171,16 +192,37 @@ impl<'c> Analysis<'c> {
 
     fn reach(&self, start: &[NodeIndex<u32>]) -> Vec<bool> {
         let mut items = vec![false; self.item_nodes.len()];
-        let mut walk = Dfs::empty(&self.graph);
-        walk.stack.extend(start);
-        while let Some(node) = walk.next(&self.graph) {
-            let item = self.item_of[node.index()];
+        let seen = self.walk(start);
+        for (&item, _) in self.item_of.iter().zip(seen).filter(|(_, seen)| *seen) {
             if item != NO_ITEM {
                 items[item] = true;
             }
         }
         items
     }
+
+    /// Which vertices are reached.
+    fn walk(&self, start: &[NodeIndex<u32>]) -> Vec<bool> {
+        let mut seen = vec![false; self.graph.node_count()];
+        let mut walk = Dfs::empty(&self.graph);
+        walk.stack.extend(start);
+        while let Some(node) = walk.next(&self.graph) {
+            seen[node.index()] = true;
+        }
+        seen
+    }
+}
+
+/// The variables and nets that are declared in a module itself, by name.
+fn signals(draft: &Draft, module: usize) -> Vec<(String, Vec<NodeIndex<u32>>)> {
+    let Some(port) = draft.modules[module].ports.first() else { return Vec::new() };
+    let names = &draft.scopes[draft.symbols[port.symbol].scope].names;
+    let symbols = names.iter().map(|(name, &symbol)| (name, &draft.symbols[symbol]));
+    let signals = symbols.filter(|(_, s)| s.meaning == Meaning::Value && !s.is_constant);
+    let mut signals: Vec<_> =
+        signals.map(|(name, symbol)| (name.clone(), symbol.read_vertices().collect())).collect();
+    signals.sort_unstable();
+    signals
 }
 
 /// Where each token came from, and by which macro use.

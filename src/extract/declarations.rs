@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::bits::Constant;
 use super::draft::{Direction, Draft, ItemId, Meaning, Place, SymbolId};
 use crate::verilog::syntax::Rule;
 
@@ -19,6 +20,7 @@ impl Draft<'_> {
         let mut declared: Vec<Declared> = Vec::new();
         let mut elements = Vec::new();
         let mut head: Option<ItemId> = None;
+        let mut head_tokens = 0..0;
         for range in ranges {
             let value = self.find(range.clone(), "=").unwrap_or(range.end);
             let name = self.last_name(range.start..value);
@@ -43,6 +45,7 @@ impl Draft<'_> {
                     self.needs(item, previous);
                 }
                 head = Some(item);
+                head_tokens = range.start..name;
             }
             let item = self.item(head.or(Some(place.item)), name..range.end);
             self.reads(place, item, name + 1..range.end);
@@ -50,6 +53,11 @@ impl Draft<'_> {
             let symbol = self.declare(place.scope, text, item);
             let last = declared.last().map_or(Direction::Input, |last| last.direction);
             let direction = self.direction(range.start..name).unwrap_or(last);
+            if name + 1 == value && value < range.end {
+                let value = value + 1..range.end;
+                let constant = Constant { head: head_tokens.clone(), value };
+                self.symbols[symbol].constant = Some(constant);
+            }
             declared.push(Declared { symbol, name: text.to_owned(), direction });
             elements.push(item);
         }
@@ -73,7 +81,8 @@ impl Draft<'_> {
         let tokens = self.with_semicolon(node);
         let head = self.item(Some(place.item), tokens.clone());
         let children = &self.node(node).children;
-        let list = children.iter().copied().find(|&child| self.rule(child) == Rule::List);
+        // The members of a structure are lists too; they stand before the names.
+        let list = children.iter().copied().rfind(|&child| self.rule(child) == Rule::List);
         for &child in children {
             if self.rule(child) != Rule::EnumName {
                 continue;
@@ -93,6 +102,7 @@ impl Draft<'_> {
         self.reads(place, head, list.end..tokens.end);
         let direction = self.direction(tokens.start..list.start);
         let is_constant = matches!(self.word(tokens.start), "parameter" | "localparam" | "genvar");
+        let list_start = list.start;
         let (ranges, commas) = self.split(list);
         let mut declared = Vec::new();
         let mut elements = Vec::new();
@@ -103,6 +113,10 @@ impl Draft<'_> {
             let symbol = self.declare(place.scope, &name, item);
             let direction = direction.unwrap_or(Direction::Input);
             self.symbols[symbol].is_constant = is_constant;
+            if is_constant && self.word(range.start + 1) == "=" {
+                let (head, value) = (tokens.start..list_start, range.start + 2..range.end);
+                self.symbols[symbol].constant = Some(Constant { head, value });
+            }
             declared.push(Declared { symbol, name, direction });
             elements.push(item);
         }

@@ -5,12 +5,14 @@
 //! parent (the `if` around a statement, the `always` around the `if`, the module around that). A *symbol* is
 //! a name in a scope. It has two vertices in the graph: its value, which needs whatever drives it, and its
 //! declaration, which is all that a mention needs (the `cout` of `{cout, sum} = a + b` in the cone of `sum`).
+//! Each constant select of it is a symbol of its own ([`super::bits`]).
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
+use super::bits::{Constant, Part};
 use crate::verilog::syntax::{Node, Rule, Tree};
 use crate::verilog::{Kind, lex::is_keyword};
 
@@ -58,8 +60,14 @@ pub(super) struct Symbol {
     pub meaning: Meaning,
     /// Where it is declared.
     pub scope: ScopeId,
-    /// Vertex of its value.
+    /// Vertex of its value: all that drives it or a part of it.
     pub value: NodeIndex<u32>,
+    /// Vertex of what drives all of it, or what part cannot be told.
+    pub drivers: NodeIndex<u32>,
+    /// What constant selects name.
+    pub parts: Vec<Part>,
+    /// Where the value of a parameter stands.
+    pub constant: Option<Constant>,
     /// Vertex of its declarations.
     pub declared: NodeIndex<u32>,
     /// Vertex of the calls of a subroutine.
@@ -320,12 +328,16 @@ impl<'t> Draft<'t> {
     /// A new symbol, which takes the place of one of the same name.
     pub fn symbol(&mut self, scope: ScopeId, name: &str, item: Option<ItemId>) -> SymbolId {
         let (value, declared) = (self.graph.add_node(()), self.graph.add_node(()));
-        let calls = self.graph.add_node(());
+        let (calls, drivers) = (self.graph.add_node(()), self.graph.add_node(()));
         self.graph.add_edge(value, declared, ());
+        self.graph.add_edge(value, drivers, ());
         self.symbols.push(Symbol {
             meaning: Meaning::Value,
             scope,
             value,
+            drivers,
+            parts: Vec::new(),
+            constant: None,
             declared,
             calls,
             item,
@@ -336,9 +348,9 @@ impl<'t> Draft<'t> {
         symbol
     }
 
-    /// `item` drives `symbol`.
+    /// `item` drives all of `symbol`.
     pub fn drives(&mut self, item: ItemId, symbol: SymbolId) {
-        self.graph.add_edge(self.symbols[symbol].value, self.items[item].node, ());
+        self.graph.add_edge(self.symbols[symbol].drivers, self.items[item].node, ());
     }
 
     pub fn uses(&mut self, place: Place, item: ItemId, tokens: Range<usize>, how: How) {

@@ -64,7 +64,7 @@ impl Draft<'_> {
             }
             let inputs = (0..ports.len())
                 .filter(|&input| ports[input].direction != Direction::Output)
-                .filter(|&input| seen.is_visited(&self.symbols[ports[input].symbol].value));
+                .filter(|&input| seen.is_visited(&self.symbols[ports[input].symbol].drivers));
             summary.insert(output, inputs.collect());
         }
         summary

@@ -3,10 +3,12 @@
 //! An item needs the value of what it reads and the declaration of what it writes; the value of a symbol
 //! needs the items that write it. A subroutine that is called is the value of its name; one that writes what
 //! is declared outside of it needs its calls. Names that are declared nowhere are implicit nets.
+//! Behind a name, a constant select tells which part of the symbol is meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::bits::Bits;
 use super::draft::{Direction, Draft, How, ItemId, Meaning, NameUse, ROOT, ScopeId, SymbolId};
 
 /// What a process reads and writes, and the levels that start it.
@@ -16,6 +18,14 @@ struct Sensitivity {
     reads: BTreeSet<SymbolId>,
     writes: BTreeSet<SymbolId>,
     levels: Vec<(ItemId, SymbolId)>,
+}
+
+/// A name and what it stands for.
+struct Name {
+    token: usize,
+    symbol: SymbolId,
+    /// The indices of its select, if they are constant.
+    bits: Option<Bits>,
 }
 
 /// Where a name leads.
@@ -32,7 +42,7 @@ impl Draft<'_> {
         for alias in std::mem::take(&mut self.aliases) {
             let Some(outer) = self.lookup(alias.scope, &alias.name, None) else { continue };
             let (own, outer) = (&self.symbols[alias.symbol], &self.symbols[outer]);
-            let edges = [(own.declared, outer.declared), (outer.value, own.value)];
+            let edges = [(own.declared, outer.declared), (outer.drivers, own.value)];
             for (from, to) in edges {
                 self.graph.add_edge(from, to, ());
             }
@@ -56,10 +66,13 @@ impl Draft<'_> {
             How::Write => (writes, reads) = self.write(item, scope, tokens.clone()),
             How::Level => {
                 let found = self.names(item, scope, tokens.clone());
-                let levels = found.into_iter().map(|(_, symbol)| symbol);
-                for symbol in levels {
-                    let declared = self.symbols[symbol].declared;
-                    self.graph.add_edge(self.items[item].node, declared, ());
+                for Name { symbol, bits, .. } in found {
+                    let mut vertex = self.symbols[symbol].declared;
+                    if bits.is_some() {
+                        // An event on one bit decides when others are read: it is a dependency.
+                        vertex = self.read_vertex(symbol, bits);
+                    }
+                    self.graph.add_edge(self.items[item].node, vertex, ());
                     let process = process.unwrap_or(usize::MAX);
                     all.entry(process).or_default().levels.push((item, symbol));
                 }
@@ -89,7 +102,7 @@ impl Draft<'_> {
     }
 
     fn disable(&mut self, item: ItemId, scope: ScopeId, tokens: Range<usize>) {
-        for (_, symbol) in self.names(item, scope, tokens) {
+        for Name { symbol, .. } in self.names(item, scope, tokens) {
             if let Some(block) = self.symbols[symbol].item {
                 self.needs(block, item);
             }
@@ -100,7 +113,7 @@ impl Draft<'_> {
     fn read(&mut self, item: ItemId, scope: ScopeId, tokens: Range<usize>) -> Vec<SymbolId> {
         let mut read = Vec::new();
         let mut only_written: BTreeSet<usize> = BTreeSet::new();
-        for (token, symbol) in self.names(item, scope, tokens.clone()) {
+        for Name { token, symbol, bits } in self.names(item, scope, tokens.clone()) {
             let node = self.items[item].node;
             if let Meaning::Subroutine { formals } = self.symbols[symbol].meaning.clone() {
                 let Symbols { value, declared, calls } = self.vertices(symbol);
@@ -113,9 +126,10 @@ impl Draft<'_> {
             if only_written.contains(&token) {
                 continue;
             }
-            self.graph.add_edge(node, self.symbols[symbol].value, ());
+            let value = self.read_vertex(symbol, bits);
+            self.graph.add_edge(node, value, ());
             if self.is_stepped(token) {
-                self.writes_symbol(item, scope, symbol);
+                self.writes_symbol(item, scope, symbol, None);
             }
             read.push(symbol);
         }
@@ -175,7 +189,7 @@ impl Draft<'_> {
         }
     }
 
-    /// A left side; returns what is written and what its indices read.
+    /// A left side; returns what is written as a whole and what its indices read.
     fn write(
         &mut self,
         item: ItemId,
@@ -185,12 +199,14 @@ impl Draft<'_> {
         let bases = self.bases(tokens.clone());
         self.refuse_paths(scope, &bases);
         let (mut written, mut read) = (Vec::new(), Vec::new());
-        for (token, symbol) in self.names(item, scope, tokens) {
+        for Name { token, symbol, bits } in self.names(item, scope, tokens) {
             if bases.contains(&token) {
-                self.writes_symbol(item, scope, symbol);
-                written.push(symbol);
+                self.writes_symbol(item, scope, symbol, bits);
+                // What writes a part does not set what is read of the rest.
+                written.extend(bits.is_none().then_some(symbol));
             } else {
-                self.graph.add_edge(self.items[item].node, self.symbols[symbol].value, ());
+                let value = self.read_vertex(symbol, bits);
+                self.graph.add_edge(self.items[item].node, value, ());
                 read.push(symbol);
             }
         }
@@ -218,10 +234,17 @@ impl Draft<'_> {
         }
     }
 
-    fn writes_symbol(&mut self, item: ItemId, scope: ScopeId, symbol: SymbolId) {
-        let Symbols { declared, .. } = self.vertices(symbol);
-        self.graph.add_edge(self.items[item].node, declared, ());
-        self.drives(item, symbol);
+    fn writes_symbol(
+        &mut self,
+        item: ItemId,
+        scope: ScopeId,
+        symbol: SymbolId,
+        bits: Option<Bits>,
+    ) {
+        let node = self.items[item].node;
+        self.graph.add_edge(node, self.symbols[symbol].declared, ());
+        let drivers = self.drivers_vertex(symbol, bits);
+        self.graph.add_edge(drivers, node, ());
         // What a subroutine writes outside of itself changes when it is called.
         let inside = self.scopes[scope].subroutine;
         if let Some(subroutine) = inside
@@ -253,12 +276,7 @@ impl Draft<'_> {
     /// The symbols that the names of a range stand for, each with its token (the first of a path, the last
     /// behind a package). A path that
     /// leads out of what is known makes the item opaque.
-    fn names(
-        &mut self,
-        item: ItemId,
-        scope: ScopeId,
-        tokens: Range<usize>,
-    ) -> Vec<(usize, SymbolId)> {
+    fn names(&mut self, item: ItemId, scope: ScopeId, tokens: Range<usize>) -> Vec<Name> {
         let mut found = Vec::new();
         for token in tokens.clone() {
             if !self.is_name(token) {
@@ -269,10 +287,11 @@ impl Draft<'_> {
                 continue;
             }
             match self.path(item, scope, token) {
-                Found::Symbol(symbol) if self.word(token + 1) == "::" => {
-                    found.push((token + 2, symbol));
+                Found::Symbol(symbol) => {
+                    let token = if self.word(token + 1) == "::" { token + 2 } else { token };
+                    let bits = self.direct_select(scope, token, symbol, tokens.end);
+                    found.push(Name { token, symbol, bits });
                 }
-                Found::Symbol(symbol) => found.push((token, symbol)),
                 Found::Elsewhere => {
                     self.opaque(item, format!("the path `{}.…`", self.word(token)));
                 }
@@ -280,6 +299,20 @@ impl Draft<'_> {
             }
         }
         found
+    }
+
+    /// The constant select of a name that stands for itself, and for nothing in a block or an instance.
+    fn direct_select(
+        &mut self,
+        scope: ScopeId,
+        token: usize,
+        symbol: SymbolId,
+        end: usize,
+    ) -> Option<Bits> {
+        let is_value = self.symbols[symbol].meaning == Meaning::Value;
+        let is_path = token > 0 && self.word(token - 1) == "::";
+        let is_itself = is_path || self.lookup(scope, self.name(token), None) == Some(symbol);
+        if is_value && is_itself { self.select(scope, token, end) } else { None }
     }
 
     fn path(&mut self, item: ItemId, scope: ScopeId, token: usize) -> Found {
@@ -335,9 +368,10 @@ impl Draft<'_> {
             .collect();
         let Some(&symbol) = symbols.first() else { return Found::Elsewhere };
         for pair in symbols.windows(2) {
-            let (one, other) = (self.symbols[pair[0]].value, self.symbols[pair[1]].value);
-            self.graph.add_edge(one, other, ());
-            self.graph.add_edge(other, one, ());
+            let (one, other) = (&self.symbols[pair[0]], &self.symbols[pair[1]]);
+            for (from, to) in [(one.drivers, other.value), (other.drivers, one.value)] {
+                self.graph.add_edge(from, to, ());
+            }
         }
         match self.symbols[symbol].meaning {
             Meaning::Block(inner) => self.in_block(inner, member, symbol),

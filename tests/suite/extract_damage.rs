@@ -152,7 +152,7 @@ fn bytes_flipped(text: &str, draw: &mut Draw) -> String {
 }
 
 /// Spans are sorted and disjoint, hold code, and lie in the text; what is blanked keeps its length; a cone
-/// holds the cones of all its statements. Returns whether the text was accepted.
+/// holds the cones of all its items. Returns whether the text was accepted.
 fn check(text: &str) -> bool {
     let Ok(analysis) = analyse(text, "top") else { return false };
     for output in analysis.outputs() {
@@ -167,11 +167,10 @@ fn check(text: &str) -> bool {
         if cone.whole.is_none() {
             let kept = analysis.kept(&cone);
             assert_eq!(analysis.blanked(&kept).len(), text.len(), "{output}");
-            for statement in analysis.statements(&cone) {
-                let inner = analysis.cone_of_statement(statement);
+            for item in analysis.items(&cone) {
                 assert!(
-                    cone.contains(&inner),
-                    "{output}: a statement depends on more than its cone"
+                    cone.contains(&analysis.cone_of(item)),
+                    "{output}: an item depends on more than its cone"
                 );
             }
         }

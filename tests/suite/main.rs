@@ -8,6 +8,8 @@ mod design;
 mod extract;
 mod extract_bounds;
 mod extract_damage;
+#[cfg(feature = "train")]
+mod model;
 mod mutants;
 mod pair;
 mod record;

@@ -34,28 +34,38 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("extract", &["verilog", "worker", "candidate", "problem"]),
     ("verify", &["verilog", "worker", "design", "problem", "candidate", "record"]),
     // The check that cones are right judges blanked texts as candidates.
-    ("prove", &["extract", "verify", "candidate", "problem"]),
+    ("prove", &["verilog", "extract", "verify", "candidate", "problem"]),
     // A prompt is half of a pair, and says where the code of a completion begins: hence `problem`.
     ("pair", &["verilog", "problem", "candidate", "verify", "extract", "record"]),
     // Files of other programs, in and out.
     ("exchange", &["problem", "candidate", "verify", "pair", "record"]),
+    ("model", &[]),
+    ("train", &["model", "pair", "problem", "record"]),
     ("cli", &["*"]),
+    ("bin", &["cli"]),
 ];
 
 /// Names that only some files may use: the first segments of a path, or a keyword or macro alone.
-const RESERVED: &[(&str, &str)] = &[
-    ("sv_lang", "src/design/"),
-    ("cxx", "src/verify/verilator/bridge.rs"),
-    ("sv_parser_parser", "src/verilog/"),
-    ("sv_parser_syntaxtree", "src/verilog/"),
-    ("petgraph", "src/extract/"),
-    ("unsafe", "src/verify/verilator/bridge.rs"),
-    ("std::env", "src/cli/"),
-    ("print!", "src/cli/"),
-    ("println!", "src/cli/"),
-    ("eprint!", "src/cli/"),
-    ("eprintln!", "src/cli/"),
+const RESERVED: &[(&str, &[&str])] = &[
+    ("sv_lang", &["src/design/"]),
+    ("cxx", BRIDGES),
+    ("sv_parser_parser", &["src/verilog/"]),
+    ("sv_parser_syntaxtree", &["src/verilog/"]),
+    ("petgraph", &["src/extract/"]),
+    ("tch", &["src/model/", "src/train/", "src/sample/"]),
+    ("tokenizers", &["src/model/", "src/exchange/"]),
+    ("minijinja", &["src/model/"]),
+    ("safetensors", &["src/model/"]),
+    ("unsafe", BRIDGES),
+    ("std::env", &["src/cli/"]),
+    ("print!", &["src/cli/"]),
+    ("println!", &["src/cli/"]),
+    ("eprint!", &["src/cli/"]),
+    ("eprintln!", &["src/cli/"]),
 ];
+
+/// The bridges to C++: to compiled models, and to the loader of CUDA's part of LibTorch.
+const BRIDGES: &[&str] = &["src/verify/verilator/bridge.rs", "src/model/torch.rs"];
 
 const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 1000;
@@ -137,13 +147,15 @@ fn reserved(path: &str, source: &str) -> Vec<String> {
     });
     let uses: Vec<(String, usize)> = named.chain(single).collect();
     let mut complaints = Vec::new();
-    for (name, home) in RESERVED.iter().filter(|(_, home)| !path.starts_with(home)) {
+    let elsewhere = |homes: &[&str]| !homes.iter().any(|home| path.starts_with(home));
+    for (name, homes) in RESERVED.iter().filter(|(_, homes)| elsewhere(homes)) {
         let is_name = |text: &str| {
             text == *name || text.strip_prefix(name).is_some_and(|rest| rest.starts_with("::"))
         };
         let strays = uses.iter().filter(|(text, _)| is_name(text));
-        complaints
-            .extend(strays.map(|(_, line)| format!("{path}:{line}: only {home} may use {name}")));
+        complaints.extend(
+            strays.map(|(_, line)| format!("{path}:{line}: only {homes:?} may use {name}")),
+        );
     }
     complaints
 }
@@ -302,6 +314,8 @@ mod rules {
         check(imports, "src/verify/mod.rs", "use crate::{cli::run, design};\n", 1);
         check(imports, "src/verify/lanes/mod.rs", "use super::super::super::corpus;\n", 1);
         check(imports, "src/novelty.rs", "", 1);
+        check(imports, "src/model/mod.rs", "use crate::record::Meta;\n", 1);
+        check(imports, "src/bin/salv-train.rs", "use salv::train::loss;\n", 1);
         check(
             imports,
             "src/verify/compare.rs",
@@ -326,6 +340,9 @@ mod rules {
     fn a_reserved_name_elsewhere_is_caught() {
         check(reserved, "src/verify/mod.rs", "use sv_lang::Session;\n", 1);
         check(reserved, "src/verify/mod.rs", "fn f() { unsafe { g() } }\n", 1);
+        check(reserved, "src/model/qwen2.rs", "fn f() { unsafe { g() } }\n", 1);
+        check(reserved, "src/verify/mod.rs", "fn f(x: tch::Tensor) {}\n", 1);
+        check(reserved, "src/train/loss.rs", "fn f(x: tch::Tensor) {}\n", 0);
         check(reserved, "src/verify/mod.rs", "fn f() { println!(\"x\") }\n", 1);
         check(reserved, "src/verify/mod.rs", "use std::{env, fs};\n", 1);
         check(

@@ -1,0 +1,69 @@
+//! The command line of `salv-train`: the only part of `cli` that uses LibTorch.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::model::{lora, torch};
+
+/// Train language models on pairs, or merge what was trained.
+#[derive(Parser)]
+#[command(name = "salv train", bin_name = "salv train", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Merge(Merge),
+    /// Say on which device models would run, and why
+    Device,
+}
+
+/// Add an adapter to a model's weights, and write a model
+#[derive(clap::Args)]
+struct Merge {
+    /// The model's folder
+    model: PathBuf,
+    /// The adapter's folder, in PEFT's format
+    adapter: PathBuf,
+    /// The new model's folder: the same shards in the same precision, the other files beside them
+    #[arg(short, long, value_name = "FOLDER")]
+    output: PathBuf,
+}
+
+/// Runs the command line and returns its exit code.
+pub fn run() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Merge(arguments) => merge(&arguments),
+        Command::Device => device(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn merge(arguments: &Merge) -> anyhow::Result<()> {
+    lora::merge(&arguments.model, &arguments.adapter, &arguments.output)?;
+    eprintln!("the merged model is in {}", arguments.output.display());
+    Ok(())
+}
+
+fn device() -> anyhow::Result<()> {
+    let choice = torch::choose_device();
+    torch::probe(choice.device)?;
+    println!("{:?}", choice.device);
+    println!("{}", choice.reason);
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let library = maps.lines().find_map(|line| {
+        Some(&line[line.find('/')?..]).filter(|path| path.ends_with("/libtorch_cpu.so"))
+    });
+    println!("{}", library.unwrap_or("libtorch_cpu is loaded, from where is not known"));
+    Ok(())
+}

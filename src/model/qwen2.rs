@@ -1,0 +1,258 @@
+//! The decoder: embedding, layers of attention and feed-forward with norms before them, a last norm, a head.
+
+use std::path::Path;
+
+use tch::{Device, Kind, Tensor};
+
+use super::checkpoint::Checkpoint;
+use super::config::Config;
+use super::linear::{Linear, Pass};
+use super::rope::Rope;
+use super::{Error, checkpoint};
+
+/// The linear layers of a decoder layer, in the order in which they act, with the module each belongs to.
+pub const LINEAR_LAYERS: [(&str, &str); 7] = [
+    ("self_attn", "q_proj"),
+    ("self_attn", "k_proj"),
+    ("self_attn", "v_proj"),
+    ("self_attn", "o_proj"),
+    ("mlp", "gate_proj"),
+    ("mlp", "up_proj"),
+    ("mlp", "down_proj"),
+];
+
+/// A Qwen2 model.
+#[derive(Debug)]
+pub struct Qwen2 {
+    config: Config,
+    embedding: Tensor,
+    layers: Vec<Layer>,
+    norm: Tensor,
+    head: Option<Tensor>,
+}
+
+/// One layer; `linear` in the order of [`LINEAR_LAYERS`].
+#[derive(Debug)]
+struct Layer {
+    input_norm: Tensor,
+    linear: [Linear; 7],
+    post_norm: Tensor,
+}
+
+impl Qwen2 {
+    /// Reads a Hugging Face folder; the tensors get this precision and go to this device.
+    pub fn load(folder: &Path, options: (Kind, Device)) -> Result<Qwen2, Error> {
+        let config = Config::read(folder)?;
+        let mut checkpoint = Checkpoint::open(folder)?;
+        let width = config.hidden_size;
+        let vocabulary = [config.vocab_size, width];
+        let embedding = checkpoint.read("model.embed_tokens.weight", &vocabulary, options)?;
+        let layers = (0..config.layers)
+            .map(|at| Layer::load(&config, &mut checkpoint, at, options))
+            .collect::<Result<Vec<Layer>, Error>>()?;
+        let norm = checkpoint.read("model.norm.weight", &[width], options)?;
+        let head = match config.tie_word_embeddings {
+            true => None,
+            false => Some(checkpoint.read("lm_head.weight", &vocabulary, options)?),
+        };
+        Ok(Qwen2 { config, embedding, layers, norm, head })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Precision and device.
+    pub fn options(&self) -> (Kind, Device) {
+        (self.embedding.kind(), self.embedding.device())
+    }
+
+    /// Number of layers.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// The linear layers by the names of their modules, as `model.layers.0.self_attn.q_proj`.
+    pub fn linear_layers(&self) -> impl Iterator<Item = (String, &Linear)> {
+        self.layers.iter().enumerate().flat_map(|(at, layer)| {
+            layer.linear.iter().enumerate().map(move |(n, linear)| (linear_name(at, n), linear))
+        })
+    }
+
+    /// The same, to attach adapters.
+    pub fn linear_layers_mut(&mut self) -> impl Iterator<Item = (String, &mut Linear)> {
+        self.layers.iter_mut().enumerate().flat_map(|(at, layer)| {
+            layer.linear.iter_mut().enumerate().map(move |(n, linear)| (linear_name(at, n), linear))
+        })
+    }
+
+    /// Every weight by its name in the files, in the order of the files of transformers.
+    pub fn weights(&self) -> Vec<(String, Tensor)> {
+        let mut weights =
+            vec![("model.embed_tokens.weight".to_owned(), self.embedding.shallow_clone())];
+        for (at, layer) in self.layers.iter().enumerate() {
+            let prefix = format!("model.layers.{at}");
+            weights.push((
+                format!("{prefix}.input_layernorm.weight"),
+                layer.input_norm.shallow_clone(),
+            ));
+            for (n, linear) in layer.linear.iter().enumerate() {
+                let name = linear_name(at, n);
+                weights.push((format!("{name}.weight"), linear.weight.shallow_clone()));
+                if let Some(bias) = &linear.bias {
+                    weights.push((format!("{name}.bias"), bias.shallow_clone()));
+                }
+            }
+            let name = format!("{prefix}.post_attention_layernorm.weight");
+            weights.push((name, layer.post_norm.shallow_clone()));
+        }
+        weights.push(("model.norm.weight".to_owned(), self.norm.shallow_clone()));
+        weights.extend(
+            self.head.iter().map(|head| ("lm_head.weight".to_owned(), head.shallow_clone())),
+        );
+        weights
+    }
+
+    /// Writes the weights into a folder; adapters are not in them.
+    pub fn save(&self, folder: &Path, shard_bytes: usize) -> Result<(), Error> {
+        checkpoint::save(folder, &self.weights(), shard_bytes)
+    }
+
+    /// The matrix that makes logits of hidden states, `[vocabulary, width]`: the head, or the embedding.
+    pub fn head(&self) -> &Tensor {
+        self.head.as_ref().unwrap_or(&self.embedding)
+    }
+
+    /// Rotary tables for the positions `0..length`.
+    pub fn rope(&self, length: i64) -> Rope {
+        Rope::new(&self.config, 0, length, self.options())
+    }
+
+    /// Embeds token ids, `[batch, length]`.
+    pub fn embed(&self, ids: &Tensor) -> Tensor {
+        Tensor::embedding(&self.embedding, ids, -1, false, false)
+    }
+
+    /// Runs one layer on `[batch, length, width]`. Each position sees those before it; padding belongs to the
+    /// right, where nothing that counts sees it.
+    pub fn layer(&self, at: usize, hidden: &Tensor, rope: &Rope, pass: Pass) -> Tensor {
+        seed_dropout(pass, at);
+        self.layers[at].forward(&self.config, hidden, rope, pass)
+    }
+
+    /// The last norm.
+    pub fn last_norm(&self, hidden: &Tensor) -> Tensor {
+        rms_norm(hidden, &self.norm, self.config.rms_norm_eps)
+    }
+
+    /// Hidden states after the last norm, of which [`Qwen2::head`] makes logits.
+    pub fn hidden(&self, ids: &Tensor, pass: Pass) -> Tensor {
+        let rope = self.rope(ids.size()[1]);
+        let layers = 0..self.depth();
+        let hidden =
+            layers.fold(self.embed(ids), |hidden, at| self.layer(at, &hidden, &rope, pass));
+        self.last_norm(&hidden)
+    }
+
+    /// Logits of every position at once, for small inputs: `[batch, length, vocabulary]`.
+    pub fn logits(&self, ids: &Tensor, pass: Pass) -> Tensor {
+        self.hidden(ids, pass).linear(self.head(), None::<&Tensor>)
+    }
+}
+
+impl Layer {
+    fn load(
+        config: &Config,
+        checkpoint: &mut Checkpoint,
+        at: usize,
+        options: (Kind, Device),
+    ) -> Result<Layer, Error> {
+        let width = config.hidden_size;
+        let mut norm = |name: &str| {
+            checkpoint.read(&format!("model.layers.{at}.{name}.weight"), &[width], options)
+        };
+        let input_norm = norm("input_layernorm")?;
+        let post_norm = norm("post_attention_layernorm")?;
+        let mut linear = Vec::new();
+        for (n, (_, name)) in LINEAR_LAYERS.iter().enumerate() {
+            let shape = linear_shape(config, name);
+            let module = linear_name(at, n);
+            let has_bias = matches!(*name, "q_proj" | "k_proj" | "v_proj");
+            let bias = format!("{module}.bias");
+            linear.push(Linear {
+                weight: checkpoint.read(&format!("{module}.weight"), &shape, options)?,
+                bias: has_bias.then(|| checkpoint.read(&bias, &shape[..1], options)).transpose()?,
+                adapter: None,
+            });
+        }
+        let linear = linear.try_into().expect("as many as are named");
+        Ok(Layer { input_norm, linear, post_norm })
+    }
+
+    fn forward(&self, config: &Config, hidden: &Tensor, rope: &Rope, pass: Pass) -> Tensor {
+        let eps = config.rms_norm_eps;
+        let attended = self.attend(config, &rms_norm(hidden, &self.input_norm, eps), rope, pass);
+        let hidden = hidden + attended;
+        &hidden + self.feed_forward(&rms_norm(&hidden, &self.post_norm, eps), pass)
+    }
+
+    fn attend(&self, config: &Config, x: &Tensor, rope: &Rope, pass: Pass) -> Tensor {
+        let [q, k, v, o, ..] = &self.linear;
+        let (batch, length) = (x.size()[0], x.size()[1]);
+        let heads = |linear: &Linear| {
+            linear.forward(x, pass).view([batch, length, -1, config.head_dim]).transpose(1, 2)
+        };
+        let (query, key, value) = (rope.turn(&heads(q)), rope.turn(&heads(k)), heads(v));
+        let is_grouped = config.heads != config.key_value_heads;
+        let mixed = Tensor::scaled_dot_product_attention(
+            &query,
+            &key,
+            &value,
+            None::<&Tensor>,
+            0.0,
+            true,
+            None,
+            is_grouped,
+        );
+        o.forward(&mixed.transpose(1, 2).reshape([batch, length, -1]), pass)
+    }
+
+    fn feed_forward(&self, x: &Tensor, pass: Pass) -> Tensor {
+        let [.., gate, up, down] = &self.linear;
+        down.forward(&(gate.forward(x, pass).silu() * up.forward(x, pass)), pass)
+    }
+}
+
+fn linear_name(layer: usize, n: usize) -> String {
+    let (module, name) = LINEAR_LAYERS[n];
+    format!("model.layers.{layer}.{module}.{name}")
+}
+
+fn linear_shape(config: &Config, name: &str) -> [i64; 2] {
+    let (width, inner) = (config.hidden_size, config.intermediate_size);
+    let queries = config.heads * config.head_dim;
+    let keys = config.key_value_heads * config.head_dim;
+    match name {
+        "q_proj" => [queries, width],
+        "k_proj" | "v_proj" => [keys, width],
+        "o_proj" => [width, queries],
+        "down_proj" => [width, inner],
+        _ => [inner, width],
+    }
+}
+
+/// In fp32 but for the weight, as transformers has it.
+fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
+    let kind = x.kind();
+    let wide = if kind == Kind::Double { x.shallow_clone() } else { x.to_kind(Kind::Float) };
+    let mean = wide.square().mean_dim(-1, true, None);
+    (wide * (mean + eps).rsqrt()).to_kind(kind) * weight
+}
+
+/// Each layer draws from its own seed, so that one can be run again by itself.
+fn seed_dropout(pass: Pass, layer: usize) {
+    if let Pass::Training { seed } = pass {
+        tch::manual_seed(seed.wrapping_mul(0x9e37_79b9).wrapping_add(layer as i64));
+    }
+}
