@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use serde_json::json;
 
-use super::tools;
 use super::verify::{BackendArguments, StimulusArguments, warn_of_gaps};
+use super::{start, tools};
 use crate::candidate::{self, Candidate};
 use crate::extract::run::{self, Row, Run, RunError, Status};
 use crate::extract::worker::Proof;
@@ -71,16 +70,9 @@ struct ProofArguments {
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let stop = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone())
-        .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone()))
-        .context("failed to listen for Ctrl-C")?;
+    let stop = start::stop_flag()?;
     let workers = tools::workers()?;
-    let threads = match arguments.threads {
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    anyhow::ensure!(threads > 0, "--threads must be 1 or more");
+    let threads = start::threads(arguments.threads)?;
     let path = arguments.check.as_ref().or(arguments.problems.as_ref());
     let path = path.context("--problems is missing")?;
     let problems = problem::load(path)?;

@@ -20,6 +20,7 @@ mod merge;
 mod pair;
 mod report;
 mod show;
+mod start;
 mod summary;
 mod tools;
 mod train;

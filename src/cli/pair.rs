@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use serde_json::json;
 
-use super::tools;
+use super::{start, tools};
 use crate::candidate::{self, Candidate};
 use crate::extract::run::{self as extraction, Row, Run, RunError};
 use crate::pair::label::Rules;
@@ -260,16 +259,9 @@ impl Join<'_> {
         arguments: &Arguments,
         problems: &[Problem],
     ) -> anyhow::Result<bool> {
-        let stop = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone())
-            .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone()))
-            .context("failed to listen for Ctrl-C")?;
+        let stop = start::stop_flag()?;
         let workers = tools::workers()?;
-        let threads = match arguments.threads {
-            Some(threads) => threads,
-            None => std::thread::available_parallelism().map_or(1, usize::from),
-        };
-        anyhow::ensure!(threads > 0, "--threads must be 1 or more");
+        let threads = start::threads(arguments.threads)?;
         let job = Run { problems, workers: &workers, threads, proof: None, stop: &stop };
         let stream = |error: anyhow::Error| RunError::Stream(error.into());
         let candidates = candidate::read(&arguments.candidates)?;

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -13,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::report::ReportArguments;
+use super::start;
 use super::summary::Summary;
 use super::tools::{self, Tools};
 use crate::problem::Problem;
@@ -163,10 +163,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     for verdict in record::read::<Verdict>(&arguments.output)? {
         summary.add(&verdict?.value);
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone())
-        .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone()))
-        .context("failed to listen for Ctrl-C")?;
+    let stop = start::stop_flag()?;
     let job = Run {
         problems: &problems,
         backend: &backend,
@@ -318,11 +315,7 @@ fn stream(error: RecordError) -> RunError {
 }
 
 fn parallelism(arguments: &Arguments) -> anyhow::Result<Parallelism> {
-    let threads = match arguments.threads {
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    anyhow::ensure!(threads > 0, "--threads must be 1 or more");
+    let threads = start::threads(arguments.threads)?;
     anyhow::ensure!(arguments.batch > 0, "--batch must be 1 or more");
     Ok(Parallelism { threads, batch: arguments.batch })
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, ensure};
 use super::select::{Judge, case, in_parallel};
 use super::{sample, speed};
 use crate::candidate::{self, Candidate};
+use crate::cli::start;
 use crate::cli::verify::BackendArguments;
 use crate::problem::{self, Problem};
 use crate::record::{self, Meta, meta_path};
@@ -71,8 +72,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let same = candidate.id == verdict.candidate && candidate.problem == verdict.problem;
         ensure!(same, "{} is not about these candidates", arguments.verdicts.display());
     }
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = arguments.threads.unwrap_or_else(cores).max(1);
+    let threads = start::threads(arguments.threads)?;
     let played = in_parallel(threads, &rows, |(candidate, verdict)| {
         replayer.row(candidate, verdict, arguments.episodes)
     })?;

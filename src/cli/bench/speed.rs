@@ -19,6 +19,7 @@ use super::select::{BATCH, Bench, Judge, Row, in_parallel, select};
 use super::table::{Line, render};
 use super::{sample, usage};
 use crate::candidate::{self, Candidate};
+use crate::cli::start;
 use crate::cli::tools::{self, Tools};
 use crate::cli::verify::BackendArguments;
 use crate::problem::{self, Problem};
@@ -71,9 +72,7 @@ const SLOWEST: &str = "slowest";
 impl Arguments {
     /// Checks what was typed; returns the number of threads.
     fn check(&self) -> anyhow::Result<usize> {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = self.threads.unwrap_or_else(cores);
-        anyhow::ensure!(threads > 0, "--threads must be 1 or more");
+        let threads = start::threads(self.threads)?;
         anyhow::ensure!(self.rows > 0, "--rows must be 1 or more");
         anyhow::ensure!(self.rows_slow > 0, "--rows-slow must be 1 or more");
         anyhow::ensure!(

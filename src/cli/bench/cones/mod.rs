@@ -11,10 +11,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::ensure;
-
 use super::select::in_parallel;
 use crate::candidate::{self, extract_code};
+use crate::cli::start;
 use crate::cli::tools::find_prover;
 use crate::cli::verify::BackendArguments;
 use crate::problem;
@@ -63,11 +62,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let tools = arguments.backend.tools()?;
     let prover = find_prover(&tools.cache)?;
     let cache = Cache::open(&tools.cache)?;
-    let threads = match arguments.threads {
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    ensure!(threads > 0, "--threads must be 1 or more");
+    let threads = start::threads(arguments.threads)?;
     let subjects = subjects(&arguments)?;
     let share = subjects.len().div_ceil(threads).max(1);
     let parts: Vec<&[Subject]> = subjects.chunks(share).collect();

@@ -17,6 +17,7 @@ use std::time::Instant;
 use anyhow::ensure;
 
 use super::select::{Judge, in_parallel};
+use crate::cli::start;
 use crate::cli::tools::{Tools, find_prover};
 use crate::cli::verify::BackendArguments;
 use crate::problem;
@@ -73,11 +74,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let tools = arguments.backend.tools()?;
     let cache = Cache::open(&tools.cache)?;
     let prover = Prover::new(find_prover(&tools.cache)?, &cache, arguments.seconds);
-    let threads = match arguments.threads {
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    ensure!(threads > 0, "--threads must be 1 or more");
+    let threads = start::threads(arguments.threads)?;
     prover.canaries(threads)?;
     let (designs, aside) = designs::distinct(&problem::load(&arguments.problems)?);
     ensure!(!designs.is_empty(), "no problem of {} can be judged", arguments.problems.display());
