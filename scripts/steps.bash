@@ -98,7 +98,7 @@ apt_install() {
 # Builds the program, and the trainer where setup has fetched LibTorch (or LIBTORCH names one): two commands, so
 # that `salv` is not linked with it. On a terminal cargo shows its own progress.
 build_salv() {
-    local expected="about 11 minutes on 2 cores the first time, because slang is C++; then seconds"
+    local expected="about 15 minutes on 2 cores the first time, because slang is C++; then seconds"
     cd "$root"
     cargo_build "$expected" "building salv into $CARGO_TARGET_DIR" --bin salv
     if has_libtorch; then
