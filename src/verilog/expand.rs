@@ -72,7 +72,7 @@ pub enum ExpandError {
     Unbalanced,
     /// More text or deeper nesting than is looked at.
     #[error(
-        "macros expand to more than {EXPANDED_BYTES_MAX} bytes , {DEPTH_MAX} levels or {STEPS_MAX} uses"
+        "macros expand to more than {EXPANDED_BYTES_MAX} bytes, {DEPTH_MAX} levels or {STEPS_MAX} uses"
     )]
     TooLong,
 }
