@@ -42,6 +42,11 @@ pub struct Adapter {
 }
 
 impl Linear {
+    /// Width of what it gives.
+    pub fn outputs(&self) -> i64 {
+        self.weight.size()[0]
+    }
+
     /// Applies the layer to the last dimension.
     pub fn forward(&self, x: &Tensor, pass: Pass) -> Tensor {
         let plain = x.linear(&self.weight, self.bias.as_ref());

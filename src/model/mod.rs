@@ -31,8 +31,7 @@ pub use chat::{ChatTemplate, Message};
 pub use checkpoint::{Checkpoint, SHARD_BYTES, Shard, save};
 pub use config::{Config, RopeScaling};
 pub use linear::{Adapter, Linear, Pass};
-pub use qwen2::{LINEAR_LAYERS, Qwen2};
-pub use rope::Rope;
+pub use qwen2::{LINEAR_LAYERS, Packing, Qwen2};
 pub use tokenizer::{Encoded, Tokenizer};
 
 /// What is wrong with a model's folder, its adapter or its tokenizer.

@@ -39,6 +39,42 @@ struct Layer {
     post_norm: Tensor,
 }
 
+/// Sequences one behind the other: no padding is computed, and none sees another.
+#[derive(Debug)]
+pub struct Packing {
+    lengths: Vec<i64>,
+    rope: Rope,
+}
+
+impl Packing {
+    /// Causal attention within each sequence: `[tokens, heads, head_dim]` to `[tokens, heads * head_dim]`.
+    fn attend(&self, config: &Config, query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
+        let first = self.lengths.first().copied().unwrap_or(0);
+        if self.lengths.iter().all(|length| *length == first) {
+            return causal(config, first, query, key, value);
+        }
+        let mut start = 0;
+        let pieces = self.lengths.iter().map(|&length| {
+            let piece = |x: &Tensor| x.narrow(0, start, length);
+            let mixed = causal(config, length, &piece(query), &piece(key), &piece(value));
+            start += length;
+            mixed
+        });
+        Tensor::cat(&pieces.collect::<Vec<Tensor>>(), 0)
+    }
+}
+
+/// Causal attention within sequences of one length.
+fn causal(config: &Config, length: i64, query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
+    let heads = |x: &Tensor| x.view([-1, length, x.size()[1], config.head_dim]).transpose(1, 2);
+    let (none, is_grouped) = (None::<&Tensor>, config.heads != config.key_value_heads);
+    let (query, key, value) = (heads(query), heads(key), heads(value));
+    let mixed = Tensor::scaled_dot_product_attention(
+        &query, &key, &value, none, 0.0, true, None, is_grouped,
+    );
+    mixed.transpose(1, 2).reshape([-1, config.heads * config.head_dim])
+}
+
 impl Qwen2 {
     /// Reads a Hugging Face folder; the tensors get this precision and go to this device.
     pub fn load(folder: &Path, options: (Kind, Device)) -> Result<Qwen2, Error> {
@@ -124,21 +160,24 @@ impl Qwen2 {
         self.head.as_ref().unwrap_or(&self.embedding)
     }
 
-    /// Rotary tables for the positions `0..length`.
-    pub fn rope(&self, length: i64) -> Rope {
-        Rope::new(&self.config, 0, length, self.options())
+    /// Lays sequences of these lengths one behind the other.
+    pub fn packing(&self, lengths: &[i64]) -> Packing {
+        let options = (Kind::Float, self.options().1);
+        let positions: Vec<Tensor> =
+            lengths.iter().map(|length| Tensor::arange(*length, options)).collect();
+        let rope = Rope::at(&self.config, &Tensor::cat(&positions, 0), self.options().0);
+        Packing { lengths: lengths.to_vec(), rope }
     }
 
-    /// Embeds token ids, `[batch, length]`.
+    /// Embeds token ids, of any shape.
     pub fn embed(&self, ids: &Tensor) -> Tensor {
         Tensor::embedding(&self.embedding, ids, -1, false, false)
     }
 
-    /// Runs one layer on `[batch, length, width]`. Each position sees those before it; padding belongs to the
-    /// right, where nothing that counts sees it.
-    pub fn layer(&self, at: usize, hidden: &Tensor, rope: &Rope, pass: Pass) -> Tensor {
+    /// Runs one layer on `[tokens, width]`. Each position sees those before it in its own sequence.
+    pub fn layer(&self, at: usize, hidden: &Tensor, packing: &Packing, pass: Pass) -> Tensor {
         seed_dropout(pass, at);
-        self.layers[at].forward(&self.config, hidden, rope, pass)
+        self.layers[at].forward(&self.config, hidden, packing, pass)
     }
 
     /// The last norm.
@@ -146,13 +185,15 @@ impl Qwen2 {
         rms_norm(hidden, &self.norm, self.config.rms_norm_eps)
     }
 
-    /// Hidden states after the last norm, of which [`Qwen2::head`] makes logits.
+    /// Hidden states after the last norm, of which [`Qwen2::head`] makes logits, `[batch, length, width]`, of
+    /// token ids `[batch, length]`. Padding belongs to the right, where nothing that counts sees it.
     pub fn hidden(&self, ids: &Tensor, pass: Pass) -> Tensor {
-        let rope = self.rope(ids.size()[1]);
+        let (batch, length) = (ids.size()[0], ids.size()[1]);
+        let packing = self.packing(&vec![length; batch as usize]);
         let layers = 0..self.depth();
-        let hidden =
-            layers.fold(self.embed(ids), |hidden, at| self.layer(at, &hidden, &rope, pass));
-        self.last_norm(&hidden)
+        let start = self.embed(&ids.view([-1]));
+        let hidden = layers.fold(start, |hidden, at| self.layer(at, &hidden, &packing, pass));
+        self.last_norm(&hidden).view([batch, length, -1])
     }
 
     /// Logits of every position at once, for small inputs: `[batch, length, vocabulary]`.
@@ -190,32 +231,35 @@ impl Layer {
         Ok(Layer { input_norm, linear, post_norm })
     }
 
-    fn forward(&self, config: &Config, hidden: &Tensor, rope: &Rope, pass: Pass) -> Tensor {
+    fn forward(&self, config: &Config, hidden: &Tensor, packing: &Packing, pass: Pass) -> Tensor {
         let eps = config.rms_norm_eps;
-        let attended = self.attend(config, &rms_norm(hidden, &self.input_norm, eps), rope, pass);
-        let hidden = hidden + attended;
-        &hidden + self.feed_forward(&rms_norm(&hidden, &self.post_norm, eps), pass)
+        let [query, key, value] =
+            self.project(config, &rms_norm(hidden, &self.input_norm, eps), &packing.rope, pass);
+        let mixed = packing.attend(config, &query, &key, &value);
+        self.after_attention(config, hidden, &mixed, pass)
     }
 
-    fn attend(&self, config: &Config, x: &Tensor, rope: &Rope, pass: Pass) -> Tensor {
-        let [q, k, v, o, ..] = &self.linear;
-        let (batch, length) = (x.size()[0], x.size()[1]);
+    /// Queries, keys and values of normed states `[tokens, width]`, each `[tokens, heads, head_dim]`; the first
+    /// two are turned.
+    fn project(&self, config: &Config, x: &Tensor, rope: &Rope, pass: Pass) -> [Tensor; 3] {
+        let [q, k, v, ..] = &self.linear;
         let heads = |linear: &Linear| {
-            linear.forward(x, pass).view([batch, length, -1, config.head_dim]).transpose(1, 2)
+            linear.forward(x, pass).view([-1, linear.outputs() / config.head_dim, config.head_dim])
         };
-        let (query, key, value) = (rope.turn(&heads(q)), rope.turn(&heads(k)), heads(v));
-        let is_grouped = config.heads != config.key_value_heads;
-        let mixed = Tensor::scaled_dot_product_attention(
-            &query,
-            &key,
-            &value,
-            None::<&Tensor>,
-            0.0,
-            true,
-            None,
-            is_grouped,
-        );
-        o.forward(&mixed.transpose(1, 2).reshape([batch, length, -1]), pass)
+        [rope.turn(&heads(q)), rope.turn(&heads(k)), heads(v)]
+    }
+
+    /// All of the layer behind the attention; `mixed` is `[tokens, heads * head_dim]`.
+    fn after_attention(
+        &self,
+        config: &Config,
+        hidden: &Tensor,
+        mixed: &Tensor,
+        pass: Pass,
+    ) -> Tensor {
+        let [_, _, _, o, ..] = &self.linear;
+        let hidden = hidden + o.forward(mixed, pass);
+        &hidden + self.feed_forward(&rms_norm(&hidden, &self.post_norm, config.rms_norm_eps), pass)
     }
 
     fn feed_forward(&self, x: &Tensor, pass: Pass) -> Tensor {

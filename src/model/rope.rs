@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::{Config, RopeScaling};
 
-/// Cosines and sines, each `[positions, head_dim]`.
+/// Cosines and sines, each `[positions, 1, head_dim]`.
 #[derive(Debug)]
 pub struct Rope {
     cos: Tensor,
@@ -15,24 +15,18 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// Makes the tables for the positions `start..start + length`.
-    pub fn new(config: &Config, start: i64, length: i64, options: (Kind, Device)) -> Rope {
-        let positions = Tensor::arange_start(start, start + length, (Kind::Float, options.1));
-        Rope::at(config, &positions, options.0)
-    }
-
     /// Makes the tables for given positions, a vector of fp32.
     pub fn at(config: &Config, positions: &Tensor, kind: Kind) -> Rope {
         let (frequencies, factor) = frequencies(config);
         let angles = positions.unsqueeze(-1) * frequencies.to(positions.device()).unsqueeze(0);
-        let angles = Tensor::cat(&[&angles, &angles], -1);
+        let angles = Tensor::cat(&[&angles, &angles], -1).unsqueeze(1);
         Rope {
             cos: (angles.cos() * factor).to_kind(kind),
             sin: (angles.sin() * factor).to_kind(kind),
         }
     }
 
-    /// Turns queries or keys, `[batch, heads, positions, head_dim]`.
+    /// Turns queries or keys, `[positions, heads, head_dim]`.
     pub fn turn(&self, x: &Tensor) -> Tensor {
         let halves = x.chunk(2, -1);
         let turned = Tensor::cat(&[&halves[1].neg(), &halves[0]], -1);
