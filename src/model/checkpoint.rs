@@ -251,7 +251,7 @@ pub fn save(folder: &Path, tensors: &[(String, Tensor)], shard_bytes: usize) -> 
 }
 
 /// Writes one file of tensors.
-pub(super) fn write_file(path: &Path, tensors: &[(&str, &Tensor)]) -> Result<(), Error> {
+pub(crate) fn write_file(path: &Path, tensors: &[(&str, &Tensor)]) -> Result<(), Error> {
     let entries = tensors.iter().map(|(name, tensor)| (*name, tensor.size(), tensor.kind()));
     let mut writer = ShardWriter::create(path, entries)?;
     for (name, tensor) in tensors {

@@ -28,6 +28,7 @@ pub mod torch;
 use std::path::PathBuf;
 
 pub use chat::{ChatTemplate, Message};
+pub(crate) use checkpoint::write_file as write_shard;
 pub use checkpoint::{Checkpoint, SHARD_BYTES, Shard, copy_others, save};
 pub use config::{Config, RopeScaling};
 pub use linear::{Adapter, Linear, Pass};

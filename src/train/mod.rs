@@ -9,6 +9,7 @@
 //! A run is decided by its files, settings and seed: stopped and taken up again it gives the same bytes.
 
 pub mod batch;
+mod bridge;
 pub mod data;
 pub mod dpo;
 pub mod engine;
@@ -84,6 +85,22 @@ pub enum Error {
         path: PathBuf,
         /// How many rows were left out, and why.
         why: String,
+    },
+    /// A parameter has no gradient that it could be moved by.
+    #[error("failed to move parameter {name}: {message}")]
+    Gradient {
+        /// The parameter.
+        name: String,
+        /// What is wrong with its gradient.
+        message: String,
+    },
+    /// LibTorch refused.
+    #[error("LibTorch failed to {action}: {message}")]
+    Torch {
+        /// What was to be done.
+        action: &'static str,
+        /// What it says.
+        message: String,
     },
     /// A number overflowed, or was none from the start.
     #[error(
