@@ -75,15 +75,9 @@ fn six_steps_are_those_of_pytorch() {
         });
         same.push(is_same);
     }
-    assert!(same.contains(&true), "bit for bit what one of the kernels {KERNELS:?} gave: {same:?}");
-}
-
-#[test]
-fn the_kernels_round_differently_so_the_bits_say_something() {
-    let [mut one, mut other] = KERNELS.map(recorded);
-    let name = "layer.weight";
-    assert_ne!(read(&mut one, "fused", name), read(&mut other, "fused", name));
-    assert_eq!(read(&mut one, "start", name), read(&mut other, "start", name));
+    // The kernels round differently, so one that is right is not the other.
+    let count = same.iter().filter(|is_same| **is_same).count();
+    assert_eq!(count, 1, "bit for bit what one of the kernels {KERNELS:?} gave: {same:?}");
 }
 
 #[test]
