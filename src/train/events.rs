@@ -1,12 +1,12 @@
 //! Event files for TensorBoard: the scalars of each step in, a file that TensorBoard draws out.
 //!
 //! The format is TensorFlow's: records with a checksum of their length and of their bytes, each a protocol
-//! buffer `Event`, of which scalars need nine fields. That is less to write than to depend on. A record goes to
+//! buffer `Event`, of which scalars need ten fields. That is less to write than to depend on. A record goes to
 //! the system in one piece when its step is over, so a killed run loses at most the end of one, which
 //! TensorBoard passes over.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,6 +14,9 @@ use super::Error;
 
 /// How TensorBoard knows the version of the format.
 const VERSION: &[u8] = b"brain.Event:2";
+
+/// What a session says of itself when it starts.
+const SESSION_START: u64 = 1;
 
 /// An event file that is being written.
 #[derive(Debug)]
@@ -23,32 +26,46 @@ pub struct Events {
 }
 
 impl Events {
-    /// Starts a new file in a folder that exists. A run that is resumed starts another one there: TensorBoard
-    /// reads them in the order of their names, which begin with the time, and where steps come again the later
-    /// file counts.
+    /// Starts a file in a folder that exists.
     pub fn create(folder: &Path) -> Result<Events, Error> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Events::begin(folder, now.as_secs_f64())
+        Events::begin(folder, now())
     }
 
+    /// Starts a file behind those of a run that was stopped, and goes on with a step: what they say of that step
+    /// and later ones is drawn no more.
+    pub fn resume(folder: &Path, step: u64) -> Result<Events, Error> {
+        let now = now();
+        let mut events = Events::begin(folder, now)?;
+        events.start_again(step, now)?;
+        Ok(events)
+    }
+
+    /// TensorBoard reads files in the order of their names, which begin with the time.
     fn begin(folder: &Path, wall_time: f64) -> Result<Events, Error> {
-        for count in 0.. {
-            let name = format!("events.out.tfevents.{:010}.salv.{count}", wall_time as u64);
-            let path = folder.join(name);
-            match File::create_new(&path) {
-                Ok(file) => {
-                    let mut events = Events { path, file };
-                    let mut event = Message::default();
-                    event.double(1, wall_time).bytes(3, VERSION);
-                    events.write(&event)?;
-                    return Ok(events);
-                }
-                // Another run began in this second.
-                Err(source) if source.kind() == ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(Error::Write { path, source }),
-            }
+        let path_of = |count: u32| {
+            folder.join(format!("events.out.tfevents.{:010}.salv.{count}", wall_time as u64))
+        };
+        // Another run may have begun in this second.
+        let mut count = 0;
+        while path_of(count).exists() {
+            count += 1;
         }
-        unreachable!("a folder has fewer files than there are numbers")
+        let path = path_of(count);
+        let file = File::create_new(&path).map_err(|source| Error::writing(&path, source))?;
+        let mut events = Events { path, file };
+        let mut event = Message::default();
+        event.double(1, wall_time).bytes(3, VERSION);
+        events.write(&event)?;
+        Ok(events)
+    }
+
+    /// The mark of a session's start: TensorBoard drops what it has read of this step and later ones.
+    fn start_again(&mut self, step: u64, wall_time: f64) -> Result<(), Error> {
+        let mut session = Message::default();
+        session.integer(1, SESSION_START);
+        let mut event = Message::default();
+        event.double(1, wall_time).integer(2, step).bytes(7, &session.0);
+        self.write(&event)
     }
 
     /// Adds the scalars of a step; `wall_time` is in seconds since 1970.
@@ -75,9 +92,14 @@ impl Events {
     }
 
     fn write(&mut self, event: &Message) -> Result<(), Error> {
-        let fail = |source| Error::Write { path: self.path.clone(), source };
-        self.file.write_all(&framed(&event.0)).map_err(fail)
+        let written = self.file.write_all(&framed(&event.0));
+        written.map_err(|source| Error::writing(&self.path, source))
     }
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 /// A protocol buffer, its fields in the order of their numbers. A number that is zero is left out, as its
@@ -164,6 +186,12 @@ mod tests {
         let recorded =
             include_bytes!("../../tests/fixtures/model/events/recorded.tfevents").as_slice();
         assert_eq!(std::fs::read(events.path()).expect("a file"), recorded);
+        let mut resumed = Events::begin(folder.path(), 1_700_000_002.0).expect("a file");
+        resumed.start_again(200, 1_700_000_002.0).expect("a record");
+        resumed.scalars(200, &[("loss", 0.25)], 1_700_000_003.0).expect("a record");
+        let recorded =
+            include_bytes!("../../tests/fixtures/model/events/resumed.tfevents").as_slice();
+        assert_eq!(std::fs::read(resumed.path()).expect("a file"), recorded);
     }
 
     #[test]
@@ -173,7 +201,7 @@ mod tests {
             Events::begin(folder.path(), wall_time).expect("a file").path().to_owned()
         });
         assert!(begun.is_sorted() && begun[0] != begun[1], "{begun:?}");
-        assert!(Events::create(folder.path()).expect("a file").path() > begun[2].as_path());
+        assert!(Events::resume(folder.path(), 7).expect("a file").path() > begun[2].as_path());
         let missing = Events::create(&folder.path().join("missing")).expect_err("no folder");
         assert!(missing.to_string().contains("missing/events.out.tfevents."), "{missing}");
     }

@@ -59,12 +59,12 @@ pub struct Rendezvous {
 impl Rendezvous {
     /// Reads what a launcher sets, through a function that gives the value of an environment variable: `RANK`,
     /// `WORLD_SIZE`, `MASTER_ADDR`, `MASTER_PORT`; of PyTorch's other variables `GLOO_SOCKET_IFNAME`,
-    /// `TORCHELASTIC_USE_AGENT_STORE` and `TORCHELASTIC_RESTART_COUNT`. None where `WORLD_SIZE` is not set.
+    /// `TORCHELASTIC_USE_AGENT_STORE` and `TORCHELASTIC_RESTART_COUNT`. None where `WORLD_SIZE` is 1 or not set.
     pub fn from_variables(
         variable: impl Fn(&str) -> Option<String>,
         timeout: Duration,
     ) -> Result<Option<Rendezvous>, Error> {
-        if variable("WORLD_SIZE").is_none() {
+        if variable("WORLD_SIZE").is_none_or(|size| size == "1") {
             return Ok(None);
         }
         let served = variable("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|value| value == "True");

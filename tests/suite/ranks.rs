@@ -318,6 +318,7 @@ fn the_launchers_variables_are_read_or_refused() {
         Rendezvous::from_variables(variable, Duration::from_secs(1))
     };
     assert_eq!(read(&[]).expect("nothing"), None);
+    assert_eq!(read(&[("WORLD_SIZE", "1")]).expect("one"), None);
     let mut set =
         vec![("WORLD_SIZE", "4"), ("RANK", "1"), ("MASTER_ADDR", "h"), ("MASTER_PORT", "29500")];
     let at = read(&set).expect("variables").expect("ranks");
