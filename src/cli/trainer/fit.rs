@@ -504,24 +504,9 @@ fn counted<T>(loaded: &Loaded<T>) -> String {
 
 /// Joins the ranks that the launcher's variables name (`torchrun` sets them), or stays alone.
 fn join() -> anyhow::Result<Group> {
-    let Some(size) = number_of("WORLD_SIZE")?.filter(|size| *size > 1) else {
-        return Ok(Group::alone());
-    };
-    let needed = |name: &str| {
-        std::env::var(name).with_context(|| format!("WORLD_SIZE is {size}, but {name} is not set: start with a launcher such as torchrun"))
-    };
-    let rank = number_of("RANK")?.with_context(|| {
-        format!("WORLD_SIZE is {size}, but RANK is not set: start with a launcher such as torchrun")
-    })?;
-    let Ok(port) = needed("MASTER_PORT")?.parse() else { bail!("MASTER_PORT is no port") };
-    let rendezvous = Rendezvous {
-        rank,
-        size,
-        address: needed("MASTER_ADDR")?,
-        port,
-        timeout: Duration::from_secs(600),
-    };
-    Ok(Group::join(&rendezvous)?)
+    let variable = |name: &str| std::env::var(name).ok();
+    let rendezvous = Rendezvous::from_variables(variable, Duration::from_secs(600))?;
+    Ok(rendezvous.map_or_else(|| Ok(Group::alone()), |at| Group::join(&at))?)
 }
 
 fn number_of(name: &str) -> anyhow::Result<Option<usize>> {
