@@ -3,7 +3,9 @@
 mod dpo;
 mod dry_run;
 mod fit;
+mod job;
 mod progress;
+mod session;
 mod sft;
 
 use std::path::PathBuf;

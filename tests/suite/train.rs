@@ -6,20 +6,12 @@ mod runs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 
 use salv::model::{Config, Qwen2, SHARD_BYTES, copy_others};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-/// Tests run side by side already.
-fn one_thread() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        tch::set_num_threads(1);
-        tch::set_num_interop_threads(1);
-    });
-}
+use crate::model::one_thread;
 
 /// The configuration of a model of two layers for the tokenizer of the fixtures.
 fn config(tied: bool) -> Value {

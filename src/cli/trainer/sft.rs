@@ -4,7 +4,9 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::dry_run::Example;
-use super::fit::{Fit, Job, Session};
+use super::fit::Fit;
+use super::job::Job;
+use super::session::Session;
 use crate::train::batch::Sequence;
 use crate::train::data::{self, Loaded};
 use crate::train::run::Objective;
@@ -51,6 +53,5 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         configuration: json!({ "mean": name }),
         examples: examples.take(2).collect(),
     };
-    session.train(fit, &job, &engine, lora)?;
-    Ok(())
+    job.run(&session, fit, &engine, lora)
 }

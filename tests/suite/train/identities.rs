@@ -9,7 +9,8 @@ use salv::train::run::{Objective, Step};
 use salv::train::sft::{Mean, Sft};
 use tch::{Device, Kind, Tensor};
 
-use super::{config, largest, one_thread};
+use super::{config, largest};
+use crate::model::one_thread;
 
 const SIGMOID: Loss = Loss { beta: 0.3, form: Form::Sigmoid { smoothing: 0.1 }, sft: 0.0 };
 

@@ -361,3 +361,89 @@ fn a_model_begins_with_nothing_learnt() {
     assert_ne!(init("one", "1"), init("three", "2"));
     bench.succeeds("sft one sft.jsonl --steps 1 --batch 2 --full -o run");
 }
+
+#[test]
+fn two_ranks_lose_what_one_process_with_the_whole_batch_loses() {
+    let bench = Bench::new();
+    let command = DPO.replace("--lora-dropout 0.2", "");
+    bench.succeeds(&format!("{command} -o alone"));
+    // A port that was free a moment ago.
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let port = port.expect("a port").port().to_string();
+    let ranks: Vec<_> = ["0", "1"]
+        .map(|rank| {
+            let mut ranked = bench.command(&format!("{command} -o ranked"));
+            ranked.envs([
+                ("RANK", rank),
+                ("WORLD_SIZE", "2"),
+                ("MASTER_ADDR", "127.0.0.1"),
+                ("MASTER_PORT", &port),
+            ]);
+            ranked.stderr(Stdio::piped()).spawn().expect("it starts")
+        })
+        .into_iter()
+        .map(|rank| rank.wait_with_output().expect("it ends"))
+        .collect();
+    for rank in &ranks {
+        assert!(rank.status.success(), "{}", String::from_utf8_lossy(&rank.stderr));
+    }
+    assert!(ranks[1].stderr.is_empty(), "one rank speaks");
+    let (alone, ranked) = (bench.metrics("alone"), bench.metrics("ranked"));
+    assert_eq!(alone.len(), ranked.len());
+    for (one, other) in alone.iter().zip(&ranked) {
+        assert_eq!((&one["step"], &one["tokens"]), (&other["step"], &other["tokens"]));
+        for name in ["loss", "eval_loss", "grad_norm", "rewards/margins", "eval_logps/chosen"] {
+            let number = |row: &Value| row[name].as_f64().unwrap_or(0.0);
+            let off = (number(one) - number(other)).abs();
+            assert!(off < 1e-4 * (1.0 + number(one).abs()), "{name}: {one} {other}");
+        }
+    }
+}
+
+/// Fills a small disk that holds the run up to some KiB, trains, makes room, and goes on. The disk is mounted for this
+/// script alone.
+const FULL_DISK: &str = r#"
+set -eu
+mkdir disk
+mount -t tmpfs -o size=4m none disk || exit 99
+head -c $(( ($(df --output=avail -k disk | tail -n 1) - LEAVE) * 1024 )) /dev/zero > disk/filler
+code=0
+"$TRAINER" $COMMAND -o disk/run --device cpu --threads 1 2> said || code=$?
+rm disk/filler
+"$TRAINER" $COMMAND -o disk/run --device cpu --threads 1 --resume 2> resumed
+cp -a disk/run run
+exit $code
+"#;
+
+#[test]
+fn a_full_disk_ends_a_run_that_goes_on_when_there_is_room() {
+    let bench = Bench::new();
+    bench.succeeds(&format!("{SFT} -o whole"));
+    // Room for nothing, for a part of the first checkpoint, and for some checkpoints.
+    for leave in ["8", "120", "400"] {
+        let run = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", FULL_DISK])
+            .current_dir(bench.path(""))
+            .env("TRAINER", env!("CARGO_BIN_EXE_salv-train"))
+            .env("COMMAND", SFT)
+            .env("LEAVE", leave)
+            .output();
+        let run = match run {
+            Ok(run) if run.status.code() != Some(99) && !run.stderr.starts_with(b"unshare:") => run,
+            other => {
+                eprintln!("skipped: no disk can be mounted here: {other:?}");
+                return;
+            }
+        };
+        let said = fs::read_to_string(bench.path("said")).unwrap_or_default();
+        let script = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(1), "{leave} KiB: {script}{said}");
+        assert!(said.contains("No space left"), "{leave} KiB: {said}");
+        let (whole, part) = (bytes_of(&bench.path("whole")), bytes_of(&bench.path("run")));
+        assert!(whole == part, "{leave} KiB: the files differ");
+        for name in ["run", "disk"] {
+            fs::remove_dir_all(bench.path(name)).expect("a folder");
+        }
+    }
+}
