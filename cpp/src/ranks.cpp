@@ -46,8 +46,8 @@ std::uint64_t Store::get(rust::Str name, std::uint64_t timeout_ms) const {
 
 std::unique_ptr<Store> open_store(rust::Str address, std::uint16_t port, bool serves,
                                   rust::Str prefix, std::uint64_t timeout_ms) {
-    // What goes wrong is thrown; LibTorch would also print it as a warning, with the stack.
-    FLAGS_caffe2_log_level = c10::GLOG_ERROR;
+    // What goes wrong is thrown; LibTorch would also print it, with the stack.
+    FLAGS_caffe2_log_level = c10::GLOG_FATAL;
     return plainly([&] {
         c10d::TCPStoreOptions options;
         options.port = port;

@@ -111,7 +111,8 @@ impl Group {
         Group { rank: 0, size: 1, ranks: None }
     }
 
-    /// Meets the other ranks. Returns when all are there, or an error within about the timeout.
+    /// Meets the other ranks. Returns when all are there, or an error within about the timeout; twice that where
+    /// nobody keeps the store, since LibTorch tries again.
     pub fn join(at: &Rendezvous) -> Result<Group, Error> {
         if at.rank >= at.size {
             return Err(failed_to_meet(format!("rank {} is not one of {}", at.rank, at.size)));
