@@ -1,5 +1,7 @@
 //! Whole runs by the program: what they write, that stopped ones go on to the same bytes, and how they fail.
 
+#![expect(clippy::print_stderr, reason = "a test that skips says so")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -152,8 +154,7 @@ fn a_run_that_was_killed_goes_on_to_the_same_bytes() {
         let whole = bench.path("whole");
         bench.succeeds(&format!("{command} -o whole"));
         // Killed wherever it is when so many rows are written, then again, then to its end.
-        let mut kills = 0;
-        for rows in [2, 6] {
+        for (kills, rows) in [2, 6].into_iter().enumerate() {
             let resume = if kills > 0 { "--resume" } else { "" };
             let mut run = bench
                 .command(&format!("{command} -o part {resume}"))
@@ -172,7 +173,6 @@ fn a_run_that_was_killed_goes_on_to_the_same_bytes() {
                 std::thread::sleep(Duration::from_millis(1));
             }
             let _ = run.wait();
-            kills += 1;
         }
         bench.succeeds(&format!("{command} -o part --resume"));
         let (whole, part) = (bytes_of(&whole), bytes_of(&bench.path("part")));
