@@ -2,6 +2,8 @@
 //! wrong with a run against the error that says so.
 
 mod identities;
+mod optimizer;
+mod ranks;
 mod runs;
 
 use std::fs;
