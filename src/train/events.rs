@@ -179,7 +179,7 @@ mod tests {
     fn files_are_what_tensorboard_writes_byte_for_byte() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut events = Events::begin(folder.path(), 1_700_000_000.0).expect("a file");
-        let first = [("loss", 0.693_147_2), ("rewards/margins", 0.0)];
+        let first = [("loss", std::f32::consts::LN_2), ("rewards/margins", 0.0)];
         events.scalars(1, &first, 1_700_000_000.25).expect("a record");
         let second = [("loss", -1.5), ("rewards/accuracies", 1.0), ("\u{3b2}", 1e-30)];
         events.scalars(300, &second, 1_700_000_001.5).expect("a record");

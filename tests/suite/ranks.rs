@@ -23,7 +23,9 @@ const PATIENCE: &str = "SALV_TEST_RANK_PATIENCE";
 /// Longer than a rank takes to start on a loaded machine.
 const PATIENT_MS: u64 = 60_000;
 
-const PARTS: &[(&str, fn(&Group) -> Result<String, Error>)] =
+type Part = fn(&Group) -> Result<String, Error>;
+
+const PARTS: &[(&str, Part)] =
     &[("sums", sums), ("train", train), ("leave", leave), ("hang", hang), ("differ", differ)];
 
 #[test]
