@@ -1,0 +1,3 @@
+//! The trainer against what TRL recorded, and against itself.
+
+mod parity;
