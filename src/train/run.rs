@@ -140,10 +140,12 @@ impl Run<'_> {
             let rows = order.step(state.step, self.settings.batch);
             let is_stopped = self.step(&rows, &mut state, &mut gradients)?;
             let is_last = state.step == steps;
-            if is_last || self.settings.eval_every.is_some_and(|every| state.step % every == 0) {
+            if is_last
+                || self.settings.eval_every.is_some_and(|every| state.step.is_multiple_of(every))
+            {
                 self.evaluate(&mut state)?;
             }
-            if is_last || is_stopped || state.step % save_every == 0 {
+            if is_last || is_stopped || state.step.is_multiple_of(save_every) {
                 self.save(&state)?;
             }
             if is_stopped && !is_last {

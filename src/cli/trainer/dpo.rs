@@ -7,8 +7,10 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::dry_run::Example;
-use super::fit::{self, Fit, Job, Session};
+use super::fit::Fit;
+use super::job::Job;
 use super::progress;
+use super::session::{self, Session};
 use crate::train::batch::{Pairing, Settings};
 use crate::train::data::{self, Loaded, Mode};
 use crate::train::dpo::Dpo;
@@ -79,8 +81,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mode = arguments.mode();
     let (mask, end_counts) = mode.mask(fit.seed);
     let end_counts = end_counts || arguments.end_in_mask;
-    let settings = Settings { mask, end_counts, cutoff: fit.cutoff };
     let session = Session::open(fit)?;
+    let settings = Settings { mask, end_counts, cutoff: session.cutoff };
     let asker = session.asker(fit);
     let (mut rows, evaluation) =
         session.rows(fit, |path| data::pairs(path, &asker, (mode, settings), session.threads))?;
@@ -98,7 +100,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let is_cached = arguments.cache_reference
         || arguments.reference.is_some()
         || engine.trained() == Trained::Weights;
-    if is_cached && !fit.is_dry_run() {
+    if is_cached && !fit.dry_run {
         arguments.refer(&session, &engine, &mut dpo, evaluation.as_mut())?;
     }
     let examples = dpo.pairs.iter().flat_map(|pair| {
@@ -113,8 +115,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         configuration: arguments.configuration(),
         examples: examples.take(2).collect(),
     };
-    session.train(fit, &job, &engine, lora)?;
-    Ok(())
+    job.run(&session, fit, &engine, lora)
 }
 
 impl Arguments {
@@ -168,16 +169,16 @@ impl Arguments {
         evaluation: Option<&mut Dpo>,
     ) -> anyhow::Result<()> {
         let fit = &self.fit;
-        let other = self.reference.as_ref().map(|folder| fit::fixed(folder, session.options));
+        let other = self.reference.as_ref().map(|folder| session::fixed(folder, session.options));
         let other = other.transpose()?;
         let engine = other.as_ref().unwrap_or(engine);
         std::fs::create_dir_all(&fit.output)?;
         let sets = [(dpo, "reference.jsonl")].into_iter();
         for (dpo, name) in sets.chain(evaluation.map(|dpo| (dpo, "reference-eval.jsonl"))) {
-            let (mode, cutoff, kind) = (self.configuration(), fit.cutoff, session.options.0);
+            let (mode, cutoff, kind) = (self.configuration(), session.cutoff, session.options.0);
             let configuration = json!({
                 "objective": mode, "cutoff": cutoff, "precision": format!("{kind:?}"),
-                "eval_share": fit.held_out(), "tokens_at_once": fit.tokens_at_once,
+                "eval_share": fit.eval_share, "tokens_at_once": fit.tokens_at_once,
             });
             let meta = session.meta(fit, "reference", configuration)?;
             let path = fit.output.join(name);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use console::{Style, colors_enabled};
 
-use super::fit::Job;
+use super::job::Job;
 use super::progress::peak_memory;
 use crate::model::Tokenizer;
 use crate::train::batch::Sequence;

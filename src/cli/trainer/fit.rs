@@ -1,29 +1,18 @@
-//! `salv train sft` and `salv train dpo`: what both take, and the way from arguments to a run.
+//! What `salv train sft` and `salv train dpo` both take.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tch::{Device, Kind};
 
-use super::{dry_run, progress};
-use crate::cli::start;
+use super::session::Session;
+use crate::model::Qwen2;
 use crate::model::lora::Lora;
-use crate::model::{self, ChatTemplate, Config, Qwen2, Tokenizer, torch};
-use crate::record::{Meta, content_hash, file_hash};
-use crate::train::data::{Asker, Loaded};
-use crate::train::engine::{Engine, Trained};
-use crate::train::folder::{Folder, Saved, restore};
-use crate::train::optim::{self, AdamW};
-use crate::train::parallel::{Group, Rendezvous};
-use crate::train::run::{End, Objective, Run, Settings};
+use crate::train::optim;
+use crate::train::run::Settings;
 use crate::train::schedule::{Decay, Schedule};
-
-/// Parameters from which on layers are run twice to save memory.
-const LARGE: i64 = 300_000_000;
 
 /// What all trainings take.
 #[derive(Args)]
@@ -36,24 +25,25 @@ pub struct Fit {
     #[arg(short, long, value_name = "FOLDER")]
     pub output: PathBuf,
     #[command(flatten)]
-    what: What,
+    pub what: What,
     #[command(flatten)]
     steps: Steps,
-    /// Most tokens of a sequence; longer answers lose their end, which is reported
-    #[arg(long, default_value_t = 2048)]
-    pub cutoff: usize,
+    /// Most tokens of a sequence, by default 2,048 or as many as the model has positions; longer answers lose their
+    /// end, which is reported
+    #[arg(long, value_name = "TOKENS")]
+    pub cutoff: Option<usize>,
     /// Most tokens that go through the model at once; it decides memory and not results
     #[arg(long, default_value_t = 8192, value_name = "TOKENS")]
     pub tokens_at_once: usize,
     /// System prompt where a row has none; by default what the chat template does by itself
     #[arg(long, value_name = "TEXT")]
-    system: Option<String>,
+    pub system: Option<String>,
     /// Rows to evaluate on
     #[arg(long, value_name = "FILE", conflicts_with = "eval_share")]
-    eval: Option<PathBuf>,
+    pub eval: Option<PathBuf>,
     /// Share of the problems (of the rows, in `sft`) to hold out and evaluate on
     #[arg(long, value_name = "SHARE")]
-    eval_share: Option<f64>,
+    pub eval_share: Option<f64>,
     /// Steps between evaluations; there is one before the first step and one after the last
     #[arg(long, value_name = "STEPS")]
     eval_every: Option<u64>,
@@ -65,30 +55,30 @@ pub struct Fit {
     precision: Option<Precision>,
     /// `cpu`, or `cuda:N`; by default the first card, if there is one
     #[arg(long)]
-    device: Option<String>,
+    pub device: Option<String>,
     /// Run layers twice to keep only their inputs; by default for models of 300 million parameters and more
     #[arg(long, value_name = "YES")]
-    recompute: Option<bool>,
+    pub recompute: Option<bool>,
     /// Decides order, dropout, fresh adapters and what is held out
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Threads of a CPU; by default one for each core
     #[arg(long)]
-    threads: Option<usize>,
+    pub threads: Option<usize>,
     /// Go on with the run that the folder holds
     #[arg(long)]
-    resume: bool,
+    pub resume: bool,
     /// Only show the first rows with their masks, counts, and estimates of memory and time
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
 }
 
 /// What is trained.
 #[derive(Args)]
-struct What {
+pub struct What {
     /// Train all weights, not an adapter
     #[arg(long, conflicts_with_all = ["lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "rslora", "adapter"])]
-    full: bool,
+    pub full: bool,
     /// Rank of the adapter
     #[arg(long, default_value_t = 8)]
     lora_rank: i64,
@@ -106,7 +96,7 @@ struct What {
     rslora: bool,
     /// Go on from this adapter, in PEFT's format; its own settings count
     #[arg(long, value_name = "FOLDER")]
-    adapter: Option<PathBuf>,
+    pub adapter: Option<PathBuf>,
 }
 
 /// How long and how fast.
@@ -163,266 +153,17 @@ enum Precision {
     Fp32,
 }
 
-/// All that is opened before rows are read.
-pub struct Session {
-    pub group: Group,
-    pub tokenizer: Tokenizer,
-    template: Option<ChatTemplate>,
-    config: Config,
-    pub options: (Kind, Device),
-    pub threads: usize,
-}
-
-/// A run's rows, and how it is called.
-pub struct Job<'a> {
-    /// `train sft` or `train dpo`.
-    pub stage: &'a str,
-    /// The learning rate if none is asked for.
-    pub rate: f64,
-    /// What is learnt.
-    pub objective: &'a dyn Objective,
-    /// What is evaluated.
-    pub evaluation: Option<&'a dyn Objective>,
-    /// Settings of its own.
-    pub configuration: Value,
-    /// Rows for a person to look at.
-    pub examples: Vec<dry_run::Example<'a>>,
-}
-
-impl Session {
-    /// Chooses the device, joins the ranks, and reads all of the model but its weights.
-    pub fn open(fit: &Fit) -> anyhow::Result<Session> {
-        let choice = torch::choose_device();
-        let local = number_of("LOCAL_RANK")?;
-        let device = match fit.device.as_deref() {
-            None => match choice.device {
-                Device::Cuda(_) => Device::Cuda(local.unwrap_or(0)),
-                other => other,
-            },
-            Some("cpu") => Device::Cpu,
-            Some(name) => {
-                let card = name.strip_prefix("cuda:").and_then(|card| card.parse().ok());
-                let card = card
-                    .with_context(|| format!("--device {name} is no device: say cpu, or cuda:0"))?;
-                ensure!(choice.device.is_cuda(), "--device {name}: {}", choice.reason);
-                Device::Cuda(card)
-            }
-        };
-        torch::probe(device)?;
-        let threads = start::threads(fit.threads)?;
-        tch::set_num_threads(i32::try_from(threads)?);
-        let kind = match (fit.precision, device) {
+impl Fit {
+    /// The precision in which a device is to compute.
+    pub fn kind(&self, device: Device) -> Kind {
+        match (self.precision, device) {
             (Some(Precision::Bf16), _) | (None, Device::Cuda(_)) => Kind::BFloat16,
             _ => Kind::Float,
-        };
-        let config = Config::read(&fit.model)?;
-        let tokenizer = Tokenizer::load(&fit.model, config.vocab_size)?;
-        let template = ChatTemplate::load(&fit.model)?;
-        Ok(Session {
-            group: join()?,
-            tokenizer,
-            template,
-            config,
-            options: (kind, device),
-            threads,
-        })
-    }
-
-    /// How the model is asked.
-    pub fn asker<'a>(&'a self, fit: &'a Fit) -> Asker<'a> {
-        let system = fit.system.as_deref();
-        Asker { tokenizer: &self.tokenizer, template: self.template.as_ref(), system }
-    }
-
-    /// Reads the rows, and those to evaluate on.
-    pub fn rows<T>(
-        &self,
-        fit: &Fit,
-        read: impl Fn(&Path) -> Result<Loaded<T>, crate::train::Error>,
-    ) -> anyhow::Result<(Loaded<T>, Option<Loaded<T>>)> {
-        let longest = self.config.max_position_embeddings;
-        ensure!(
-            fit.cutoff as i64 <= longest,
-            "--cutoff {} is more than the {longest} positions of the model (max_position_embeddings of its config.json)",
-            fit.cutoff
-        );
-        let all = read(&fit.rows)?;
-        self.say(format!("{}: {}", fit.rows.display(), counted(&all)));
-        let (rows, evaluation) = match (&fit.eval, fit.eval_share) {
-            (Some(path), _) => {
-                let rows = read(path)?;
-                self.say(format!("{}: {}", path.display(), counted(&rows)));
-                (all, Some(rows))
-            }
-            (None, Some(share)) => {
-                ensure!(share > 0.0 && share < 1.0, "--eval-share must be between 0 and 1");
-                let (rows, held) = all.split(share, fit.seed);
-                ensure!(
-                    !rows.rows.is_empty() && !held.rows.is_empty(),
-                    "--eval-share {share} leaves {} rows to learn from and {} to evaluate on",
-                    rows.rows.len(),
-                    held.rows.len()
-                );
-                self.say(format!("held out for evaluation: {} rows", held.rows.len()));
-                (rows, Some(held))
-            }
-            (None, None) => (all, None),
-        };
-        Ok((rows, evaluation))
-    }
-
-    /// Says something on standard error, on one rank.
-    pub fn say(&self, text: impl AsRef<str>) {
-        if self.group.rank() == 0 {
-            eprintln!("{}", text.as_ref());
         }
     }
 
-    /// Loads the model, with the adapter that is trained.
-    pub fn engine(&self, fit: &Fit) -> anyhow::Result<(Engine, Option<Lora>)> {
-        let mut model = Qwen2::load(&fit.model, self.options)?;
-        let What { full, adapter, lora_targets, .. } = &fit.what;
-        let lora = match (full, adapter) {
-            (true, _) => None,
-            (false, Some(folder)) => Some(Lora::load(folder, &mut model)?),
-            (false, None) => {
-                let targets: Vec<&str> = lora_targets.iter().map(String::as_str).collect();
-                let lora = Lora::new(fit.what.lora_rank, fit.what.lora_alpha, &targets);
-                let mut lora =
-                    lora.map_err(anyhow::Error::msg).context("--lora-targets or --lora-rank")?;
-                ensure!(
-                    (0.0..1.0).contains(&fit.what.lora_dropout),
-                    "--lora-dropout must be 0 or more and below 1"
-                );
-                (lora.dropout, lora.rslora) = (fit.what.lora_dropout, fit.what.rslora);
-                lora.attach(&mut model, fit.seed as i64);
-                Some(lora)
-            }
-        };
-        let size: i64 = model.weights().iter().map(|(_, weight)| weight.numel() as i64).sum();
-        let recompute = fit.recompute.unwrap_or(size >= LARGE);
-        let trained = if *full { Trained::Weights } else { Trained::Adapters };
-        let engine = Engine::new(model, trained, recompute);
-        let trained: i64 =
-            engine.parameters().iter().map(|(_, tensor)| tensor.numel() as i64).sum();
-        self.say(format!(
-            "{}: {size} parameters in {:?} on {:?}, {}",
-            fit.model.display(),
-            self.options.0,
-            self.options.1,
-            if *full {
-                "all trained".to_owned()
-            } else {
-                format!("{trained} of an adapter are trained")
-            },
-        ));
-        Ok((engine, lora))
-    }
-
-    /// The provenance of a file of the run.
-    pub fn meta(&self, fit: &Fit, stage: &str, configuration: Value) -> anyhow::Result<Meta> {
-        let mut meta = Meta::new(stage, configuration);
-        meta.seed = Some(fit.seed);
-        meta.tools.insert("libtorch".to_owned(), "2.11".to_owned());
-        for path in [Some(&fit.rows), fit.eval.as_ref()].into_iter().flatten() {
-            meta.inputs.insert(path.display().to_string(), file_hash(path)?);
-        }
-        let mut beside: Vec<&Path> = vec![&fit.model];
-        beside.extend(fit.what.adapter.as_deref());
-        for folder in beside {
-            meta.inputs.insert(folder.display().to_string(), folder_hash(folder)?);
-        }
-        Ok(meta)
-    }
-
-    /// Trains, or shows what would be trained.
-    pub fn train(
-        &self,
-        fit: &Fit,
-        job: &Job,
-        engine: &Engine,
-        lora: Option<Lora>,
-    ) -> anyhow::Result<End> {
-        let steps = &fit.steps;
-        let settings = fit.settings(job)?;
-        let adamw = optim::Settings {
-            beta1: steps.beta1,
-            beta2: steps.beta2,
-            eps: steps.eps,
-            weight_decay: steps.weight_decay,
-        };
-        let mut optimizer = AdamW::new(
-            engine
-                .parameters()
-                .iter()
-                .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
-                .collect(),
-            adamw,
-        );
-        if fit.dry_run {
-            if self.group.rank() == 0 {
-                dry_run::show(job, engine, &settings, &self.tokenizer)?;
-            }
-            return Ok(End::Done);
-        }
-        let meta = self.meta(fit, job.stage, fit.configuration(job, &settings, self.options))?;
-        let mut folder = match self.group.rank() {
-            0 => {
-                let saved = Saved { lora, model: fit.model.clone() };
-                std::fs::create_dir_all(&fit.output)
-                    .with_context(|| format!("failed to make {}", fit.output.display()))?;
-                Some(Folder::create(&fit.output, &meta, saved, fit.resume)?)
-            }
-            _ => None,
-        };
-        self.group.barrier()?;
-        let state = match fit.resume {
-            true => restore(&fit.output, engine, &mut optimizer)?,
-            false => Default::default(),
-        };
-        if state.step > 0 {
-            self.say(format!("going on after step {}", state.step));
-        }
-        let stop = start::stop_flag()?;
-        let mut bar = progress::Bar::new(&settings, state.step, self.group.rank() == 0);
-        let end = Run {
-            engine,
-            optimizer: &mut optimizer,
-            objective: job.objective,
-            evaluation: job.evaluation,
-            settings: &settings,
-            group: &self.group,
-            folder: folder.as_mut(),
-            watch: &mut |seen| bar.tell(seen),
-            stop: stop.as_ref() as &AtomicBool,
-        }
-        .run(state)?;
-        bar.finish();
-        match end {
-            End::Done => {
-                self.say(format!("done: {} steps, in {}", settings.steps, fit.output.display()))
-            }
-            End::Stopped(step) => self.say(format!(
-                "stopped after step {step} of {}; --resume goes on from there",
-                settings.steps
-            )),
-        }
-        Ok(end)
-    }
-}
-
-impl Fit {
-    /// Whether nothing is trained or written.
-    pub fn is_dry_run(&self) -> bool {
-        self.dry_run
-    }
-
-    /// The share of the problems that is held out.
-    pub fn held_out(&self) -> Option<f64> {
-        self.eval_share
-    }
-
-    fn settings(&self, job: &Job) -> anyhow::Result<Settings> {
+    /// The settings of the loop, for an objective whose usual rate is `rate`.
+    pub fn settings(&self, rows: usize, rate: f64) -> anyhow::Result<Settings> {
         let steps = &self.steps;
         ensure!(
             steps.batch > 0 && self.save_every > 0,
@@ -430,7 +171,7 @@ impl Fit {
         );
         ensure!(self.eval_every != Some(0), "--eval-every must be 1 or more");
         ensure!((0.0..=1.0).contains(&steps.warmup), "--warmup is a share, from 0 to 1");
-        let rows = job.objective.rows() as f64 * steps.epochs;
+        let rows = rows as f64 * steps.epochs;
         let count = steps.steps.unwrap_or_else(|| (rows / steps.batch as f64).ceil() as u64);
         ensure!(count > 0, "there are no steps to do: --epochs is {}", steps.epochs);
         let decay = match steps.schedule {
@@ -438,7 +179,7 @@ impl Fit {
             DecayName::Linear => Decay::Linear,
             DecayName::Constant => Decay::Constant,
         };
-        let rate = steps.rate.unwrap_or(job.rate);
+        let rate = steps.rate.unwrap_or(rate);
         ensure!(rate.is_finite() && rate >= 0.0, "--rate must be a number that is not negative");
         Ok(Settings {
             steps: count,
@@ -454,7 +195,12 @@ impl Fit {
     }
 
     /// All that decides the numbers of a run.
-    fn configuration(&self, job: &Job, settings: &Settings, options: (Kind, Device)) -> Value {
+    pub fn configuration(
+        &self,
+        objective: &Value,
+        settings: &Settings,
+        session: &Session,
+    ) -> Value {
         let What { full, lora_rank, lora_alpha, lora_dropout, lora_targets, rslora, adapter } =
             &self.what;
         let Steps { weight_decay, beta1, beta2, eps, .. } = self.steps;
@@ -462,76 +208,41 @@ impl Fit {
             "rank": lora_rank, "alpha": lora_alpha, "dropout": lora_dropout, "targets": lora_targets,
             "rslora": rslora, "adapter": adapter,
         });
-        let device = if options.1.is_cuda() { "cuda" } else { "cpu" };
+        let device = if session.options.1.is_cuda() { "cuda" } else { "cpu" };
         json!({
-            "objective": job.configuration,
+            "objective": objective,
             "lora": if *full { Value::Null } else { lora },
             "steps": settings.steps, "batch": settings.batch, "tokens_at_once": settings.tokens_at_once,
             "clip": settings.clip, "rate": settings.schedule.peak, "warmup": settings.schedule.warmup,
             "schedule": format!("{:?}", settings.schedule.decay).to_lowercase(),
             "shuffle": settings.shuffle, "eval_every": settings.eval_every, "eval_share": self.eval_share,
             "weight_decay": weight_decay, "beta1": beta1, "beta2": beta2, "eps": eps,
-            "cutoff": self.cutoff, "system": self.system,
-            "precision": format!("{:?}", options.0).to_lowercase(), "device": device,
+            "cutoff": session.cutoff, "system": self.system,
+            "precision": format!("{:?}", session.options.0).to_lowercase(), "device": device,
         })
     }
-}
 
-/// Hash of what tells one model from another without reading its weights: the small files, and names and sizes of the
-/// others.
-fn folder_hash(folder: &Path) -> anyhow::Result<String> {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-        .with_context(|| format!("failed to read {}", folder.display()))?;
-    entries.sort();
-    let mut text = String::new();
-    for path in entries.iter().filter(|path| path.is_file()) {
-        let size = path.metadata()?.len();
-        let is_small = path.extension().is_some_and(|ending| ending == "json");
-        let hash = if is_small { file_hash(path)? } else { String::new() };
-        text += &format!("{} {size} {hash}\n", path.file_name().unwrap_or_default().display());
+    /// AdamW's settings.
+    pub fn adamw(&self) -> optim::Settings {
+        let Steps { beta1, beta2, eps, weight_decay, .. } = self.steps;
+        optim::Settings { beta1, beta2, eps, weight_decay }
     }
-    Ok(content_hash(text.as_bytes()))
-}
 
-fn counted<T>(loaded: &Loaded<T>) -> String {
-    let why = loaded.why();
-    let more = if why.is_empty() { String::new() } else { format!("; {why}") };
-    format!("{} rows{more}", loaded.rows.len())
-}
-
-/// Joins the ranks that the launcher's variables name (`torchrun` sets them), or stays alone.
-fn join() -> anyhow::Result<Group> {
-    let Some(size) = number_of("WORLD_SIZE")?.filter(|size| *size > 1) else {
-        return Ok(Group::alone());
-    };
-    let needed = |name: &str| {
-        std::env::var(name).with_context(|| format!("WORLD_SIZE is {size}, but {name} is not set: start with a launcher such as torchrun"))
-    };
-    let rank = number_of("RANK")?.with_context(|| {
-        format!("WORLD_SIZE is {size}, but RANK is not set: start with a launcher such as torchrun")
-    })?;
-    let Ok(port) = needed("MASTER_PORT")?.parse() else { bail!("MASTER_PORT is no port") };
-    let rendezvous = Rendezvous {
-        rank,
-        size,
-        address: needed("MASTER_ADDR")?,
-        port,
-        timeout: Duration::from_secs(600),
-    };
-    Ok(Group::join(&rendezvous)?)
-}
-
-fn number_of(name: &str) -> anyhow::Result<Option<usize>> {
-    match std::env::var(name) {
-        Ok(text) => {
-            Ok(Some(text.parse().with_context(|| format!("{name} is {text:?}, not a number"))?))
+    /// Puts the adapter that is trained into a model; none if all weights are.
+    pub fn attach(&self, model: &mut Qwen2) -> anyhow::Result<Option<Lora>> {
+        let What { full, lora_rank, lora_alpha, lora_dropout, rslora, .. } = self.what;
+        if full {
+            return Ok(None);
         }
-        Err(_) => Ok(None),
+        if let Some(folder) = &self.what.adapter {
+            return Ok(Some(Lora::load(folder, model)?));
+        }
+        ensure!((0.0..1.0).contains(&lora_dropout), "--lora-dropout must be 0 or more and below 1");
+        let targets: Vec<&str> = self.what.lora_targets.iter().map(String::as_str).collect();
+        let lora = Lora::new(lora_rank, lora_alpha, &targets).map_err(anyhow::Error::msg);
+        let mut lora = lora.context("--lora-targets or --lora-rank")?;
+        (lora.dropout, lora.rslora) = (lora_dropout, rslora);
+        lora.attach(model, self.seed as i64);
+        Ok(Some(lora))
     }
-}
-
-/// Another model that is not trained: a reference.
-pub fn fixed(folder: &Path, options: (Kind, Device)) -> Result<Engine, model::Error> {
-    Ok(Engine::new(Qwen2::load(folder, options)?, Trained::Adapters, false))
 }

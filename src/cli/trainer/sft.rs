@@ -4,7 +4,9 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::dry_run::Example;
-use super::fit::{Fit, Job, Session};
+use super::fit::Fit;
+use super::job::Job;
+use super::session::Session;
 use crate::train::batch::Sequence;
 use crate::train::data::{self, Loaded};
 use crate::train::run::Objective;
@@ -38,7 +40,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let session = Session::open(fit)?;
     let asker = session.asker(fit);
     let (rows, evaluation) =
-        session.rows(fit, |path| data::samples(path, &asker, fit.cutoff, session.threads))?;
+        session.rows(fit, |path| data::samples(path, &asker, session.cutoff, session.threads))?;
     let sft = |loaded: Loaded<Sequence>| Sft { sequences: loaded.rows, lines: loaded.lines, mean };
     let (sft, evaluation) = (sft(rows), evaluation.map(sft));
     let (engine, lora) = session.engine(fit)?;
@@ -51,6 +53,5 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         configuration: json!({ "mean": name }),
         examples: examples.take(2).collect(),
     };
-    session.train(fit, &job, &engine, lora)?;
-    Ok(())
+    job.run(&session, fit, &engine, lora)
 }
