@@ -13,7 +13,7 @@ use salv::train::loss::{Dpo, Form, Side, score};
 use tch::{Device, Kind, Tensor};
 
 const MODELS: [&str; 5] = ["tied", "untied-gqa", "linear", "yarn", "llama3"];
-const FP32: (Kind, Device) = (Kind::Float, Device::Cpu);
+pub(crate) const FP32: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 /// In fp32, for logits of about 1 to 10: some tens of their last places.
 const LOGITS_OFF_MAX: f64 = 1e-5;
@@ -70,7 +70,7 @@ impl Fixture {
     }
 }
 
-fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/model")
 }
 
