@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::checkpoint::Checkpoint;
 use super::config::Config;
+use super::kv_cache::ROWS;
 use super::linear::{Linear, Pass};
 use super::rope::Rope;
 use super::{Error, checkpoint};
@@ -24,17 +25,17 @@ pub const LINEAR_LAYERS: [(&str, &str); 7] = [
 /// A Qwen2 model.
 #[derive(Debug)]
 pub struct Qwen2 {
-    config: Config,
+    pub(super) config: Config,
     embedding: Tensor,
-    layers: Vec<Layer>,
+    pub(super) layers: Vec<Layer>,
     norm: Tensor,
     head: Option<Tensor>,
 }
 
 /// One layer; `linear` in the order of [`LINEAR_LAYERS`].
 #[derive(Debug)]
-struct Layer {
-    input_norm: Tensor,
+pub(super) struct Layer {
+    pub(super) input_norm: Tensor,
     linear: [Linear; 7],
     post_norm: Tensor,
 }
@@ -43,12 +44,18 @@ struct Layer {
 #[derive(Debug)]
 pub struct Packing {
     lengths: Vec<i64>,
-    rope: Rope,
+    pub(super) rope: Rope,
 }
 
 impl Packing {
     /// Causal attention within each sequence: `[tokens, heads, head_dim]` to `[tokens, heads * head_dim]`.
-    fn attend(&self, config: &Config, query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
+    pub(super) fn attend(
+        &self,
+        config: &Config,
+        query: &Tensor,
+        key: &Tensor,
+        value: &Tensor,
+    ) -> Tensor {
         let first = self.lengths.first().copied().unwrap_or(0);
         if self.lengths.iter().all(|length| *length == first) {
             return causal(config, first, query, key, value);
@@ -241,7 +248,13 @@ impl Layer {
 
     /// Queries, keys and values of normed states `[tokens, width]`, each `[tokens, heads, head_dim]`; the first
     /// two are turned.
-    fn project(&self, config: &Config, x: &Tensor, rope: &Rope, pass: Pass) -> [Tensor; 3] {
+    pub(super) fn project(
+        &self,
+        config: &Config,
+        x: &Tensor,
+        rope: &Rope,
+        pass: Pass,
+    ) -> [Tensor; 3] {
         let [q, k, v, ..] = &self.linear;
         let heads = |linear: &Linear| {
             linear.forward(x, pass).view([-1, linear.outputs() / config.head_dim, config.head_dim])
@@ -250,7 +263,7 @@ impl Layer {
     }
 
     /// All of the layer behind the attention; `mixed` is `[tokens, heads * head_dim]`.
-    fn after_attention(
+    pub(super) fn after_attention(
         &self,
         config: &Config,
         hidden: &Tensor,
@@ -264,7 +277,7 @@ impl Layer {
 
     fn feed_forward(&self, x: &Tensor, pass: Pass) -> Tensor {
         let [.., gate, up, down] = &self.linear;
-        down.forward(&(gate.forward(x, pass).silu() * up.forward(x, pass)), pass)
+        down.forward(&(silu(&gate.forward(x, pass)) * up.forward(x, pass)), pass)
     }
 }
 
@@ -286,8 +299,18 @@ fn linear_shape(config: &Config, name: &str) -> [i64; 2] {
     }
 }
 
+/// Row by row where there are few: LibTorch's loop over whole vectors and the one over what remains round the
+/// exponential differently, and a row's values must not hang on where it stands among the others (`kv_cache`).
+fn silu(x: &Tensor) -> Tensor {
+    if x.size()[0] > ROWS {
+        return x.silu();
+    }
+    let rows: Vec<Tensor> = x.split(1, 0).iter().map(Tensor::silu).collect();
+    Tensor::cat(&rows, 0)
+}
+
 /// In fp32 but for the weight, as transformers has it.
-fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
+pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
     let kind = x.kind();
     let wide = if kind == Kind::Double { x.shallow_clone() } else { x.to_kind(Kind::Float) };
     let mean = wide.square().mean_dim(-1, true, None);

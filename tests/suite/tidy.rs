@@ -41,6 +41,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("exchange", &["problem", "candidate", "verify", "pair", "record"]),
     ("model", &[]),
     ("train", &["model", "pair", "problem", "record"]),
+    ("sample", &["model", "problem", "candidate", "record"]),
     ("cli", &["*"]),
     ("bin", &["cli"]),
 ];
