@@ -1,5 +1,11 @@
 //! The command line of `salv-train`: the only part of `cli` that uses LibTorch.
 
+mod dpo;
+mod dry_run;
+mod fit;
+mod progress;
+mod sft;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,6 +23,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Sft(Box<sft::Arguments>),
+    Dpo(Box<dpo::Arguments>),
     Merge(Merge),
     /// Say on which device models would run, and why
     Device,
@@ -37,6 +45,8 @@ struct Merge {
 /// Runs the command line and returns its exit code.
 pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Sft(arguments) => sft::run(&arguments),
+        Command::Dpo(arguments) => dpo::run(&arguments),
         Command::Merge(arguments) => merge(&arguments),
         Command::Device => device(),
     };
