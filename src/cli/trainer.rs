@@ -11,6 +11,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use progress::peak_memory;
+
 use crate::model::{lora, torch};
 
 /// Train language models on pairs, or merge what was trained.

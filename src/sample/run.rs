@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::draw::{self, NotFinite, Numbers};
 use super::{Drawing, Finish, Row, Settings, text};
 use crate::model::kv_cache::{Attention, KvCache, Prefix};
-use crate::model::{self, Pass, Qwen2, Tokenizer};
+use crate::model::{self, Config, Pass, Qwen2, Tokenizer};
 
 /// Tokens of prompts that are read together on a card.
 const PACKED_TOKENS_MAX: usize = 16_384;
@@ -129,8 +129,8 @@ struct Sequence<'a> {
 }
 
 /// Refuses prompts that cannot be answered, before anything is generated.
-pub fn check(model: &Qwen2, tasks: &[Task]) -> Result<(), RunError> {
-    let context = context(model);
+pub fn check(config: &Config, tasks: &[Task]) -> Result<(), RunError> {
+    let context = context(config);
     for Task { problem, prompt } in tasks {
         let problem = problem.clone();
         if prompt.is_empty() {
@@ -144,13 +144,13 @@ pub fn check(model: &Qwen2, tasks: &[Task]) -> Result<(), RunError> {
 }
 
 /// The most positions that a sequence of these tasks can have.
-pub fn longest(model: &Qwen2, tasks: &[Task], settings: &Settings) -> usize {
+pub fn longest(config: &Config, tasks: &[Task], settings: &Settings) -> usize {
     let prompt = tasks.iter().map(|task| task.prompt.len()).max().unwrap_or(0);
-    (prompt + settings.max_tokens).min(context(model))
+    (prompt + settings.max_tokens).min(context(config))
 }
 
-fn context(model: &Qwen2) -> usize {
-    model.config().max_position_embeddings as usize
+fn context(config: &Config) -> usize {
+    config.max_position_embeddings as usize
 }
 
 /// Generates the rows of `rows` that are not `known` and gives all of them to `sink`, in order.
@@ -162,8 +162,9 @@ pub fn sample(
     known: BTreeMap<usize, Row>,
     sink: &mut impl Sink,
 ) -> Result<(), RunError> {
-    check(run.model, run.tasks)?;
-    let length = longest(run.model, run.tasks, run.settings) as i64;
+    let config = run.model.config();
+    check(config, run.tasks)?;
+    let length = longest(config, run.tasks, run.settings) as i64;
     let mut cache = KvCache::new(run.model, run.batch, length, run.attention);
     let mut waiting = rows.clone().filter(|row| !known.contains_key(row)).collect();
     let mut prompts = Prompts { run, read: VecDeque::new() };
@@ -268,7 +269,7 @@ impl<'a> Sequence<'a> {
             sample,
             numbers: Numbers::new(settings.seed, &task.problem, sample),
             tokens: Vec::new(),
-            limit: settings.max_tokens.min(context(run.model) - task.prompt.len()),
+            limit: settings.max_tokens.min(context(run.model.config()) - task.prompt.len()),
             seen: task.prompt.iter().copied().filter(|_| has_penalty).collect(),
         }
     }
