@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -175,15 +176,26 @@ fn sample(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         threads,
         stop: &stop,
     };
-    let mut output = Output::new(writer, ahead, rows, done);
+    let output = Output::new(writer, ahead, rows, done);
     let known = known.into_iter().map(|(row, value)| (rows.start + row, value)).collect();
-    let outcome = run::sample(&job, rows.start + done..rows.end, known, &mut output);
-    // What was generated is kept, whatever ended the run.
-    let made = output.finish(&arguments.output)?;
-    let total = rows.range().len();
+    generate(arguments, &job, rows.start + done..rows.end, known, output)
+}
+
+/// Generates what is not there yet; what was generated is kept, whatever ends the run.
+fn generate(
+    arguments: &Arguments,
+    job: &Run,
+    rows: Range<usize>,
+    known: BTreeMap<usize, Row>,
+    mut output: Output,
+) -> anyhow::Result<ExitCode> {
+    let outcome = run::sample(job, rows, known, &mut output);
+    let (made, total) = (output.written, output.rows.range().len());
+    let finished = output.finish(&arguments.output);
     outcome.with_context(|| format!("failed after {made} of {total} candidates"))?;
+    finished?;
     let output = arguments.output.display();
-    if stop.load(Ordering::Relaxed) && made < total {
+    if job.stop.load(Ordering::Relaxed) && made < total {
         eprintln!("stopped after {made} of {total} candidates; --resume continues {output}");
         return Ok(ExitCode::from(130));
     }
@@ -390,8 +402,8 @@ impl Output {
         self.tokens as f64 / self.started.elapsed().as_secs_f64().max(1e-9)
     }
 
-    /// Writes what waits and how long it took; returns the rows in the file.
-    fn finish(mut self, path: &Path) -> anyhow::Result<usize> {
+    /// Writes what waits, and how long it took.
+    fn finish(mut self, path: &Path) -> anyhow::Result<()> {
         self.bar.finish_and_clear();
         let (seconds, speed) = (self.started.elapsed().as_secs_f64(), self.speed());
         self.writer.finish()?;
@@ -409,8 +421,7 @@ impl Output {
         let mut name = path.as_os_str().to_owned();
         name.push(".timings.json");
         std::fs::write(&name, format!("{timings:#}\n"))
-            .with_context(|| format!("failed to write {}", name.display()))?;
-        Ok(self.written)
+            .with_context(|| format!("failed to write {}", name.display()))
     }
 }
 

@@ -30,6 +30,7 @@ mod ffi {
 
     unsafe extern "C++" {
         include!("optimizer.h");
+        include!("ranks.h");
 
         #[namespace = "at"]
         type Tensor;
@@ -39,10 +40,50 @@ mod ffi {
             steps: f64,
             settings: &AdamwSettings,
         ) -> Result<()>;
+
+        type Store;
+        fn open_store(
+            address: &str,
+            port: u16,
+            serves: bool,
+            prefix: &str,
+            timeout_ms: u64,
+        ) -> Result<UniquePtr<Store>>;
+        fn count(self: &Store, name: &str) -> Result<i64>;
+        fn put(self: &Store, name: &str, number: u64) -> Result<()>;
+        fn get(self: &Store, name: &str, timeout_ms: u64) -> Result<u64>;
+
+        type Ranks;
+        fn join_ranks(
+            store: &Store,
+            rank: i32,
+            size: i32,
+            interface: &str,
+            host: &str,
+            timeout_ms: u64,
+        ) -> Result<UniquePtr<Ranks>>;
+        fn sum(self: &Ranks, tensor: &Tensor) -> Result<()>;
+        fn broadcast(self: &Ranks, tensor: &Tensor) -> Result<()>;
+        fn barrier(self: &Ranks) -> Result<()>;
     }
 }
 
-pub(super) use ffi::AdamwSettings;
+pub(super) use cxx::{Exception, UniquePtr};
+pub(super) use ffi::{AdamwSettings, Ranks, Store, join_ranks, open_store};
+
+impl Ranks {
+    /// Replaces a tensor in the CPU's memory by its sum over all ranks.
+    pub(super) fn sum_tensor(&self, tensor: &Tensor) -> Result<(), Exception> {
+        // SAFETY: the pointer is to a tensor that is borrowed until the call is over.
+        self.sum(unsafe { &*lent(tensor) })
+    }
+
+    /// Replaces a tensor in the CPU's memory by that of rank 0.
+    pub(super) fn broadcast_tensor(&self, tensor: &Tensor) -> Result<(), Exception> {
+        // SAFETY: as above.
+        self.broadcast(unsafe { &*lent(tensor) })
+    }
+}
 
 fn lent(tensor: &Tensor) -> *const ffi::Tensor {
     tensor.as_ptr().cast()

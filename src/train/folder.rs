@@ -87,7 +87,10 @@ impl Folder {
             .append(true)
             .open(&timings)
             .map_err(|source| Error::writing(&timings, source))?;
-        let events = Events::create(&events)?;
+        let events = match resume {
+            true => Events::resume(&events, last.map_or(0, |step| step + 1))?,
+            false => Events::create(&events)?,
+        };
         Ok(Folder { path: path.to_owned(), saved, metrics, timings, events })
     }
 

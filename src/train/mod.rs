@@ -102,6 +102,14 @@ pub enum Error {
         /// What it says.
         message: String,
     },
+    /// The ranks of a run do not come together, or have lost each other.
+    #[error("failed to {action}: {message}")]
+    Ranks {
+        /// What was to be done.
+        action: &'static str,
+        /// What is wrong and, where known, the cure.
+        message: String,
+    },
     /// A number overflowed, or was none from the start.
     #[error(
         "failed to train: the {what} is {value} at step {step}, on lines {lines:?} (the last checkpoint is whole; a lower --rate or a smaller --clip may help; in bf16 try fp32)"

@@ -110,7 +110,8 @@ impl AdamW {
     }
 
     /// Makes one step at a learning rate. The gradients are in the order of the parameters and of their shapes,
-    /// in any precision. After an error the state is that before the step or lost: load it anew.
+    /// in any precision; one that does not fit is an error before anything is moved. Where LibTorch itself fails,
+    /// the state is lost.
     pub fn step(&mut self, gradients: &[Tensor], rate: f64) -> Result<(), Error> {
         assert_eq!(gradients.len(), self.parameters.len(), "a gradient for each parameter");
         let _guard = tch::no_grad_guard();

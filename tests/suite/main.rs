@@ -11,12 +11,18 @@ mod extract_damage;
 #[cfg(feature = "train")]
 mod model;
 mod mutants;
+#[cfg(feature = "train")]
+mod optimizer;
 mod pair;
+#[cfg(feature = "train")]
+mod ranks;
 mod record;
 #[cfg(feature = "train")]
 mod sample;
 mod show;
 mod stimulus;
 mod tidy;
+#[cfg(feature = "train")]
+mod train;
 mod verify;
 mod verilog;

@@ -40,7 +40,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Files of other programs, in and out.
     ("exchange", &["problem", "candidate", "verify", "pair", "record"]),
     ("model", &[]),
-    ("train", &["model", "pair", "problem", "record"]),
+    // Samples to be learnt are `corpus`'s.
+    ("train", &["model", "pair", "corpus", "record"]),
     ("sample", &["model", "problem", "candidate", "record"]),
     ("cli", &["*"]),
     ("bin", &["cli"]),
@@ -53,7 +54,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sv_parser_parser", &["src/verilog/"]),
     ("sv_parser_syntaxtree", &["src/verilog/"]),
     ("petgraph", &["src/extract/"]),
-    ("tch", &["src/model/", "src/train/", "src/sample/"]),
+    ("tch", &["src/model/", "src/train/", "src/sample/", "src/cli/trainer"]),
     ("tokenizers", &["src/model/", "src/exchange/"]),
     ("minijinja", &["src/model/"]),
     ("safetensors", &["src/model/"]),

@@ -79,8 +79,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mode = arguments.mode();
     let (mask, end_counts) = mode.mask(fit.seed);
     let end_counts = end_counts || arguments.end_in_mask;
-    let settings = Settings { mask, end_counts, cutoff: fit.cutoff };
     let session = Session::open(fit)?;
+    let settings = Settings { mask, end_counts, cutoff: session.cutoff };
     let asker = session.asker(fit);
     let (mut rows, evaluation) =
         session.rows(fit, |path| data::pairs(path, &asker, (mode, settings), session.threads))?;
@@ -174,7 +174,7 @@ impl Arguments {
         std::fs::create_dir_all(&fit.output)?;
         let sets = [(dpo, "reference.jsonl")].into_iter();
         for (dpo, name) in sets.chain(evaluation.map(|dpo| (dpo, "reference-eval.jsonl"))) {
-            let (mode, cutoff, kind) = (self.configuration(), fit.cutoff, session.options.0);
+            let (mode, cutoff, kind) = (self.configuration(), session.cutoff, session.options.0);
             let configuration = json!({
                 "objective": mode, "cutoff": cutoff, "precision": format!("{kind:?}"),
                 "eval_share": fit.held_out(), "tokens_at_once": fit.tokens_at_once,

@@ -39,9 +39,10 @@ pub struct Fit {
     what: What,
     #[command(flatten)]
     steps: Steps,
-    /// Most tokens of a sequence; longer answers lose their end, which is reported
-    #[arg(long, default_value_t = 2048)]
-    pub cutoff: usize,
+    /// Most tokens of a sequence, by default 2,048 or as many as the model has positions; longer answers lose their
+    /// end, which is reported
+    #[arg(long, value_name = "TOKENS")]
+    cutoff: Option<usize>,
     /// Most tokens that go through the model at once; it decides memory and not results
     #[arg(long, default_value_t = 8192, value_name = "TOKENS")]
     pub tokens_at_once: usize,
@@ -168,7 +169,8 @@ pub struct Session {
     pub group: Group,
     pub tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
-    config: Config,
+    /// Most tokens of a sequence.
+    pub cutoff: usize,
     pub options: (Kind, Device),
     pub threads: usize,
 }
@@ -216,13 +218,19 @@ impl Session {
             _ => Kind::Float,
         };
         let config = Config::read(&fit.model)?;
+        let positions = config.max_position_embeddings as usize;
+        let cutoff = fit.cutoff.unwrap_or(positions.min(2048));
+        ensure!(
+            cutoff <= positions,
+            "--cutoff {cutoff} is more than the {positions} positions of the model (max_position_embeddings of its config.json)"
+        );
         let tokenizer = Tokenizer::load(&fit.model, config.vocab_size)?;
         let template = ChatTemplate::load(&fit.model)?;
         Ok(Session {
             group: join()?,
             tokenizer,
             template,
-            config,
+            cutoff,
             options: (kind, device),
             threads,
         })
@@ -240,12 +248,6 @@ impl Session {
         fit: &Fit,
         read: impl Fn(&Path) -> Result<Loaded<T>, crate::train::Error>,
     ) -> anyhow::Result<(Loaded<T>, Option<Loaded<T>>)> {
-        let longest = self.config.max_position_embeddings;
-        ensure!(
-            fit.cutoff as i64 <= longest,
-            "--cutoff {} is more than the {longest} positions of the model (max_position_embeddings of its config.json)",
-            fit.cutoff
-        );
         let all = read(&fit.rows)?;
         self.say(format!("{}: {}", fit.rows.display(), counted(&all)));
         let (rows, evaluation) = match (&fit.eval, fit.eval_share) {
@@ -365,7 +367,7 @@ impl Session {
             }
             return Ok(End::Done);
         }
-        let meta = self.meta(fit, job.stage, fit.configuration(job, &settings, self.options))?;
+        let meta = self.meta(fit, job.stage, fit.configuration(job, &settings, self))?;
         let mut folder = match self.group.rank() {
             0 => {
                 let saved = Saved { lora, model: fit.model.clone() };
@@ -454,7 +456,7 @@ impl Fit {
     }
 
     /// All that decides the numbers of a run.
-    fn configuration(&self, job: &Job, settings: &Settings, options: (Kind, Device)) -> Value {
+    fn configuration(&self, job: &Job, settings: &Settings, session: &Session) -> Value {
         let What { full, lora_rank, lora_alpha, lora_dropout, lora_targets, rslora, adapter } =
             &self.what;
         let Steps { weight_decay, beta1, beta2, eps, .. } = self.steps;
@@ -462,7 +464,7 @@ impl Fit {
             "rank": lora_rank, "alpha": lora_alpha, "dropout": lora_dropout, "targets": lora_targets,
             "rslora": rslora, "adapter": adapter,
         });
-        let device = if options.1.is_cuda() { "cuda" } else { "cpu" };
+        let device = if session.options.1.is_cuda() { "cuda" } else { "cpu" };
         json!({
             "objective": job.configuration,
             "lora": if *full { Value::Null } else { lora },
@@ -471,8 +473,8 @@ impl Fit {
             "schedule": format!("{:?}", settings.schedule.decay).to_lowercase(),
             "shuffle": settings.shuffle, "eval_every": settings.eval_every, "eval_share": self.eval_share,
             "weight_decay": weight_decay, "beta1": beta1, "beta2": beta2, "eps": eps,
-            "cutoff": self.cutoff, "system": self.system,
-            "precision": format!("{:?}", options.0).to_lowercase(), "device": device,
+            "cutoff": session.cutoff, "system": self.system,
+            "precision": format!("{:?}", session.options.0).to_lowercase(), "device": device,
         })
     }
 }
@@ -502,24 +504,9 @@ fn counted<T>(loaded: &Loaded<T>) -> String {
 
 /// Joins the ranks that the launcher's variables name (`torchrun` sets them), or stays alone.
 fn join() -> anyhow::Result<Group> {
-    let Some(size) = number_of("WORLD_SIZE")?.filter(|size| *size > 1) else {
-        return Ok(Group::alone());
-    };
-    let needed = |name: &str| {
-        std::env::var(name).with_context(|| format!("WORLD_SIZE is {size}, but {name} is not set: start with a launcher such as torchrun"))
-    };
-    let rank = number_of("RANK")?.with_context(|| {
-        format!("WORLD_SIZE is {size}, but RANK is not set: start with a launcher such as torchrun")
-    })?;
-    let Ok(port) = needed("MASTER_PORT")?.parse() else { bail!("MASTER_PORT is no port") };
-    let rendezvous = Rendezvous {
-        rank,
-        size,
-        address: needed("MASTER_ADDR")?,
-        port,
-        timeout: Duration::from_secs(600),
-    };
-    Ok(Group::join(&rendezvous)?)
+    let variable = |name: &str| std::env::var(name).ok();
+    let rendezvous = Rendezvous::from_variables(variable, Duration::from_secs(600))?;
+    Ok(rendezvous.map_or_else(|| Ok(Group::alone()), |at| Group::join(&at))?)
 }
 
 fn number_of(name: &str) -> anyhow::Result<Option<usize>> {

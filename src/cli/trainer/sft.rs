@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let session = Session::open(fit)?;
     let asker = session.asker(fit);
     let (rows, evaluation) =
-        session.rows(fit, |path| data::samples(path, &asker, fit.cutoff, session.threads))?;
+        session.rows(fit, |path| data::samples(path, &asker, session.cutoff, session.threads))?;
     let sft = |loaded: Loaded<Sequence>| Sft { sequences: loaded.rows, lines: loaded.lines, mean };
     let (sft, evaluation) = (sft(rows), evaluation.map(sft));
     let (engine, lora) = session.engine(fit)?;

@@ -74,13 +74,14 @@ fn parts_of_a_run_merge_to_the_whole() {
     assert_eq!(bench.read("merged.jsonl.meta.json"), bench.read("whole.jsonl.meta.json"));
 }
 
-/// Starts a long run, gives it a signal once it has written something, and returns how it ended.
+/// Starts a long run, gives it a signal once it has written something more, and returns how it ended.
 #[track_caller]
 fn interrupted(bench: &Bench, arguments: &[&str], signal: &str) -> std::process::ExitStatus {
+    let length = || fs::metadata(bench.path("candidates.jsonl")).map_or(0, |data| data.len());
+    let before = length();
     let mut child = bench.sample(arguments).stderr(Stdio::null()).spawn().expect("salv");
     let started = Instant::now();
-    let output = bench.path("candidates.jsonl");
-    while fs::metadata(&output).map_or(0, |data| data.len()) == 0 {
+    while length() <= before {
         assert!(started.elapsed() < Duration::from_secs(60), "no row is written");
         std::thread::sleep(Duration::from_millis(1));
     }
