@@ -7,8 +7,8 @@
 //!                                 └────────────────── checkpoint ◄──────────────────────────────────┘
 //! ```
 //!
-//! Today `corpus`, `sample`, `verify`, `extract` and `pair` stand, and `train` begins; the other stages follow the same rule:
-//! one word per stage, which names its module, its subcommand, its test and the file it writes.
+//! Today `corpus`, `sample`, `verify`, `extract` and `pair` stand, and `train` begins; the other stages follow the
+//! same rule: one word per stage, which names its module, its subcommand, its test and the file it writes.
 //!
 //! # Invariants
 //!

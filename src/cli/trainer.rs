@@ -12,13 +12,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tch::{Device, Kind};
 
-<<<<<<< HEAD
 pub use progress::peak_memory;
 
-use crate::model::{lora, torch};
-=======
 use crate::model::{Config, Qwen2, SHARD_BYTES, Tokenizer, copy_others, lora, torch};
->>>>>>> main
 
 /// Train language models on pairs, or merge what was trained.
 #[derive(Parser)]
