@@ -1,9 +1,11 @@
-//! `salv merge`: the parts of a run (`--shard K/N` of `salv verify` and `salv sample`) in, the file that one run would have written
-//! out.
+//! `salv merge`: the parts of a run (`--shard K/N` of `salv verify` and `salv sample`) in, the file that one run
+//! would have written out.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+
+use anyhow::ensure;
 
 use super::report::ReportArguments;
 use super::summary::Summary;
@@ -26,6 +28,10 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let stage = record::stage(&arguments.shards[0])?;
     let name = if stage == "sample" { "candidates.jsonl" } else { "verdicts.jsonl" };
+    ensure!(
+        stage != "sample" || !arguments.report.is_asked(),
+        "--fail-on and --junit are of verdicts, and these are candidates"
+    );
     let output = arguments.output.unwrap_or_else(|| PathBuf::from(name));
     let rows = record::merge(&arguments.shards, &output)?;
     if stage == "sample" {

@@ -145,24 +145,16 @@ fn sample(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     ensure!(batch > 0, "--batch must be 1 or more");
     let length = run::longest(&config, &tasks, &settings) as i64;
     let cache = KvCache::bytes_max(&config, kind, batch, length);
-
+    // Before the output is touched: what fails to load must not cost an earlier run's.
+    let mut model = Qwen2::load(&arguments.model, (kind, device))?;
+    if let Some(adapter) = &arguments.adapter {
+        Lora::load(adapter, &mut model)?;
+    }
     let whole = ShardOf { number: 1, of: 1 };
     let rows = arguments.shard.unwrap_or(whole).cut(tasks.len() * settings.samples);
     let meta = meta(arguments, &settings, (kind, device), batch, rows)?;
     let (writer, done) = Writer::create(&arguments.output, &meta, arguments.resume)?;
     let (ahead, known) = Ahead::open(&arguments.output, &meta, done, arguments.resume)?;
-    let mut model = Qwen2::load(&arguments.model, (kind, device))?;
-    if let Some(adapter) = &arguments.adapter {
-        Lora::load(adapter, &mut model)?;
-    }
-    let room = if device == Device::Cpu { available_memory() } else { None };
-    if let Some(room) = room.filter(|room| *room < cache) {
-        eprintln!(
-            "warning: {batch} completions of {length} tokens at a time can take {}, and {} of memory are free: a smaller --batch takes less",
-            HumanBytes(cache),
-            HumanBytes(room)
-        );
-    }
     say(&settings, (kind, device), tasks.len(), batch, cache);
     let stop = start::stop_flag()?;
     let job = Run {
@@ -360,6 +352,11 @@ fn say(
         "{kind:?} on {device:?}, {batch} at a time, whose keys and values take up to {}",
         HumanBytes(cache)
     );
+    let room = if device == Device::Cpu { available_memory() } else { None };
+    if let Some(room) = room.filter(|room| *room < cache) {
+        let room = HumanBytes(room);
+        eprintln!("warning: {room} of memory are free; a smaller --batch takes less");
+    }
 }
 
 /// Memory that can be had without swapping, where the system says so.

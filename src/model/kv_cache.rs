@@ -264,7 +264,7 @@ impl Qwen2 {
         for at in 0..self.depth() {
             hidden = self.layer(at, &hidden, &packing, pass);
             if !is_finite(&hidden) {
-                return Some(format!("layer {at} of {}", self.depth()));
+                return Some(format!("model.layers.{at}"));
             }
         }
         (!is_finite(&self.next_logits(&hidden))).then(|| "the head".to_owned())

@@ -82,7 +82,7 @@ fn weights_that_are_no_numbers_are_named_by_their_layer() {
         let words = ["problem xor, sample 0, token 0: the logit of token 0 is NaN", place];
         refused(&mut bench.sample(&SHORT), &[&words[..], &["--precision fp32"]].concat());
     };
-    damage("model.layers.1.mlp.down_proj.weight", "layer 1 of 2 gives it first");
+    damage("model.layers.1.mlp.down_proj.weight", "model.layers.1 gives it first");
     damage("model.embed_tokens.weight", "the embedding gives it first");
     damage("model.norm.weight", "the head gives it first");
 }

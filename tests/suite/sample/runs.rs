@@ -194,3 +194,29 @@ fn the_models_own_settings_are_used_when_asked_for() {
     assert_eq!((&models["temperature"], &models["top_p"]), (&0.7.into(), &0.8.into()));
     assert_eq!((&models["top_k"], &models["repetition_penalty"]), (&5.into(), &1.1.into()));
 }
+
+/// On a card all sequences are one batch, whose size decides how sums round. The way of computing is tried here on the
+/// CPU: what it does to completions is printed, and in fp32 it is little.
+#[test]
+fn the_share_of_completions_that_hang_on_the_batch_of_a_card_is_measured() {
+    let bench = Bench::new();
+    for (kind, share_max) in [(Kind::Float, 0.1), (Kind::BFloat16, 1.0)] {
+        let (model, tokenizer) = load(&bench.path("model"), kind);
+        let task = |at: u32| Task { problem: at.to_string(), prompt: (3..9 + at).collect() };
+        let tasks: Vec<Task> = (0..8).map(task).collect();
+        let settings = Settings { samples: 8, max_tokens: 40, ..Settings::default() };
+        let run = |batch| {
+            let company = (batch, Attention::Masked);
+            rows((&model, &tokenizer), Pass::Policy, &tasks, &settings, company)
+        };
+        let (alone, eight) = (run(1), run(8));
+        let differing = alone.iter().zip(&eight).filter(|(one, other)| one != other).count();
+        let share = differing as f64 / alone.len() as f64;
+        eprintln!("{kind:?}: {differing} of {} completions differ", alone.len());
+        assert!(share <= share_max, "{kind:?}: {share}");
+        // The first token is that of the prompt alone, and nothing but rounding sets the rest apart.
+        let begins = |row: &Row| row.completion.chars().next();
+        let same = alone.iter().zip(&eight).filter(|(one, other)| begins(one) == begins(other));
+        assert!(same.count() * 10 >= alone.len() * 9);
+    }
+}
