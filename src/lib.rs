@@ -7,8 +7,8 @@
 //!                                 └────────────────── checkpoint ◄──────────────────────────────────┘
 //! ```
 //!
-//! Today `corpus`, `verify`, `extract` and `pair` stand, and `train` begins; the other stages follow the same rule:
-//! one word per stage, which names its module, its subcommand, its test and the file it writes.
+//! Today `corpus`, `sample`, `verify`, `extract` and `pair` stand, and `train` begins; the other stages follow the
+//! same rule: one word per stage, which names its module, its subcommand, its test and the file it writes.
 //!
 //! # Invariants
 //!
@@ -51,5 +51,8 @@ pub mod model;
 
 #[cfg(feature = "train")]
 pub mod train;
+
+#[cfg(feature = "train")]
+pub mod sample;
 
 pub mod cli;

@@ -42,6 +42,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("model", &[]),
     // Samples to be learnt are `corpus`'s.
     ("train", &["model", "pair", "corpus", "record"]),
+    ("sample", &["model", "problem", "candidate", "record"]),
     ("cli", &["*"]),
     ("bin", &["cli"]),
 ];
