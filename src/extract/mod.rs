@@ -40,7 +40,8 @@ pub mod run;
 pub mod worker;
 
 use crate::verilog::expand::expand;
-use crate::verilog::syntax;
+use crate::verilog::Place;
+use crate::verilog::syntax::{self, ParseError};
 
 pub use cone::{Analysis, Cone, Kept};
 
@@ -52,7 +53,12 @@ use draft::Draft;
 /// if the text is not trusted.
 pub fn analyse<'c>(code: &'c str, top: &str) -> Result<Analysis<'c>, String> {
     let expanded = expand(code).map_err(|error| error.to_string())?;
-    let tree = syntax::parse(&expanded.text).map_err(|error| error.to_string())?;
+    let tree = syntax::parse(&expanded.text).map_err(|error| match error {
+        ParseError::Refused { offset, .. } => {
+            format!("{error} ({})", Place::of(code, expanded.source_of(offset)))
+        }
+        ParseError::TooLarge(_) => error.to_string(),
+    })?;
     let mut draft = Draft::new(&tree);
     draft.walk();
     draft.resolve();

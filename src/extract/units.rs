@@ -184,7 +184,7 @@ impl Draft<'_> {
             Rule::Instantiation => self.instantiation(node, place),
             Rule::Gates => self.gates(node, place),
             Rule::Module => self.module(node, Some(place)),
-            Rule::Statement | Rule::Slot => self.statement(node, place),
+            Rule::Slot => self.statement(node, place),
             // Nothing that an output depends on.
             Rule::Specify | Rule::Assertion | Rule::SystemItem | Rule::Final | Rule::Export => {
                 self.item(None, tokens);

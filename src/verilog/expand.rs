@@ -34,6 +34,21 @@ pub struct Expanded {
     pub directives: Vec<Range<usize>>,
 }
 
+impl Expanded {
+    /// The place in the source that a place in the text stands for.
+    pub fn source_of(&self, offset: usize) -> usize {
+        let piece = self.pieces.partition_point(|piece| piece.text.end <= offset);
+        match self.pieces.get(piece) {
+            Some(piece) if piece.used.is_none() => {
+                let source = piece.source.start + offset.saturating_sub(piece.text.start);
+                source.min(piece.source.end)
+            }
+            Some(piece) => piece.source.start,
+            None => self.pieces.last().map_or(0, |piece| piece.source.end),
+        }
+    }
+}
+
 /// A range of the expanded text and the range of the source that it stands for: byte by byte, or, where it
 /// is the expansion of a macro, as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
