@@ -52,7 +52,10 @@ impl Draft<'_> {
             Rule::Assertion => drop(self.item(None, tokens)),
             Rule::RandomCase => {
                 let item = self.item(Some(place.item), tokens);
-                self.opaque(item, format!("a statement `{}`", self.word(self.node(node).tokens.start)));
+                self.opaque(
+                    item,
+                    format!("a statement `{}`", self.word(self.node(node).tokens.start)),
+                );
                 self.needs(place.item, item);
             }
             _ => self.simple(node, tokens, place),

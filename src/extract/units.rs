@@ -361,6 +361,9 @@ impl Draft<'_> {
             self.statements.push(item);
             let open = self.find(range.clone(), "(").unwrap_or(range.end);
             let (terminals, _) = self.split(open + 1..range.end - 1);
+            if self.word(open + 1) == "." {
+                self.opaque(item, "a gate whose terminals have names");
+            }
             let count = terminals.len();
             for (index, terminal) in terminals.into_iter().enumerate() {
                 let (reads, writes) = match kind {

@@ -1,9 +1,9 @@
 //! The preprocessor: a text with directives in, one without out, and for each of its bytes the place it came
 //! from.
 //!
-//! sv-parser has a preprocessor of its own. It is not used because it says of an expanded byte where the
-//! macro was *defined*, and a span needs to know where it was *used*; because it opens the files that a
-//! text names; and because macros that grow without end are not bounded in it. This one expands macros with
+//! slang has a preprocessor of its own. It is not used because a span needs to know where a macro was *used*, of
+//! macros in macros too; because it opens the files that a text names; and because macros that grow without end
+//! are not bounded in it. This one expands macros with
 //! and without arguments, takes the branch of a conditional, and drops all other directives: what they set
 //! (time scale, default net type) does not change what depends on what.
 

@@ -6,9 +6,9 @@
 //! elaborates a text, here it reads its form, and no node of slang leaves either.
 //!
 //! slang's parser recurses over statements and expressions to a depth of its own (1,024) and over the rest of the
-//! language without one; neither that nor a text's length costs it more than [`STACK_BYTES`] and a second, so
-//! that nothing is foreseen from the tokens. The walks behind are kept to [`DEPTH_MAX`]. It is C++: callers parse
-//! what they do not trust in a process of its own.
+//! language without one. On texts of [`BYTES_MAX`] of some eighty forms, each nested or repeated as often as fits,
+//! that took a second and a hundred megabytes of stack at most, and nothing of it is foreseen from the tokens; the walks behind
+//! are kept to [`DEPTH_MAX`]. It is C++ all the same: callers parse what they do not trust in a process of its own.
 
 use std::ops::Range;
 
@@ -24,11 +24,15 @@ use super::{Kind as TokenKind, Token, lex, lex::is_keyword};
 /// Longest text that is parsed: real modules have some 4 KiB, the longest of 32,000 rows 254 KB.
 pub const BYTES_MAX: usize = 512 << 10;
 
-/// Deepest nesting of statements, generate constructs and modules that is walked: slang takes as many statements.
-pub const DEPTH_MAX: usize = 1024;
+/// Deepest nesting of statements, generate constructs and modules that is walked: real text has some 20 levels.
+pub const DEPTH_MAX: usize = 200;
+
+/// Bytes of lines, each counted once for each of its tokens. With each error slang writes the line that it stands
+/// in, asked or not: on one long line, the errors of half a megabyte took two minutes, and these take two seconds.
+pub const LINES_MAX: usize = 1 << 30;
 
 /// Stack of a thread that parses.
-pub const STACK_BYTES: usize = 1 << 30;
+pub const STACK_BYTES: usize = 256 << 20;
 
 /// What a node is for: several kinds of one use under one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -159,8 +163,12 @@ impl Tree<'_> {
 
 /// Parses a text without directives.
 pub fn parse(text: &str) -> Result<Tree<'_>, ParseError> {
+    let tokens = solid_tokens(text);
     if text.len() > BYTES_MAX {
         return Err(ParseError::TooLarge(format!("{BYTES_MAX} bytes")));
+    }
+    if lines(text, &tokens) > LINES_MAX {
+        return Err(ParseError::TooLarge("one line should hold".into()));
     }
     let session = Session::new();
     let refused = |message: String, offset| ParseError::Refused { message, offset };
@@ -168,11 +176,22 @@ pub fn parse(text: &str) -> Result<Tree<'_>, ParseError> {
     if let Some(error) = parsed.diagnostics().items().iter().find(|found| found.is_error()) {
         return Err(refused(error.message.clone(), error.byte_offset));
     }
-    let tokens = solid_tokens(text);
     let nodes = vec![Node { rule: Rule::Text, tokens: 0..tokens.len(), children: Vec::new() }];
     let mut walk = Walk { tree: Tree { text, tokens, nodes }, depth: 0 };
     walk.children(parsed.root(), 0)?;
     Ok(walk.tree)
+}
+
+/// See [`LINES_MAX`].
+fn lines(text: &str, tokens: &[Token]) -> usize {
+    let (mut sum, mut end, mut tokens) = (0, 0, tokens.iter().peekable());
+    for line in text.split_inclusive('\n') {
+        end += line.len();
+        while tokens.next_if(|token| token.span.start < end).is_some() {
+            sum += line.len();
+        }
+    }
+    sum
 }
 
 /// The tokens that a parser sees, without attributes. `(*` and `*)` are taken apart where they are none.
@@ -292,7 +311,10 @@ impl Walk<'_> {
             let is_chain = child.kind() == SyntaxKind::ConditionalStatement
                 && self.tree.word(self.tokens(child).start) == "if";
             if is_chain {
-                self.children(child, parent)?;
+                // No level: slang's own limit holds.
+                for part in child.children() {
+                    self.visit(part, parent)?;
+                }
             } else {
                 self.visit(child, parent)?;
             }
@@ -303,10 +325,12 @@ impl Walk<'_> {
     fn item(&mut self, parsed: Parsed<'_>, rule: Rule, parent: usize) -> Result<(), ParseError> {
         let tokens = self.tokens(parsed);
         let around = self.tree.nodes[parent].rule;
-        if matches!(around, Rule::GenerateFor | Rule::GenerateIf | Rule::GenerateArm) {
-            let slot = self.add(Rule::GenerateSlot, tokens, parent);
-            return self.item(parsed, rule, slot);
-        }
+        let parent = match around {
+            Rule::GenerateFor | Rule::GenerateIf | Rule::GenerateArm => {
+                self.add(Rule::GenerateSlot, tokens.clone(), parent)
+            }
+            _ => parent,
+        };
         let rule = match rule {
             Rule::GenerateSlot => return Ok(()),
             Rule::Arm if around == Rule::GenerateCase => Rule::GenerateArm,
