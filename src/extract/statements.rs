@@ -51,12 +51,8 @@ impl Draft<'_> {
             }
             Rule::Assertion => drop(self.item(None, tokens)),
             Rule::RandomCase => {
-                let item = self.item(Some(place.item), tokens);
-                self.opaque(
-                    item,
-                    format!("a statement `{}`", self.word(self.node(node).tokens.start)),
-                );
-                self.needs(place.item, item);
+                let word = self.word(self.node(node).tokens.start);
+                self.global.get_or_insert(format!("a statement `{word}`"));
             }
             _ => self.simple(node, tokens, place),
         }

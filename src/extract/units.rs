@@ -362,7 +362,7 @@ impl Draft<'_> {
             let open = self.find(range.clone(), "(").unwrap_or(range.end);
             let (terminals, _) = self.split(open + 1..range.end - 1);
             if self.word(open + 1) == "." {
-                self.opaque(item, "a gate whose terminals have names");
+                self.global.get_or_insert("a gate whose terminals have names".into());
             }
             let count = terminals.len();
             for (index, terminal) in terminals.into_iter().enumerate() {
