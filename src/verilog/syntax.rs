@@ -2,7 +2,7 @@
 //!
 //! slang's tree has 440 kinds of node. Here it is brought down to those that tell where a piece of code begins
 //! and ends and what it is for; all other nodes, expressions before all, are left out and not looked into. Tokens
-//! are our lexer's, so a name is a name everywhere. Beside `design`, only this file names `sv_lang`: there it
+//! are our lexer's, so a name is a name everywhere. Beside `design`, only this module names `sv_lang`: there it
 //! elaborates a text, here it reads its form, and no node of slang leaves either.
 //!
 //! slang's parser recurses over statements and expressions to a depth of its own (1,024) and over the rest of the
@@ -10,14 +10,16 @@
 //! that took a second and a hundred megabytes of stack at most, and nothing of it is foreseen from the tokens; the walks behind
 //! are kept to [`DEPTH_MAX`]. It is C++ all the same: callers parse what they do not trust in a process of its own.
 
+mod kinds;
+
+use std::borrow::Cow;
 use std::ops::Range;
 
 use sv_lang::kinds::SyntaxKind;
-use sv_lang::nodes::{
-    ExpressionStatementSyntax, FunctionPrototypeSyntax, ProceduralAssignStatementSyntax,
-    ProceduralDeassignStatementSyntax,
-};
+use sv_lang::nodes::FunctionPrototypeSyntax;
 use sv_lang::{AstNode, Session};
+
+use kinds::{is_whole, item_rule, statement_rule, target};
 
 use super::{Kind as TokenKind, Token, lex, lex::is_keyword};
 
@@ -172,7 +174,9 @@ pub fn parse(text: &str) -> Result<Tree<'_>, ParseError> {
     }
     let session = Session::new();
     let refused = |message: String, offset| ParseError::Refused { message, offset };
-    let parsed = session.parse(text).map_err(|error| refused(error.to_string(), 0))?;
+    let parsed = session
+        .parse(&without_nested_generates(text, &tokens))
+        .map_err(|error| refused(error.to_string(), 0))?;
     if let Some(error) = parsed.diagnostics().items().iter().find(|found| found.is_error()) {
         return Err(refused(error.message.clone(), error.byte_offset));
     }
@@ -180,6 +184,34 @@ pub fn parse(text: &str) -> Result<Tree<'_>, ParseError> {
     let mut walk = Walk { tree: Tree { text, tokens, nodes }, depth: 0 };
     walk.children(parsed.root(), 0)?;
     Ok(walk.tree)
+}
+
+/// The text with blanks for `generate` inside `generate`: it means nothing, slang refuses it, and `design` and
+/// Icarus take it.
+fn without_nested_generates<'a>(text: &'a str, tokens: &[Token]) -> Cow<'a, str> {
+    let mut kept = Cow::Borrowed(text);
+    let mut depth = 0usize;
+    for token in tokens {
+        let is_nested = match &text[token.span.clone()] {
+            "generate" => {
+                depth += 1;
+                depth > 1
+            }
+            "endgenerate" => {
+                depth = depth.saturating_sub(1);
+                depth > 0
+            }
+            "endmodule" => {
+                depth = 0;
+                false
+            }
+            _ => false,
+        };
+        if is_nested {
+            kept.to_mut().replace_range(token.span.clone(), &" ".repeat(token.span.len()));
+        }
+    }
+    kept
 }
 
 /// See [`LINES_MAX`].
@@ -418,187 +450,4 @@ impl Walk<'_> {
             }
         }
     }
-}
-
-/// What nobody looks into.
-fn is_whole(rule: Rule) -> bool {
-    matches!(
-        rule,
-        Rule::ParameterPorts
-            | Rule::Ports
-            | Rule::AnsiPorts
-            | Rule::Primitive
-            | Rule::Interface
-            | Rule::Program
-            | Rule::Class
-            | Rule::Config
-            | Rule::Bind
-            | Rule::Checker
-            | Rule::Foreign
-            | Rule::Import
-            | Rule::Export
-            | Rule::Alias
-            | Rule::Instance
-            | Rule::Gate
-            | Rule::Defparam
-            | Rule::Specify
-            | Rule::Assertion
-            | Rule::SystemItem
-            | Rule::Assign
-            | Rule::IncDec
-            | Rule::ProcedureAssign
-            | Rule::Condition
-            | Rule::Call
-            | Rule::Disable
-            | Rule::Trigger
-            | Rule::Return
-            | Rule::Jump
-            | Rule::RandomCase
-    )
-}
-
-/// The left side of a statement that assigns.
-fn target(parsed: Parsed<'_>) -> Option<Parsed<'_>> {
-    if let Some(statement) = ExpressionStatementSyntax::cast(parsed) {
-        let assignment = statement.expr().syntax();
-        return if is_assignment(assignment.kind()) { assignment.children().next() } else { None };
-    }
-    if let Some(statement) = ProceduralAssignStatementSyntax::cast(parsed) {
-        return statement.expr().syntax().children().next();
-    }
-    ProceduralDeassignStatementSyntax::cast(parsed).map(|statement| statement.variable().syntax())
-}
-
-fn is_assignment(kind: SyntaxKind) -> bool {
-    matches!(
-        kind,
-        SyntaxKind::AssignmentExpression
-            | SyntaxKind::NonblockingAssignmentExpression
-            | SyntaxKind::AddAssignmentExpression
-            | SyntaxKind::SubtractAssignmentExpression
-            | SyntaxKind::MultiplyAssignmentExpression
-            | SyntaxKind::DivideAssignmentExpression
-            | SyntaxKind::ModAssignmentExpression
-            | SyntaxKind::AndAssignmentExpression
-            | SyntaxKind::OrAssignmentExpression
-            | SyntaxKind::XorAssignmentExpression
-            | SyntaxKind::LogicalLeftShiftAssignmentExpression
-            | SyntaxKind::LogicalRightShiftAssignmentExpression
-            | SyntaxKind::ArithmeticLeftShiftAssignmentExpression
-            | SyntaxKind::ArithmeticRightShiftAssignmentExpression
-    )
-}
-
-/// What a statement is; [`Rule::Slot`] is an empty one.
-fn statement_rule(parsed: Parsed<'_>) -> Option<Rule> {
-    use SyntaxKind as K;
-    Some(match parsed.kind() {
-        K::EmptyStatement => Rule::Slot,
-        K::ExpressionStatement => {
-            let expression = ExpressionStatementSyntax::cast(parsed)?.expr().syntax().kind();
-            match expression {
-                K::PostincrementExpression
-                | K::PostdecrementExpression
-                | K::UnaryPreincrementExpression
-                | K::UnaryPredecrementExpression => Rule::IncDec,
-                other if is_assignment(other) => Rule::Assign,
-                _ => Rule::Call,
-            }
-        }
-        K::VoidCastedCallStatement => Rule::Call,
-        K::ProceduralAssignStatement
-        | K::ProceduralForceStatement
-        | K::ProceduralDeassignStatement
-        | K::ProceduralReleaseStatement => Rule::ProcedureAssign,
-        K::CaseStatement => Rule::Case,
-        K::ConditionalStatement => Rule::If,
-        K::DisableStatement | K::DisableForkStatement => Rule::Disable,
-        K::BlockingEventTriggerStatement | K::NonblockingEventTriggerStatement => Rule::Trigger,
-        K::ForLoopStatement => Rule::For,
-        K::ForeachLoopStatement => Rule::Foreach,
-        K::LoopStatement => Rule::While,
-        K::ForeverStatement => Rule::Forever,
-        K::DoWhileStatement => Rule::DoWhile,
-        K::ReturnStatement => Rule::Return,
-        K::JumpStatement => Rule::Jump,
-        K::SequentialBlockStatement | K::ParallelBlockStatement => Rule::Block,
-        K::TimingControlStatement => Rule::Timed,
-        K::WaitStatement | K::WaitForkStatement => Rule::Wait,
-        K::ImmediateAssertStatement
-        | K::ImmediateAssumeStatement
-        | K::ImmediateCoverStatement
-        | K::AssertPropertyStatement
-        | K::AssumePropertyStatement
-        | K::CoverPropertyStatement
-        | K::CoverSequenceStatement
-        | K::RestrictPropertyStatement
-        | K::ExpectPropertyStatement
-        | K::CheckerInstanceStatement => Rule::Assertion,
-        K::RandCaseStatement | K::RandSequenceStatement | K::WaitOrderStatement => Rule::RandomCase,
-        _ => return None,
-    })
-}
-
-/// What anything else is; [`Rule::GenerateSlot`] is a `;` of its own.
-fn item_rule(kind: SyntaxKind) -> Option<Rule> {
-    use SyntaxKind as K;
-    Some(match kind {
-        K::EmptyMember => Rule::GenerateSlot,
-        K::ModuleDeclaration => Rule::Module,
-        K::ModuleHeader => Rule::Header,
-        K::ParameterPortList => Rule::ParameterPorts,
-        K::NonAnsiPortList => Rule::Ports,
-        K::AnsiPortList => Rule::AnsiPorts,
-        K::UdpDeclaration => Rule::Primitive,
-        K::InterfaceDeclaration => Rule::Interface,
-        K::ProgramDeclaration | K::AnonymousProgram => Rule::Program,
-        K::PackageDeclaration => Rule::Package,
-        K::ClassDeclaration => Rule::Class,
-        K::ConfigDeclaration => Rule::Config,
-        K::BindDirective => Rule::Bind,
-        K::CheckerDeclaration => Rule::Checker,
-        K::DPIImport | K::DPIExport => Rule::Foreign,
-        K::PortDeclaration
-        | K::NetDeclaration
-        | K::UserDefinedNetDeclaration
-        | K::DataDeclaration
-        | K::GenvarDeclaration
-        | K::ParameterDeclarationStatement
-        | K::LetDeclaration
-        | K::NetTypeDeclaration => Rule::Declaration,
-        K::TypedefDeclaration | K::ForwardTypedefDeclaration => Rule::Typedef,
-        K::PackageImportDeclaration => Rule::Import,
-        K::PackageExportDeclaration | K::PackageExportAllDeclaration => Rule::Export,
-        K::FunctionDeclaration => Rule::Function,
-        K::TaskDeclaration => Rule::Task,
-        K::ContinuousAssign => Rule::ContinuousAssign,
-        K::NetAlias => Rule::Alias,
-        K::InitialBlock => Rule::Initial,
-        K::FinalBlock => Rule::Final,
-        K::AlwaysBlock | K::AlwaysCombBlock | K::AlwaysFFBlock | K::AlwaysLatchBlock => {
-            Rule::Always
-        }
-        K::GenerateRegion => Rule::GenerateRegion,
-        K::LoopGenerate => Rule::GenerateFor,
-        K::IfGenerate => Rule::GenerateIf,
-        K::CaseGenerate => Rule::GenerateCase,
-        K::GenerateBlock => Rule::GenerateBlock,
-        K::StandardCaseItem | K::PatternCaseItem | K::DefaultCaseItem => Rule::Arm,
-        K::HierarchyInstantiation | K::CheckerInstantiation => Rule::Instantiation,
-        K::PrimitiveInstantiation => Rule::Gates,
-        K::HierarchicalInstance => Rule::Instance,
-        K::DefParam => Rule::Defparam,
-        K::SpecifyBlock | K::SpecparamDeclaration => Rule::Specify,
-        K::ConcurrentAssertionMember
-        | K::ImmediateAssertionMember
-        | K::PropertyDeclaration
-        | K::SequenceDeclaration
-        | K::CovergroupDeclaration
-        | K::ClockingDeclaration
-        | K::DefaultClockingReference
-        | K::DefaultDisableDeclaration => Rule::Assertion,
-        K::ElabSystemTask | K::TimeUnitsDeclaration => Rule::SystemItem,
-        K::ConditionalPredicate => Rule::Condition,
-        _ => return None,
-    })
 }

@@ -47,8 +47,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
 
 /// Names that only some files may use: the first segments of a path, or a keyword or macro alone.
 const RESERVED: &[(&str, &[&str])] = &[
-    // `design` asks what a text means, and the one file of `verilog` what its form is.
-    ("sv_lang", &["src/design/", "src/verilog/syntax.rs"]),
+    // `design` asks what a text means, and one module of `verilog` what its form is.
+    ("sv_lang", &["src/design/", "src/verilog/syntax"]),
     ("cxx", BRIDGES),
     ("petgraph", &["src/extract/"]),
     ("tch", &["src/model/", "src/train/", "src/sample/"]),
