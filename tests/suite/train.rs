@@ -3,8 +3,8 @@
 
 mod identities;
 mod optimizer;
-mod ranks;
 mod parity;
+mod ranks;
 mod runs;
 
 use std::fs;
