@@ -7,13 +7,7 @@
 //!                                 └────────────────── checkpoint ◄──────────────────────────────────┘
 //! ```
 //!
-<<<<<<< HEAD
-//! Today `corpus`, `sample`, `verify`, `extract` and `pair` stand, and `train` begins; the other stages follow the
-//! same rule: one word per stage, which names its module, its subcommand, its test and the file it writes.
-=======
-//! Today `corpus`, `verify`, `extract`, `pair` and `train` stand; the other stages follow the same rule:
-//! one word per stage, which names its module, its subcommand, its test and the file it writes.
->>>>>>> main
+//! Today `corpus`, `sample`, `verify`, `extract`, `pair` and `train` stand; the other stages follow the same rule:
 //!
 //! # Invariants
 //!
