@@ -56,7 +56,7 @@ struct Arguments {
     /// Completions that are generated at a time; by default 16 on a CPU, where they do not depend on it, and 64 on CUDA
     #[arg(long)]
     batch: Option<usize>,
-    /// Threads of a CPU; by default one for each core
+    /// Threads of a CPU, by default one for each core; another number rounds sums differently
     #[arg(long)]
     threads: Option<usize>,
     /// Continue a run that ended early
@@ -279,7 +279,8 @@ fn tasks(
     problems.iter().map(task).collect()
 }
 
-/// What made the file: everything that its bytes depend on. On a card the batch is among it.
+/// What made the file: everything that its bytes depend on. LibTorch divides sums by its threads, so on a CPU their
+/// number is among it, and on a card the batch.
 fn meta(
     arguments: &Arguments,
     settings: &Settings,
@@ -308,6 +309,7 @@ fn meta(
             "precision": if kind == Kind::Float { "fp32" } else { "bf16" },
             "device": if device == Device::Cpu { "cpu" } else { "cuda" },
             "batch": (device != Device::Cpu).then_some(batch),
+            "threads": (device == Device::Cpu).then(tch::get_num_threads),
         }),
     );
     meta.seed = Some(settings.seed);

@@ -4,8 +4,8 @@
 //! sample's number, and on nothing else. Every random number is a function of seed, name, sample and position
 //! ([`draw`]), never the next one of a stream, so it is the same in any order, in a part of a run and in a run that
 //! was killed and goes on. The logits are the same too where the model computes each sequence as if it were alone
-//! (`model::kv_cache`): on the CPU. On a card a sum may round differently in another company, and then the token
-//! that is drawn may be another one.
+//! (`model::kv_cache`): on the CPU, for a given number of LibTorch's threads. On a card a sum may round differently
+//! in another company, and then the token that is drawn may be another one.
 //!
 //! Sequences share the model's steps ([`run`]): one that ends leaves its slot to the next at once, and the samples
 //! of a problem read their prompt once.

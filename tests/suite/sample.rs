@@ -151,7 +151,10 @@ impl Bench {
 
     /// `salv sample` of the model and the problems.
     fn sample(&self, arguments: &[&str]) -> Command {
-        let mut command = self.salv(&["sample", "model", "problems.jsonl", "--threads", "1"]);
+        let mut command = self.salv(&["sample", "model", "problems.jsonl"]);
+        if !arguments.contains(&"--threads") {
+            command.args(["--threads", "1"]);
+        }
         command.args(arguments);
         command
     }

@@ -98,6 +98,7 @@ fn a_run_goes_on_only_as_what_it_was() {
     resumed(&["--seed", "5"], "seed");
     resumed(&["--temperature", "0.5"], "settings.temperature");
     resumed(&["--precision", "bf16"], "precision");
+    resumed(&["--threads", "2"], "threads");
     let mut other = weights();
     other[3].1 = &other[3].1 * 2.0;
     save(&bench.path("model"), &other, usize::MAX).expect("weights");
