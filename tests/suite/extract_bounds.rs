@@ -77,7 +77,6 @@ fn deep_text_is_parsed_or_refused_by_its_depth() {
         ("structures", module(&nested("struct {\n", "int i;", "} s;\n", 35_000)), Parsed),
         ("too many parentheses", expression(&filled("(\n")), Refused("nested")),
         ("too many conditionals", expression(&filled("a ?\na :\n")), Refused("nested")),
-        ("too many signs", expression(&(filled("~\n") + "a")), Refused("nested")),
         ("too many branches", process(&filled("if (a)\ny = b; else\n")), Refused("nested")),
         ("too many delays", process(&filled("#1\n")), Refused("nested")),
         ("many blocks", process(&nested("begin ", "", " end", SLANG_DEPTH)), Refused("levels")),
