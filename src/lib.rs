@@ -7,7 +7,7 @@
 //!                                 └────────────────── checkpoint ◄──────────────────────────────────┘
 //! ```
 //!
-//! Today `corpus`, `verify`, `extract` and `pair` stand, and `train` begins; the other stages follow the same rule:
+//! Today `corpus`, `verify`, `extract`, `pair` and `train` stand; the other stages follow the same rule:
 //! one word per stage, which names its module, its subcommand, its test and the file it writes.
 //!
 //! # Invariants
@@ -19,7 +19,8 @@
 //! - Nothing a candidate prints reaches a verdict.
 //! - The library prints nothing, reads no environment and picks no path: only [`cli`] does.
 //! - Spans are half-open byte offsets into the text as given.
-//! - `unsafe` stands in [`verify`]'s bridge to compiled models and in `model`'s to the loader, nowhere else.
+//! - `unsafe` stands in [`verify`]'s bridge to compiled models and in those of `model` and `train` to LibTorch,
+//!   nowhere else.
 //! - `salv` is not linked with LibTorch, `salv-train` is.
 //! - Modules import in the order of this page, downwards never; `tests/suite/tidy.rs` checks it.
 

@@ -1,11 +1,20 @@
 //! The command line of `salv-train`: the only part of `cli` that uses LibTorch.
 
+mod dpo;
+mod dry_run;
+mod fit;
+mod job;
+mod progress;
+mod session;
+mod sft;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tch::{Device, Kind};
 
-use crate::model::{lora, torch};
+use crate::model::{Config, Qwen2, SHARD_BYTES, Tokenizer, copy_others, lora, torch};
 
 /// Train language models on pairs, or merge what was trained.
 #[derive(Parser)]
@@ -17,7 +26,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Sft(Box<sft::Arguments>),
+    Dpo(Box<dpo::Arguments>),
     Merge(Merge),
+    Init(Init),
     /// Say on which device models would run, and why
     Device,
 }
@@ -34,10 +46,26 @@ struct Merge {
     output: PathBuf,
 }
 
+/// Make a model that has learnt nothing, to be trained from the start
+#[derive(clap::Args)]
+struct Init {
+    /// A folder with config.json, tokenizer.json and what else is to stand beside the weights
+    folder: PathBuf,
+    /// The new model's folder
+    #[arg(short, long, value_name = "FOLDER")]
+    output: PathBuf,
+    /// Decides the weights
+    #[arg(long, default_value_t = 0)]
+    seed: i64,
+}
+
 /// Runs the command line and returns its exit code.
 pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Sft(arguments) => sft::run(&arguments),
+        Command::Dpo(arguments) => dpo::run(&arguments),
         Command::Merge(arguments) => merge(&arguments),
+        Command::Init(arguments) => init(&arguments),
         Command::Device => device(),
     };
     match outcome {
@@ -52,6 +80,19 @@ pub fn run() -> ExitCode {
 fn merge(arguments: &Merge) -> anyhow::Result<()> {
     lora::merge(&arguments.model, &arguments.adapter, &arguments.output)?;
     eprintln!("the merged model is in {}", arguments.output.display());
+    Ok(())
+}
+
+fn init(arguments: &Init) -> anyhow::Result<()> {
+    let Init { folder, output, seed } = arguments;
+    let config = Config::read(folder)?;
+    Tokenizer::load(folder, config.vocab_size)?;
+    std::fs::create_dir_all(output)?;
+    copy_others(folder, output)?;
+    let model = Qwen2::fresh(config, *seed, (Kind::BFloat16, Device::Cpu));
+    model.save(output, SHARD_BYTES)?;
+    let size: usize = model.weights().iter().map(|(_, weight)| weight.numel()).sum();
+    eprintln!("a model of {size} parameters is in {}", output.display());
     Ok(())
 }
 

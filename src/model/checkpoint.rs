@@ -251,7 +251,7 @@ pub fn save(folder: &Path, tensors: &[(String, Tensor)], shard_bytes: usize) -> 
 }
 
 /// Writes one file of tensors.
-pub(super) fn write_file(path: &Path, tensors: &[(&str, &Tensor)]) -> Result<(), Error> {
+pub(crate) fn write_file(path: &Path, tensors: &[(&str, &Tensor)]) -> Result<(), Error> {
     let entries = tensors.iter().map(|(name, tensor)| (*name, tensor.size(), tensor.kind()));
     let mut writer = ShardWriter::create(path, entries)?;
     for (name, tensor) in tensors {
@@ -375,4 +375,33 @@ fn dtype_of(kind: Kind) -> Option<Dtype> {
         Kind::Double => Some(Dtype::F64),
         _ => None,
     }
+}
+/// The list of the tensors of shards.
+const INDEX_END: &str = ".index.json";
+
+/// Copies what stands beside the weights of a model: configuration, tokenizer, chat template. The index of its shards
+/// is another matter ([`copy_index`]).
+pub fn copy_others(from: &Path, to: &Path) -> Result<(), Error> {
+    copy(from, to, |name| {
+        let endings = ["json", "txt", "jinja", "model"].map(|ending| format!(".{ending}"));
+        endings.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(INDEX_END)
+    })
+}
+
+/// Copies the index of a model's shards, for a model with the same shards.
+pub fn copy_index(from: &Path, to: &Path) -> Result<(), Error> {
+    copy(from, to, |name| name.ends_with(INDEX_END))
+}
+
+fn copy(from: &Path, to: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
+    let entries = std::fs::read_dir(from).map_err(|source| Error::reading(from, source))?;
+    for entry in entries {
+        let path = entry.map_err(|source| Error::reading(from, source))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if path.is_file() && is_wanted(name) {
+            let target = to.join(name);
+            std::fs::copy(&path, &target).map_err(|source| Error::writing(target, source))?;
+        }
+    }
+    Ok(())
 }

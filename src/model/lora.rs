@@ -18,7 +18,8 @@ use super::linear::Adapter;
 use super::qwen2::{LINEAR_LAYERS, Qwen2};
 
 const CONFIG: &str = "adapter_config.json";
-const WEIGHTS: &str = "adapter_model.safetensors";
+/// The file of an adapter's matrices.
+pub const WEIGHTS: &str = "adapter_model.safetensors";
 
 /// What PEFT puts before the names of modules.
 const PREFIX: &str = "base_model.model.";
@@ -202,7 +203,8 @@ pub fn merge(model: &Path, adapter: &Path, output: &Path) -> Result<(), Error> {
         let message = format!("tensor {name} belongs to no weight of {}", model.display());
         return Err(Error::invalid(adapter.join(WEIGHTS), message));
     }
-    copy_others(model, output)
+    checkpoint::copy_others(model, output)?;
+    checkpoint::copy_index(model, output)
 }
 
 /// A merge under way.
@@ -243,20 +245,6 @@ impl Merge<'_> {
         }
         Ok((weight.to_kind(Kind::Float) + delta).to_kind(weight.kind()))
     }
-}
-
-/// Configuration, tokenizer, index: all files but weights.
-fn copy_others(from: &Path, to: &Path) -> Result<(), Error> {
-    let entries = fs::read_dir(from).map_err(|source| Error::reading(from, source))?;
-    for entry in entries {
-        let path = entry.map_err(|source| Error::reading(from, source))?.path();
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        if path.is_file() && matches!(ending, "json" | "txt" | "jinja" | "model") {
-            let target = to.join(path.file_name().unwrap_or_default());
-            fs::copy(&path, &target).map_err(|source| Error::writing(target, source))?;
-        }
-    }
-    Ok(())
 }
 
 fn names(module: &str) -> [String; 2] {

@@ -28,7 +28,8 @@ pub mod torch;
 use std::path::PathBuf;
 
 pub use chat::{ChatTemplate, Message};
-pub use checkpoint::{Checkpoint, SHARD_BYTES, Shard, save};
+pub(crate) use checkpoint::write_file as write_shard;
+pub use checkpoint::{Checkpoint, SHARD_BYTES, Shard, copy_others, save};
 pub use config::{Config, RopeScaling};
 pub use linear::{Adapter, Linear, Pass};
 pub use qwen2::{LINEAR_LAYERS, Packing, Qwen2};

@@ -31,6 +31,9 @@ pub struct Qwen2 {
     head: Option<Tensor>,
 }
 
+/// Where the tensors of a model come from, by name and shape.
+type Source<'a> = dyn FnMut(&str, &[i64]) -> Result<Tensor, Error> + 'a;
+
 /// One layer; `linear` in the order of [`LINEAR_LAYERS`].
 #[derive(Debug)]
 struct Layer {
@@ -80,16 +83,37 @@ impl Qwen2 {
     pub fn load(folder: &Path, options: (Kind, Device)) -> Result<Qwen2, Error> {
         let config = Config::read(folder)?;
         let mut checkpoint = Checkpoint::open(folder)?;
+        Qwen2::assemble(config, &mut |name, shape| checkpoint.read(name, shape, options))
+    }
+
+    /// Makes a model that has learnt nothing, as transformers does: matrices drawn from a normal distribution with the
+    /// configuration's deviation, biases zero, norms one. The draws depend on the seed and not on the device.
+    pub fn fresh(config: Config, seed: i64, (kind, device): (Kind, Device)) -> Qwen2 {
+        let deviation = config.initializer_range;
+        tch::manual_seed(seed);
+        let draw = &mut |name: &str, shape: &[i64]| {
+            let mut tensor = Tensor::empty(shape, (Kind::Float, Device::Cpu));
+            let drawn = match name.ends_with(".bias") {
+                true => tensor.zero_(),
+                false if shape.len() == 1 => tensor.fill_(1.0),
+                false => tensor.normal_(0.0, deviation),
+            };
+            Ok(drawn.to_kind(kind).to_device(device))
+        };
+        Qwen2::assemble(config, draw).expect("nothing is read")
+    }
+
+    fn assemble(config: Config, source: &mut Source) -> Result<Qwen2, Error> {
         let width = config.hidden_size;
         let vocabulary = [config.vocab_size, width];
-        let embedding = checkpoint.read("model.embed_tokens.weight", &vocabulary, options)?;
+        let embedding = source("model.embed_tokens.weight", &vocabulary)?;
         let layers = (0..config.layers)
-            .map(|at| Layer::load(&config, &mut checkpoint, at, options))
+            .map(|at| Layer::assemble(&config, at, source))
             .collect::<Result<Vec<Layer>, Error>>()?;
-        let norm = checkpoint.read("model.norm.weight", &[width], options)?;
+        let norm = source("model.norm.weight", &[width])?;
         let head = match config.tie_word_embeddings {
             true => None,
-            false => Some(checkpoint.read("lm_head.weight", &vocabulary, options)?),
+            false => Some(source("lm_head.weight", &vocabulary)?),
         };
         Ok(Qwen2 { config, embedding, layers, norm, head })
     }
@@ -203,16 +227,9 @@ impl Qwen2 {
 }
 
 impl Layer {
-    fn load(
-        config: &Config,
-        checkpoint: &mut Checkpoint,
-        at: usize,
-        options: (Kind, Device),
-    ) -> Result<Layer, Error> {
+    fn assemble(config: &Config, at: usize, source: &mut Source) -> Result<Layer, Error> {
         let width = config.hidden_size;
-        let mut norm = |name: &str| {
-            checkpoint.read(&format!("model.layers.{at}.{name}.weight"), &[width], options)
-        };
+        let mut norm = |name: &str| source(&format!("model.layers.{at}.{name}.weight"), &[width]);
         let input_norm = norm("input_layernorm")?;
         let post_norm = norm("post_attention_layernorm")?;
         let mut linear = Vec::new();
@@ -220,12 +237,9 @@ impl Layer {
             let shape = linear_shape(config, name);
             let module = linear_name(at, n);
             let has_bias = matches!(*name, "q_proj" | "k_proj" | "v_proj");
-            let bias = format!("{module}.bias");
-            linear.push(Linear {
-                weight: checkpoint.read(&format!("{module}.weight"), &shape, options)?,
-                bias: has_bias.then(|| checkpoint.read(&bias, &shape[..1], options)).transpose()?,
-                adapter: None,
-            });
+            let weight = source(&format!("{module}.weight"), &shape)?;
+            let bias = has_bias.then(|| source(&format!("{module}.bias"), &shape[..1]));
+            linear.push(Linear { weight, bias: bias.transpose()?, adapter: None });
         }
         let linear = linear.try_into().expect("as many as are named");
         Ok(Layer { input_norm, linear, post_norm })

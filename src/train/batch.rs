@@ -8,8 +8,9 @@
 //! What a cutoff does to a sequence is said, never silent: a completion loses its end, and one that loses all
 //! that it would have been learnt from is [`Dropped`] with the reason, as a pair is with either.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
+use super::order::Draw;
 use crate::model::{Encoded, Tokenizer};
 use crate::pair::{Pair, WeightedSpan};
 
@@ -22,6 +23,12 @@ pub enum Mask {
     Completion,
     /// Those outside the spans, with weight 1: what the published code of the method trains on as released.
     Inverted,
+    /// As many tokens as the spans have, drawn from all of the completion's, with the weights of the spans:
+    /// a control that keeps the size of a mask and not its place.
+    Random {
+        /// Decides, with the completion, which they are.
+        seed: u64,
+    },
 }
 
 /// How sequences are made.
@@ -43,7 +50,7 @@ pub struct Sequence {
     /// How many of them are the prompt's.
     pub prompt: usize,
     /// A weight for each token; zero for the prompt.
-    pub weights: Vec<f64>,
+    pub weights: Vec<f32>,
     /// How many tokens the cutoff took.
     pub cut: usize,
 }
@@ -87,7 +94,7 @@ impl Sequence {
         weights.extend(token_weights(completion, spans, settings.mask));
         weights.push(if settings.end_counts { 1.0 } else { 0.0 });
         let mut ids = [prompt, &completion.ids, &[end]].concat();
-        let has_weight = |weights: &[f64]| weights.iter().any(|weight| *weight > 0.0);
+        let has_weight = |weights: &[f32]| weights.iter().any(|weight| *weight > 0.0);
         if !has_weight(&weights[..ids.len() - 1]) {
             return Err(Dropped::EmptyMask);
         }
@@ -102,7 +109,7 @@ impl Sequence {
 
     /// Sum of the weights.
     pub fn weight(&self) -> f64 {
-        self.weights.iter().sum()
+        self.weights.iter().map(|weight| f64::from(*weight)).sum()
     }
 }
 
@@ -126,67 +133,71 @@ impl Pairing {
 }
 
 /// The weight of each token of a completion. Spans are sorted and disjoint.
-pub fn token_weights(completion: &Encoded, spans: &[WeightedSpan], mask: Mask) -> Vec<f64> {
+pub fn token_weights(completion: &Encoded, spans: &[WeightedSpan], mask: Mask) -> Vec<f32> {
     let mut first = 0;
     let in_spans = completion.spans.iter().map(|(start, end)| {
         while spans.get(first).is_some_and(|span| span.1 <= *start) {
             first += 1;
         }
         let touched = spans[first..].iter().take_while(|span| span.0 < *end);
-        touched.map(|span| span.2).fold(0.0, f64::max)
+        touched.map(|span| span.2 as f32).fold(0.0, f32::max)
     });
     match mask {
         Mask::Spans => in_spans.collect(),
+        Mask::Random { seed } => {
+            let mut weights: Vec<f32> = in_spans.collect();
+            let bytes: Vec<u8> = completion.ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+            Draw::new(&[&seed.to_le_bytes(), &bytes]).shuffle(&mut weights);
+            weights
+        }
         Mask::Completion => vec![1.0; completion.ids.len()],
         Mask::Inverted => in_spans.map(|weight| if weight > 0.0 { 0.0 } else { 1.0 }).collect(),
     }
 }
 
-/// Sequences side by side, padded on the right, and the positions whose next token counts for something.
+/// Sequences one behind the other, without padding, and the positions whose next token is a completion's.
 #[derive(Debug)]
 pub struct Batch {
-    /// Token ids, `[sequences, longest]`.
+    /// Token ids, `[tokens]`.
     pub ids: Tensor,
-    /// Places, counted through all rows of `ids`, of the positions that predict a completion's token.
+    /// How many of them belong to each sequence, in order.
+    pub lengths: Vec<i64>,
+    /// Positions in `ids` that predict a completion's token, `[places]`.
     pub places: Tensor,
-    /// The tokens that they predict.
+    /// The tokens that they predict, `[places]`.
     pub labels: Tensor,
-    /// The weights of these tokens.
-    pub weights: Tensor,
+    /// The weights of these tokens, one for each place.
+    pub weights: Vec<f32>,
     /// How many of the places belong to each sequence, in order.
-    pub counts: Vec<i64>,
+    pub counts: Vec<usize>,
 }
 
 impl Batch {
-    /// Lays sequences side by side.
+    /// Lays sequences one behind the other.
     pub fn new(sequences: &[&Sequence], device: Device) -> Batch {
-        let longest = sequences.iter().map(|sequence| sequence.ids.len()).max().unwrap_or(0);
-        let (mut ids, mut places, mut labels, mut weights) = (vec![], vec![], vec![], vec![]);
-        let mut counts = Vec::new();
-        for (row, sequence) in sequences.iter().enumerate() {
+        let (mut ids, mut places, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut lengths, mut weights, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        for sequence in sequences {
             // A first token without anything before it is predicted by nothing.
-            for at in sequence.prompt.max(1)..sequence.ids.len() {
-                places.push((row * longest + at - 1) as i64);
-                labels.push(i64::from(sequence.ids[at]));
-                weights.push(sequence.weights[at]);
-            }
-            counts.push((sequence.ids.len() - sequence.prompt.max(1)) as i64);
+            let predicted = sequence.prompt.max(1)..sequence.ids.len();
+            let start = ids.len() as i64;
             ids.extend(sequence.ids.iter().map(|id| i64::from(*id)));
-            ids.resize((row + 1) * longest, 0);
+            places.extend(predicted.clone().map(|at| start + at as i64 - 1));
+            labels.extend(predicted.clone().map(|at| i64::from(sequence.ids[at])));
+            weights.extend_from_slice(&sequence.weights[predicted.clone()]);
+            lengths.push(sequence.ids.len() as i64);
+            counts.push(predicted.len());
         }
-        let size = [sequences.len() as i64, longest as i64];
-        Batch {
-            ids: Tensor::from_slice(&ids).view(size).to_device(device),
-            places: Tensor::from_slice(&places).to_device(device),
-            labels: Tensor::from_slice(&labels).to_device(device),
-            weights: Tensor::from_slice(&weights).to_kind(Kind::Float).to_device(device),
-            counts,
-        }
+        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        let (ids, places, labels) = (tensor(&ids), tensor(&places), tensor(&labels));
+        Batch { ids, lengths, places, labels, weights, counts }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
 
     fn encoded(spans: &[(usize, usize)]) -> Encoded {
@@ -196,7 +207,7 @@ mod tests {
     const SETTINGS: Settings = Settings { mask: Mask::Spans, end_counts: false, cutoff: 100 };
 
     #[track_caller]
-    fn check(spans: &[WeightedSpan], mask: Mask, expected: &[f64]) {
+    fn check(spans: &[WeightedSpan], mask: Mask, expected: &[f32]) {
         // Tokens of two bytes; the last two share a character.
         let tokens = encoded(&[(0, 2), (2, 4), (4, 6), (6, 9), (6, 9)]);
         assert_eq!(token_weights(&tokens, spans, mask), expected, "{spans:?}");
@@ -216,6 +227,21 @@ mod tests {
     fn the_other_masks_are_everything_and_the_complement() {
         check(&[(2, 4, 0.5)], Mask::Completion, &[1.0; 5]);
         check(&[(2, 4, 0.5)], Mask::Inverted, &[1.0, 0.0, 1.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_random_mask_has_the_weights_of_the_spans_in_other_places() {
+        let tokens = encoded(&(0..40).map(|at| (at, at + 1)).collect::<Vec<_>>());
+        let spans = [(0, 10, 1.0), (12, 14, 0.5)];
+        let drawn = |seed| token_weights(&tokens, &spans, Mask::Random { seed });
+        let mut sorted = drawn(1);
+        assert_eq!(drawn(1), sorted);
+        assert_ne!(drawn(2), sorted);
+        sorted.sort_by(f32::total_cmp);
+        let mut expected = token_weights(&tokens, &spans, Mask::Spans);
+        assert_ne!(drawn(1), expected);
+        expected.sort_by(f32::total_cmp);
+        assert_eq!(sorted, expected);
     }
 
     #[test]
@@ -250,7 +276,7 @@ mod tests {
         let sequence = |ids: &[u32], prompt: usize| Sequence {
             ids: ids.to_vec(),
             prompt,
-            weights: ids.iter().map(|id| f64::from(*id)).collect(),
+            weights: ids.iter().map(|id| *id as f32).collect(),
             cut: 0,
         };
         let (one, two) = (sequence(&[5, 6, 7], 1), sequence(&[8, 9], 0));
@@ -258,10 +284,11 @@ mod tests {
         let list = |tensor: &Tensor| -> Vec<i64> {
             Vec::try_from(tensor.to_kind(Kind::Int64).view([-1])).expect("a list")
         };
-        assert_eq!(list(&batch.ids), [5, 6, 7, 8, 9, 0]);
+        assert_eq!(list(&batch.ids), [5, 6, 7, 8, 9]);
+        assert_eq!(batch.lengths, [3, 2]);
         assert_eq!(list(&batch.places), [0, 1, 3]);
         assert_eq!(list(&batch.labels), [6, 7, 9]);
-        assert_eq!(list(&batch.weights), [6, 7, 9]);
+        assert_eq!(batch.weights, [6.0, 7.0, 9.0]);
         assert_eq!(batch.counts, [2, 1]);
     }
 }

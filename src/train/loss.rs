@@ -35,6 +35,19 @@ pub fn score(
     weights: Option<&Tensor>,
     positions: i64,
 ) -> Scored {
+    score_and_train(head, hidden, labels, weights, positions, None)
+}
+
+/// The same, and adds to `head_gradient` (`[vocabulary, width]`, fp32 or fp64) that of the weighted sum with respect
+/// to the head.
+pub fn score_and_train(
+    head: &Tensor,
+    hidden: &Tensor,
+    labels: &Tensor,
+    weights: Option<&Tensor>,
+    positions: i64,
+    mut head_gradient: Option<&mut Tensor>,
+) -> Scored {
     let _guard = tch::no_grad_guard();
     let wide = if hidden.kind() == Kind::Double { Kind::Double } else { Kind::Float };
     let rows = hidden.size()[0];
@@ -55,6 +68,9 @@ pub fn score(
             let mut slope = logits;
             let _ = slope.subtract_(&total).exp_().multiply_(&weights.neg());
             let _ = slope.scatter_add_(-1, &labels, &weights);
+            if let Some(sum) = head_gradient.as_deref_mut() {
+                let _ = sum.addmm_(&slope.tr(), &piece(hidden).to_kind(wide));
+            }
             piece(gradient).copy_(&slope.to_kind(head.kind()).matmul(head));
         }
     }
@@ -83,6 +99,36 @@ pub enum Form {
     /// `(margin - 1 / (2 beta))^2` of the means by weight. TRL divides by the number of tokens, which is the
     /// same where all weights are 1.
     Ipo,
+}
+
+/// Sums of log-probabilities of a sequence.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// Of the tokens that count, by weight.
+    pub counted: f64,
+    /// Of the completion's other tokens.
+    pub rest: f64,
+}
+
+/// Sums log-probabilities for each sequence; `weights` has one number for each of them, and `counts` says how many
+/// belong to each sequence.
+pub fn sums(logps: &Tensor, weights: &[f32], counts: &[usize]) -> Vec<Sums> {
+    let logps = logps.to_kind(Kind::Double).to_device(tch::Device::Cpu);
+    let logps: Vec<f64> = Vec::try_from(logps).expect("one number for each position");
+    let mut at = 0;
+    let of_sequence = |count: &usize| {
+        let own = at..at + count;
+        at = own.end;
+        let mut sums = Sums::default();
+        for (logp, weight) in logps[own.clone()].iter().zip(&weights[own]) {
+            match *weight {
+                0.0 => sums.rest += logp,
+                weight => sums.counted += f64::from(weight) * logp,
+            }
+        }
+        sums
+    };
+    counts.iter().map(of_sequence).collect()
 }
 
 /// One side of a pair.

@@ -16,5 +16,7 @@ mod record;
 mod show;
 mod stimulus;
 mod tidy;
+#[cfg(feature = "train")]
+mod train;
 mod verify;
 mod verilog;

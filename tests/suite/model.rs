@@ -75,7 +75,7 @@ fn fixtures() -> PathBuf {
 }
 
 /// Tests run side by side already.
-fn one_thread() {
+pub(crate) fn one_thread() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tch::set_num_threads(1);

@@ -40,7 +40,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Files of other programs, in and out.
     ("exchange", &["problem", "candidate", "verify", "pair", "record"]),
     ("model", &[]),
-    ("train", &["model", "pair", "problem", "record"]),
+    // Samples to be learnt are `corpus`'s.
+    ("train", &["model", "pair", "corpus", "record"]),
     ("cli", &["*"]),
     ("bin", &["cli"]),
 ];
@@ -51,7 +52,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sv_lang", &["src/design/", "src/verilog/syntax"]),
     ("cxx", BRIDGES),
     ("petgraph", &["src/extract/"]),
-    ("tch", &["src/model/", "src/train/", "src/sample/"]),
+    ("tch", &["src/model/", "src/train/", "src/sample/", "src/cli/trainer"]),
     ("tokenizers", &["src/model/", "src/exchange/"]),
     ("minijinja", &["src/model/"]),
     ("safetensors", &["src/model/"]),
@@ -63,8 +64,10 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("eprintln!", &["src/cli/"]),
 ];
 
-/// The bridges to C++: to compiled models, and to the loader of CUDA's part of LibTorch.
-const BRIDGES: &[&str] = &["src/verify/verilator/bridge.rs", "src/model/torch.rs"];
+/// The bridges to C++: to compiled models, to the loader of CUDA's part of LibTorch, and to what LibTorch has
+/// and its Rust bindings lack.
+const BRIDGES: &[&str] =
+    &["src/verify/verilator/bridge.rs", "src/model/torch.rs", "src/train/bridge.rs"];
 
 const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 1000;

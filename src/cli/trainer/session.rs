@@ -1,0 +1,204 @@
+//! What is opened before a run: device, ranks, tokenizer, rows, model.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+use tch::{Device, Kind};
+
+use super::fit::Fit;
+use crate::cli::start;
+use crate::model::lora::Lora;
+use crate::model::{ChatTemplate, Config, Qwen2, Tokenizer, torch};
+use crate::record::{Meta, content_hash, file_hash};
+use crate::train::Error;
+use crate::train::data::{Asker, Loaded};
+use crate::train::engine::{Engine, Trained};
+use crate::train::parallel::{Group, Rendezvous};
+
+/// Parameters from which on layers are run twice to save memory.
+const LARGE: i64 = 300_000_000;
+
+/// All that is opened before rows are read.
+pub struct Session {
+    pub group: Group,
+    pub tokenizer: Tokenizer,
+    template: Option<ChatTemplate>,
+    /// Most tokens of a sequence.
+    pub cutoff: usize,
+    pub options: (Kind, Device),
+    pub threads: usize,
+}
+
+impl Session {
+    /// Chooses the device, joins the ranks, and reads all of the model but its weights.
+    pub fn open(fit: &Fit) -> anyhow::Result<Session> {
+        let device = device(fit.device.as_deref())?;
+        torch::probe(device)?;
+        let threads = start::threads(fit.threads)?;
+        tch::set_num_threads(i32::try_from(threads)?);
+        let config = Config::read(&fit.model)?;
+        let positions = config.max_position_embeddings as usize;
+        let cutoff = fit.cutoff.unwrap_or(positions.min(2048));
+        ensure!(
+            cutoff <= positions,
+            "--cutoff {cutoff} is more than the {positions} positions of the model (max_position_embeddings of its config.json)"
+        );
+        let tokenizer = Tokenizer::load(&fit.model, config.vocab_size)?;
+        let template = ChatTemplate::load(&fit.model)?;
+        Ok(Session {
+            group: join()?,
+            tokenizer,
+            template,
+            cutoff,
+            options: (fit.kind(device), device),
+            threads,
+        })
+    }
+
+    /// How the model is asked.
+    pub fn asker<'a>(&'a self, fit: &'a Fit) -> Asker<'a> {
+        let system = fit.system.as_deref();
+        Asker { tokenizer: &self.tokenizer, template: self.template.as_ref(), system }
+    }
+
+    /// Reads the rows, and those to evaluate on.
+    pub fn rows<T>(
+        &self,
+        fit: &Fit,
+        read: impl Fn(&Path) -> Result<Loaded<T>, Error>,
+    ) -> anyhow::Result<(Loaded<T>, Option<Loaded<T>>)> {
+        let all = read(&fit.rows)?;
+        self.say(format!("{}: {}", fit.rows.display(), counted(&all)));
+        let (rows, evaluation) = match (&fit.eval, fit.eval_share) {
+            (Some(path), _) => {
+                let rows = read(path)?;
+                self.say(format!("{}: {}", path.display(), counted(&rows)));
+                (all, Some(rows))
+            }
+            (None, Some(share)) => {
+                ensure!(share > 0.0 && share < 1.0, "--eval-share must be between 0 and 1");
+                let (rows, held) = all.split(share, fit.seed);
+                ensure!(
+                    !rows.rows.is_empty() && !held.rows.is_empty(),
+                    "--eval-share {share} leaves {} rows to learn from and {} to evaluate on",
+                    rows.rows.len(),
+                    held.rows.len()
+                );
+                self.say(format!("held out for evaluation: {} rows", held.rows.len()));
+                (rows, Some(held))
+            }
+            (None, None) => (all, None),
+        };
+        Ok((rows, evaluation))
+    }
+
+    /// Says something on standard error, on one rank.
+    pub fn say(&self, text: impl AsRef<str>) {
+        if self.group.rank() == 0 {
+            eprintln!("{}", text.as_ref());
+        }
+    }
+
+    /// Loads the model, with the adapter that is trained.
+    pub fn engine(&self, fit: &Fit) -> anyhow::Result<(Engine, Option<Lora>)> {
+        let mut model = Qwen2::load(&fit.model, self.options)?;
+        let lora = fit.attach(&mut model)?;
+        let size: i64 = model.weights().iter().map(|(_, weight)| weight.numel() as i64).sum();
+        let recompute = fit.recompute.unwrap_or(size >= LARGE);
+        let trained = if fit.what.full { Trained::Weights } else { Trained::Adapters };
+        let engine = Engine::new(model, trained, recompute);
+        let trained: i64 =
+            engine.parameters().iter().map(|(_, tensor)| tensor.numel() as i64).sum();
+        self.say(format!(
+            "{}: {size} parameters in {:?} on {:?}, {}",
+            fit.model.display(),
+            self.options.0,
+            self.options.1,
+            if fit.what.full {
+                "all trained".to_owned()
+            } else {
+                format!("{trained} of an adapter are trained")
+            },
+        ));
+        Ok((engine, lora))
+    }
+
+    /// The provenance of a file of the run.
+    pub fn meta(&self, fit: &Fit, stage: &str, configuration: Value) -> anyhow::Result<Meta> {
+        let mut meta = Meta::new(stage, configuration);
+        meta.seed = Some(fit.seed);
+        meta.tools.insert("libtorch".to_owned(), "2.11".to_owned());
+        for path in [Some(&fit.rows), fit.eval.as_ref()].into_iter().flatten() {
+            meta.inputs.insert(path.display().to_string(), file_hash(path)?);
+        }
+        let mut beside: Vec<&Path> = vec![&fit.model];
+        beside.extend(fit.what.adapter.as_deref());
+        for folder in beside {
+            meta.inputs.insert(folder.display().to_string(), folder_hash(folder)?);
+        }
+        Ok(meta)
+    }
+}
+
+/// The device that is asked for, or the best there is; each rank of a machine has a card of its own.
+fn device(asked: Option<&str>) -> anyhow::Result<Device> {
+    let choice = torch::choose_device();
+    let local = number_of("LOCAL_RANK")?;
+    match asked {
+        None if choice.device.is_cuda() => Ok(Device::Cuda(local.unwrap_or(0))),
+        None | Some("cpu") => Ok(Device::Cpu),
+        Some(name) => {
+            let card = name.strip_prefix("cuda:").and_then(|card| card.parse().ok());
+            let card =
+                card.with_context(|| format!("--device {name} is no device: say cpu, or cuda:0"))?;
+            ensure!(choice.device.is_cuda(), "--device {name}: {}", choice.reason);
+            Ok(Device::Cuda(card))
+        }
+    }
+}
+
+/// Hash of what tells one model from another without reading its weights: the small files, and names and sizes of the
+/// others.
+fn folder_hash(folder: &Path) -> anyhow::Result<String> {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .with_context(|| format!("failed to read {}", folder.display()))?;
+    entries.sort();
+    let mut text = String::new();
+    for path in entries.iter().filter(|path| path.is_file()) {
+        let size = path.metadata()?.len();
+        let is_small = path.extension().is_some_and(|ending| ending == "json");
+        let hash = if is_small { file_hash(path)? } else { String::new() };
+        text += &format!("{} {size} {hash}\n", path.file_name().unwrap_or_default().display());
+    }
+    Ok(content_hash(text.as_bytes()))
+}
+
+fn counted<T>(loaded: &Loaded<T>) -> String {
+    let why = loaded.why();
+    let more = if why.is_empty() { String::new() } else { format!("; {why}") };
+    format!("{} rows{more}", loaded.rows.len())
+}
+
+/// Joins the ranks that the launcher's variables name (`torchrun` sets them), or stays alone.
+fn join() -> anyhow::Result<Group> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let rendezvous = Rendezvous::from_variables(variable, Duration::from_secs(600))?;
+    Ok(rendezvous.map_or_else(|| Ok(Group::alone()), |at| Group::join(&at))?)
+}
+
+fn number_of(name: &str) -> anyhow::Result<Option<usize>> {
+    match std::env::var(name) {
+        Ok(text) => {
+            Ok(Some(text.parse().with_context(|| format!("{name} is {text:?}, not a number"))?))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// Another model that is not trained: a reference.
+pub fn fixed(folder: &Path, options: (Kind, Device)) -> Result<Engine, crate::model::Error> {
+    Ok(Engine::new(Qwen2::load(folder, options)?, Trained::Adapters, false))
+}
