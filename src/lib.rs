@@ -8,6 +8,7 @@
 //! ```
 //!
 //! Today `corpus`, `sample`, `verify`, `extract`, `pair` and `train` stand; the other stages follow the same rule:
+//! one word per stage, which names its module, its subcommand, its test and the file it writes.
 //!
 //! # Invariants
 //!

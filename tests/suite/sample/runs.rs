@@ -1,5 +1,7 @@
 //! Whole runs of `salv sample`: the same bytes in any batch, part and order, and after any end.
 
+#![expect(clippy::print_stderr, reason = "figures are what this test is for")]
+
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
