@@ -53,7 +53,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sv_lang", &["src/design/", "src/verilog/syntax"]),
     ("cxx", BRIDGES),
     ("petgraph", &["src/extract/"]),
-    ("tch", &["src/model/", "src/train/", "src/sample/", "src/cli/trainer"]),
+    ("tch", &["src/model/", "src/train/", "src/sample/", "src/cli/trainer", "src/cli/sampler"]),
     ("tokenizers", &["src/model/", "src/exchange/"]),
     ("minijinja", &["src/model/"]),
     ("safetensors", &["src/model/"]),

@@ -106,7 +106,8 @@ fn a_run_that_was_killed_or_stopped_goes_on_to_the_same_bytes() {
     assert_eq!(stopped.code(), Some(130));
     let part = bench.read("candidates.jsonl");
     assert!(part.ends_with('\n') && whole.starts_with(&part) && part.len() < whole.len());
-    succeeded(&mut bench.sample(&[&again[..], &["--batch", "7"]].concat()));
+    let wider = ["-n", "6", "--max-tokens", "200", "--batch", "7", "--resume"];
+    succeeded(&mut bench.sample(&wider));
     assert_eq!(bench.read("candidates.jsonl"), whole);
     assert!(!bench.path("candidates.jsonl.ahead").exists());
 }
