@@ -80,7 +80,7 @@ impl Recording {
     fn check(&self, objective: &dyn Objective, checkpointing: bool) {
         for model in MODELS {
             let off = self.compare(model, objective, checkpointing);
-            println!("{model} {}: {off:.1e?}", self.name);
+            println!("{model} {}: {off:?}", self.name);
             assert!(off.loss <= LOSS_OFF_MAX, "{model} {off:?}");
             assert!(off.metric <= METRIC_OFF_MAX, "{model} {off:?}");
             assert!(off.parameter <= PARAMETER_OFF_MAX, "{model} {off:?}");
