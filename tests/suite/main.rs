@@ -11,11 +11,7 @@ mod extract_damage;
 #[cfg(feature = "train")]
 mod model;
 mod mutants;
-#[cfg(feature = "train")]
-mod optimizer;
 mod pair;
-#[cfg(feature = "train")]
-mod ranks;
 mod record;
 mod show;
 mod stimulus;

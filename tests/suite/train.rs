@@ -2,7 +2,9 @@
 //! that are stopped and go on, and what is wrong with a run against the error that says so.
 
 mod identities;
+mod optimizer;
 mod parity;
+mod ranks;
 mod runs;
 
 use std::fs;

@@ -156,7 +156,7 @@ impl Stage {
     fn start(&self, part: &str, rank: usize, size: usize) -> Started {
         let answer = self.folder.path().join(format!("{rank}-of-{size}"));
         let process = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "ranks::as_a_rank", "--ignored"])
+            .args(["--exact", "train::ranks::as_a_rank", "--ignored"])
             .env(PART, part)
             .env(ANSWER, &answer)
             .env(PATIENCE, self.patience_ms.to_string())
