@@ -194,6 +194,7 @@ pub fn merge(model: &Path, adapter: &Path, output: &Path) -> Result<(), Error> {
     let mut unused: BTreeSet<String> = matrices.names().map(str::to_owned).collect();
     let mut checkpoint = Checkpoint::open(model)?;
     fs::create_dir_all(output).map_err(|source| Error::writing(output, source))?;
+    checkpoint::refuse_same(model, output)?;
     for shard in checkpoint.shards_mut() {
         let path = output.join(shard.path().file_name().unwrap_or_default());
         let mut merged = Merge { lora: &lora, matrices: &mut matrices, unused: &mut unused };
