@@ -130,7 +130,7 @@ impl Arguments {
     }
 
     fn loss(&self) -> anyhow::Result<loss::Dpo> {
-        ensure!(self.beta > 0.0 && self.beta.is_finite(), "--beta must be above 0");
+        ensure!(self.beta > 0.0 && self.beta.is_finite(), "--beta must be a number above 0");
         ensure!(
             (0.0..0.5).contains(&self.smoothing),
             "--smoothing must be 0 or more and below 0.5"
@@ -143,7 +143,8 @@ impl Arguments {
             self.smoothing == 0.0 || form != Form::Ipo,
             "--smoothing belongs to --loss sigmoid"
         );
-        ensure!(self.sft_weight >= 0.0, "--sft-weight must be 0 or more");
+        let is_weight = self.sft_weight.is_finite() && self.sft_weight >= 0.0;
+        ensure!(is_weight, "--sft-weight must be 0 or more");
         Ok(loss::Dpo { beta: self.beta, form, sft: self.sft_weight })
     }
 

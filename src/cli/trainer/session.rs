@@ -34,9 +34,12 @@ pub struct Session {
 impl Session {
     /// Chooses the device, joins the ranks, and reads all of the model but its weights.
     pub fn open(fit: &Fit) -> anyhow::Result<Session> {
+        fit.check()?;
         let device = device(fit.device.as_deref())?;
         torch::probe(device)?;
         let threads = start::threads(fit.threads)?;
+        let sharing = number_of("LOCAL_WORLD_SIZE")?.unwrap_or(1).max(1);
+        let threads = if fit.threads.is_none() { (threads / sharing).max(1) } else { threads };
         tch::set_num_threads(i32::try_from(threads)?);
         let config = Config::read(&fit.model)?;
         let positions = config.max_position_embeddings as usize;
@@ -69,6 +72,9 @@ impl Session {
         fit: &Fit,
         read: impl Fn(&Path) -> Result<Loaded<T>, Error>,
     ) -> anyhow::Result<(Loaded<T>, Option<Loaded<T>>)> {
+        if self.template.is_none() {
+            self.say("the model has no chat template: a prompt is taken as it is");
+        }
         let all = read(&fit.rows)?;
         self.say(format!("{}: {}", fit.rows.display(), counted(&all)));
         let (rows, evaluation) = match (&fit.eval, fit.eval_share) {
@@ -78,7 +84,6 @@ impl Session {
                 (all, Some(rows))
             }
             (None, Some(share)) => {
-                ensure!(share > 0.0 && share < 1.0, "--eval-share must be between 0 and 1");
                 let (rows, held) = all.split(share, fit.seed);
                 ensure!(
                     !rows.rows.is_empty() && !held.rows.is_empty(),
