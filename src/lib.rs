@@ -7,7 +7,7 @@
 //!                                 └────────────────── checkpoint ◄──────────────────────────────────┘
 //! ```
 //!
-//! Today `corpus`, `verify`, `extract` and `pair` stand, and `train` begins; the other stages follow the same rule:
+//! Today `corpus`, `sample`, `verify`, `extract`, `pair` and `train` stand; the other stages follow the same rule:
 //! one word per stage, which names its module, its subcommand, its test and the file it writes.
 //!
 //! # Invariants
@@ -51,5 +51,8 @@ pub mod model;
 
 #[cfg(feature = "train")]
 pub mod train;
+
+#[cfg(feature = "train")]
+pub mod sample;
 
 pub mod cli;

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use ahead::Ahead;
 pub use list::{List, Rows, read_rows};
 pub use reader::{LINE_BYTES_MAX, Line, Lines, read};
-pub use shard::{MergeError, SHARDS_MAX, Shard, ShardOf, merge};
+pub use shard::{MergeError, SHARDS_MAX, Shard, ShardOf, merge, stage};
 pub use writer::{Writer, meta_path};
 
 /// Version of the fields of all saved records; a changed meaning is a new version.

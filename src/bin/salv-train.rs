@@ -1,7 +1,8 @@
-//! The `salv-train` binary, which `salv train` runs: see `cli::train` for why it is a program of its own.
+//! The `salv-train` binary, which `salv train` and `salv sample` run: see `cli::torch` for why it is a program of its
+//! own.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    salv::cli::trainer::run()
+    salv::cli::torch::take_over()
 }

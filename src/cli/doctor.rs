@@ -68,7 +68,7 @@ fn examine(verilator: Option<&Path>) -> Vec<Finding> {
         finding("C++ compiler", "compiles models", true, examine_cxx()),
         finding("Icarus", "cross-checks in tests and benchmarks", false, examine_icarus()),
         finding("Yosys", "proofs in `salv bench stimulus`", false, examine_prover()),
-        finding("LibTorch", "trains, in salv-train", false, examine_libtorch()),
+        finding("LibTorch", "trains and samples, in salv-train", false, examine_libtorch()),
         finding("cache", "keeps compiled models", true, examine_cache()),
         finding("barrier", "shuts in candidates and what reads them", false, examine_barrier()),
         finding("cores", "one worker each", true, examine_cores()),
@@ -148,7 +148,7 @@ fn examine_prover() -> anyhow::Result<Vec<String>> {
 
 /// In the program that is linked with it: a library that cannot be loaded must not end this one.
 fn examine_libtorch() -> anyhow::Result<Vec<String>> {
-    let program = super::train::find()?;
+    let program = super::torch::find()?;
     let output = Command::new(&program)
         .arg("device")
         .output()
@@ -219,7 +219,8 @@ fn examine_memory() -> anyhow::Result<Vec<String>> {
     Ok(vec![format!("{} available", gib(available))])
 }
 
-fn available_bytes(meminfo: &str) -> Option<u64> {
+/// The memory that can be had without swapping, of the text of `/proc/meminfo`.
+pub fn available_bytes(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }

@@ -19,13 +19,15 @@ mod junit;
 mod merge;
 mod pair;
 mod report;
+#[cfg(feature = "train")]
+mod sampler;
 mod show;
 mod start;
 mod summary;
 mod tools;
-mod train;
+pub mod torch;
 #[cfg(feature = "train")]
-pub mod trainer;
+mod trainer;
 mod vcd;
 mod verify;
 mod worker;
@@ -43,7 +45,10 @@ enum Command {
     Corpus(corpus::Arguments),
     Verify(verify::Arguments),
     Merge(merge::Arguments),
-    Train(train::Arguments),
+    /// Sample candidates from a model (by the program `salv-train`)
+    Sample(torch::Arguments),
+    /// Train on pairs, or merge what was trained (by the program `salv-train`)
+    Train(torch::Arguments),
     Extract(extract::Arguments),
     Pair(pair::Arguments),
     Export(export::Arguments),
@@ -60,7 +65,8 @@ pub fn run() -> ExitCode {
         Command::Corpus(arguments) => corpus::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Merge(arguments) => merge::run(arguments),
-        Command::Train(arguments) => train::run(arguments),
+        Command::Sample(arguments) => torch::sample(arguments),
+        Command::Train(arguments) => torch::train(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),

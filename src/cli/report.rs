@@ -36,6 +36,11 @@ enum FailOn {
 }
 
 impl ReportArguments {
+    /// Whether anything is to be reported.
+    pub fn is_asked(&self) -> bool {
+        !self.fail_on.is_empty() || self.junit.is_some()
+    }
+
     /// Reports the finished file `verdicts`, which comes to `summary`.
     pub fn report(&self, verdicts: &Path, summary: &Summary) -> anyhow::Result<ExitCode> {
         if let Some(file) = &self.junit {

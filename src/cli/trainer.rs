@@ -14,6 +14,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tch::{Device, Kind};
 
+pub use progress::peak_memory;
+
 use crate::model::{Config, Qwen2, SHARD_BYTES, Tokenizer, copy_others, lora, torch};
 
 /// Train language models on pairs, or merge what was trained.

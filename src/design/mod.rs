@@ -3,8 +3,9 @@
 //! In: a source text and the name of its top module. Out: a [`Design`], that is its interface (ports, what
 //! the processes use each input for, the values it compares with), the text that a two-state simulator is
 //! to compile, and the outputs whose value is a matter of scheduling or may be Z; or a [`Refusal`] with its
-//! place. Everything here is a function of the text alone. Only this module names `sv_lang`: other parts
-//! see plain data, since an elaborated design borrows from its compilation and cannot leave the process.
+//! place. Everything here is a function of the text alone. Beside [`crate::verilog::syntax`], only this module
+//! names `sv_lang`: other parts see plain data, since an elaborated design borrows from its compilation and
+//! cannot leave the process.
 //!
 //! The order is: [`text`] looks at tokens and blanks what `top` does not reach, slang parses and
 //! elaborates the rest ([`elaborate`](mod@elaborate)), [`netlist`] walks the result once into signals,

@@ -16,7 +16,7 @@
 //! `t = a; y = t; t = b;` all three statements are in the cone of `y`; of `v[0] = a; y = v[1];` only the second
 //! is, and of `v[i] = a; y = v[1];` both. That errs on one side only: a cone may hold what is not needed, and
 //! lacks nothing that is. What cannot be followed (a `bind`, a path into another hierarchy, a text that
-//! sv-parser does not take) is an explicit whole module with its reason, never a silent guess.
+//! slang does not take) is an explicit whole module with its reason, never a silent guess.
 //!
 //! How much too wide a cone is: by simulation, `salv extract --check` takes statements out and tells what they
 //! do; by structure, `salv bench cones` compares with Yosys's fan-in. What is left is the order of a process (a
@@ -39,8 +39,9 @@ mod units;
 pub mod run;
 pub mod worker;
 
+use crate::verilog::Place;
 use crate::verilog::expand::expand;
-use crate::verilog::syntax;
+use crate::verilog::syntax::{self, ParseError};
 
 pub use cone::{Analysis, Cone, Kept};
 
@@ -52,7 +53,12 @@ use draft::Draft;
 /// if the text is not trusted.
 pub fn analyse<'c>(code: &'c str, top: &str) -> Result<Analysis<'c>, String> {
     let expanded = expand(code).map_err(|error| error.to_string())?;
-    let tree = syntax::parse(&expanded.text).map_err(|error| error.to_string())?;
+    let tree = syntax::parse(&expanded.text).map_err(|error| match error {
+        ParseError::Refused { offset, .. } => {
+            format!("{error} ({})", Place::of(code, expanded.source_of(offset)))
+        }
+        ParseError::TooLarge(_) => error.to_string(),
+    })?;
     let mut draft = Draft::new(&tree);
     draft.walk();
     draft.resolve();

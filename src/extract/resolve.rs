@@ -128,7 +128,7 @@ impl Draft<'_> {
             }
             let value = self.read_vertex(symbol, bits);
             self.graph.add_edge(node, value, ());
-            if self.is_stepped(token) {
+            if self.is_stepped(token) || self.is_assigned(token, tokens.end) {
                 self.writes_symbol(item, scope, symbol, None);
             }
             read.push(symbol);
@@ -147,6 +147,21 @@ impl Draft<'_> {
             || (token >= 2
                 && twice(token - 2, token - 1)
                 && self.tree.tokens[token - 1].span.end == self.tree.tokens[token].span.start)
+    }
+
+    /// `a` in `b = (a = c)` or `(a[1] += c)`.
+    fn is_assigned(&self, token: usize, end: usize) -> bool {
+        const ASSIGNMENTS: [&str; 13] =
+            ["=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "<<<=", ">>>="];
+        let mut next = token + 1;
+        while next < end && self.word(next) == "[" {
+            next = self.closing(next, end) + 1;
+        }
+        let last = (next..end).find(|&at| !"+-*/%&|^<>".contains(self.word(at)));
+        last.is_some_and(|last| {
+            let (first, last) = (&self.tree.tokens[next], &self.tree.tokens[last]);
+            ASSIGNMENTS.contains(&&self.tree.text[first.span.start..last.span.end])
+        })
     }
 
     /// The arguments of a call: those that come back are driven by the item of the call.

@@ -31,22 +31,13 @@ impl Draft<'_> {
 
     /// A statement, an empty one included.
     pub fn statement(&mut self, node: usize, place: Place) {
-        let children = &self.node(node).children;
-        let is_wrapper = matches!(self.rule(node), Rule::Slot | Rule::Statement);
-        if is_wrapper && let Some(&child) = children.first() {
+        if let Some(&child) = self.node(node).children.first() {
             // A label belongs to its statement.
-            let tokens = self.node(node).tokens.clone();
-            return self.labelled(child, tokens, place);
-        }
-        if !is_wrapper {
-            self.labelled(node, self.node(node).tokens.clone(), place);
+            self.labelled(child, self.node(node).tokens.clone(), place);
         }
     }
 
     fn labelled(&mut self, node: usize, tokens: Range<usize>, place: Place) {
-        if matches!(self.rule(node), Rule::Slot | Rule::Statement) {
-            return self.statement(node, place);
-        }
         let starts = place.starts_process;
         let place = Place { starts_process: false, ..place };
         match self.rule(node) {
@@ -55,14 +46,13 @@ impl Draft<'_> {
             Rule::Block => self.block(node, tokens, place),
             Rule::Timed | Rule::Wait => self.timed(node, tokens, place, starts),
             Rule::For | Rule::Foreach => self.counted_loop(node, tokens, place),
-            Rule::While | Rule::Repeat | Rule::Forever | Rule::DoWhile => {
+            Rule::While | Rule::Forever | Rule::DoWhile => {
                 self.other_loop(node, tokens, place);
             }
             Rule::Assertion => drop(self.item(None, tokens)),
             Rule::RandomCase => {
-                let item = self.item(Some(place.item), tokens);
-                self.opaque(item, "a random choice");
-                self.needs(place.item, item);
+                let word = self.word(self.node(node).tokens.start);
+                self.global.get_or_insert(format!("a statement `{word}`"));
             }
             _ => self.simple(node, tokens, place),
         }
@@ -277,7 +267,7 @@ impl Draft<'_> {
             self.loop_head(item, start + 1..close, inside, place);
         }
         for &child in &self.node(node).children {
-            if matches!(self.rule(child), Rule::Slot | Rule::Statement) {
+            if self.rule(child) == Rule::Slot {
                 self.slot(item, child);
                 self.statement(child, inside);
             }

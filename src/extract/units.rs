@@ -184,7 +184,7 @@ impl Draft<'_> {
             Rule::Instantiation => self.instantiation(node, place),
             Rule::Gates => self.gates(node, place),
             Rule::Module => self.module(node, Some(place)),
-            Rule::Statement | Rule::Slot => self.statement(node, place),
+            Rule::Slot => self.statement(node, place),
             // Nothing that an output depends on.
             Rule::Specify | Rule::Assertion | Rule::SystemItem | Rule::Final | Rule::Export => {
                 self.item(None, tokens);
@@ -361,6 +361,9 @@ impl Draft<'_> {
             self.statements.push(item);
             let open = self.find(range.clone(), "(").unwrap_or(range.end);
             let (terminals, _) = self.split(open + 1..range.end - 1);
+            if self.word(open + 1) == "." {
+                self.global.get_or_insert("a gate whose terminals have names".into());
+            }
             let count = terminals.len();
             for (index, terminal) in terminals.into_iter().enumerate() {
                 let (reads, writes) = match kind {

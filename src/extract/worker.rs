@@ -1,7 +1,7 @@
 //! The work that extraction gives to worker processes ([`crate::worker`]): parse a candidate, cut its cones.
 //!
-//! sv-parser recurses, and a text that overflows the stack or takes for ever must not take the run with it. So
-//! a text is parsed in a process that is closed in before the first text is looked at: no files, no network, no
+//! slang is C++ and recurses, and a text that crashes it or takes for ever must not take the run with it. So a
+//! text is parsed in a process that is closed in before the first text is looked at: no files, no network, no
 //! other process, and limits on memory and CPU time. A text on which two processes die in turn is reported as
 //! what it is: a whole module, with the reason.
 
@@ -14,9 +14,9 @@ use crate::verilog::syntax::STACK_BYTES;
 use crate::worker::sandbox::{self, Limits};
 use crate::worker::{self, Relay, Reply, Work, WorkerError, Workers};
 
-/// Limits of a worker that parses: its stack, and as much again for trees; the largest real text takes a
-/// hundredth of it.
-const LIMITS: Limits = Limits { memory: 2 * STACK_BYTES as u64, ..sandbox::WORKER };
+/// Limits of a worker that parses: its stack, and five times as much for trees and cones; the largest real text
+/// takes a hundredth of it.
+const LIMITS: Limits = Limits { memory: 6 * STACK_BYTES as u64, ..sandbox::WORKER };
 
 /// CPU time for one text in seconds: the slowest of 32,000 real ones takes less than one.
 const CPU_SECONDS: u64 = 60;

@@ -18,6 +18,8 @@
 mod chat;
 mod checkpoint;
 mod config;
+mod generation;
+pub mod kv_cache;
 mod linear;
 pub mod lora;
 mod qwen2;
@@ -31,6 +33,7 @@ pub use chat::{ChatTemplate, Message};
 pub(crate) use checkpoint::write_file as write_shard;
 pub use checkpoint::{Checkpoint, SHARD_BYTES, Shard, copy_others, save};
 pub use config::{Config, RopeScaling};
+pub use generation::Generation;
 pub use linear::{Adapter, Linear, Pass};
 pub use qwen2::{LINEAR_LAYERS, Packing, Qwen2};
 pub use tokenizer::{Encoded, Tokenizer};

@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::checkpoint::Checkpoint;
 use super::config::Config;
+use super::kv_cache::ROWS;
 use super::linear::{Linear, Pass};
 use super::rope::Rope;
 use super::{Error, checkpoint};
@@ -24,9 +25,9 @@ pub const LINEAR_LAYERS: [(&str, &str); 7] = [
 /// A Qwen2 model.
 #[derive(Debug)]
 pub struct Qwen2 {
-    config: Config,
+    pub(super) config: Config,
     embedding: Tensor,
-    layers: Vec<Layer>,
+    pub(super) layers: Vec<Layer>,
     norm: Tensor,
     head: Option<Tensor>,
 }
@@ -36,8 +37,8 @@ type Source<'a> = dyn FnMut(&str, &[i64]) -> Result<Tensor, Error> + 'a;
 
 /// One layer; `linear` in the order of [`LINEAR_LAYERS`].
 #[derive(Debug)]
-struct Layer {
-    input_norm: Tensor,
+pub(super) struct Layer {
+    pub(super) input_norm: Tensor,
     linear: [Linear; 7],
     post_norm: Tensor,
 }
@@ -46,12 +47,18 @@ struct Layer {
 #[derive(Debug)]
 pub struct Packing {
     lengths: Vec<i64>,
-    rope: Rope,
+    pub(super) rope: Rope,
 }
 
 impl Packing {
     /// Causal attention within each sequence: `[tokens, heads, head_dim]` to `[tokens, heads * head_dim]`.
-    fn attend(&self, config: &Config, query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
+    pub(super) fn attend(
+        &self,
+        config: &Config,
+        query: &Tensor,
+        key: &Tensor,
+        value: &Tensor,
+    ) -> Tensor {
         let first = self.lengths.first().copied().unwrap_or(0);
         if self.lengths.iter().all(|length| *length == first) {
             return causal(config, first, query, key, value);
@@ -255,7 +262,13 @@ impl Layer {
 
     /// Queries, keys and values of normed states `[tokens, width]`, each `[tokens, heads, head_dim]`; the first
     /// two are turned.
-    fn project(&self, config: &Config, x: &Tensor, rope: &Rope, pass: Pass) -> [Tensor; 3] {
+    pub(super) fn project(
+        &self,
+        config: &Config,
+        x: &Tensor,
+        rope: &Rope,
+        pass: Pass,
+    ) -> [Tensor; 3] {
         let [q, k, v, ..] = &self.linear;
         let heads = |linear: &Linear| {
             linear.forward(x, pass).view([-1, linear.outputs() / config.head_dim, config.head_dim])
@@ -264,7 +277,7 @@ impl Layer {
     }
 
     /// All of the layer behind the attention; `mixed` is `[tokens, heads * head_dim]`.
-    fn after_attention(
+    pub(super) fn after_attention(
         &self,
         config: &Config,
         hidden: &Tensor,
@@ -278,7 +291,7 @@ impl Layer {
 
     fn feed_forward(&self, x: &Tensor, pass: Pass) -> Tensor {
         let [.., gate, up, down] = &self.linear;
-        down.forward(&(gate.forward(x, pass).silu() * up.forward(x, pass)), pass)
+        down.forward(&(silu(&gate.forward(x, pass)) * up.forward(x, pass)), pass)
     }
 }
 
@@ -300,8 +313,18 @@ fn linear_shape(config: &Config, name: &str) -> [i64; 2] {
     }
 }
 
+/// Row by row where there are few: LibTorch's loop over whole vectors and the one over what remains round the
+/// exponential differently, and a row's values must not hang on where it stands among the others (`kv_cache`).
+fn silu(x: &Tensor) -> Tensor {
+    if x.size()[0] > ROWS {
+        return x.silu();
+    }
+    let rows: Vec<Tensor> = x.split(1, 0).iter().map(Tensor::silu).collect();
+    Tensor::cat(&rows, 0)
+}
+
 /// In fp32 but for the weight, as transformers has it.
-fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
+pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
     let kind = x.kind();
     let wide = if kind == Kind::Double { x.shallow_clone() } else { x.to_kind(Kind::Float) };
     let mean = wide.square().mean_dim(-1, true, None);

@@ -26,6 +26,11 @@ impl Rope {
         }
     }
 
+    /// The tables for some of its positions.
+    pub fn rows(&self, at: &Tensor) -> Rope {
+        Rope { cos: self.cos.index_select(0, at), sin: self.sin.index_select(0, at) }
+    }
+
     /// Turns queries or keys, `[positions, heads, head_dim]`.
     pub fn turn(&self, x: &Tensor) -> Tensor {
         let halves = x.chunk(2, -1);

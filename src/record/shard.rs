@@ -210,15 +210,24 @@ pub fn merge(paths: &[PathBuf], output: &Path) -> Result<usize, MergeError> {
     Ok(first.shard.rows)
 }
 
-fn part(path: &Path) -> Result<Part, MergeError> {
+/// The stage that wrote a file, as its provenance says.
+pub fn stage(path: &Path) -> Result<String, RecordError> {
+    provenance(path).map(|meta| meta.stage)
+}
+
+fn provenance(path: &Path) -> Result<Meta, RecordError> {
     let beside = meta_path(path);
     let text = std::fs::read_to_string(&beside)
         .map_err(|source| RecordError::Open { path: beside.clone(), source })?;
-    let meta: Meta = serde_json::from_str(&text).map_err(|error| RecordError::Parse {
+    serde_json::from_str(&text).map_err(|error| RecordError::Parse {
         path: beside,
         line: error.line(),
         message: error.to_string(),
-    })?;
+    })
+}
+
+fn part(path: &Path) -> Result<Part, MergeError> {
+    let meta = provenance(path)?;
     let shard = meta.shard.ok_or_else(|| MergeError::Whole { path: path.to_owned() })?;
     Ok(Part { path: path.to_owned(), meta, shard })
 }

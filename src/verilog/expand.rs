@@ -1,9 +1,9 @@
 //! The preprocessor: a text with directives in, one without out, and for each of its bytes the place it came
 //! from.
 //!
-//! sv-parser has a preprocessor of its own. It is not used because it says of an expanded byte where the
-//! macro was *defined*, and a span needs to know where it was *used*; because it opens the files that a
-//! text names; and because macros that grow without end are not bounded in it. This one expands macros with
+//! slang has a preprocessor of its own. It is not used because a span needs to know where a macro was *used*, of
+//! macros in macros too; because it opens the files that a text names; and because macros that grow without end
+//! are not bounded in it. This one expands macros with
 //! and without arguments, takes the branch of a conditional, and drops all other directives: what they set
 //! (time scale, default net type) does not change what depends on what.
 
@@ -32,6 +32,21 @@ pub struct Expanded {
     pub defines: Vec<Range<usize>>,
     /// All directives of the source, definitions included, in order.
     pub directives: Vec<Range<usize>>,
+}
+
+impl Expanded {
+    /// The place in the source that a place in the text stands for.
+    pub fn source_of(&self, offset: usize) -> usize {
+        let piece = self.pieces.partition_point(|piece| piece.text.end <= offset);
+        match self.pieces.get(piece) {
+            Some(piece) if piece.used.is_none() => {
+                let source = piece.source.start + offset.saturating_sub(piece.text.start);
+                source.min(piece.source.end)
+            }
+            Some(piece) => piece.source.start,
+            None => self.pieces.last().map_or(0, |piece| piece.source.end),
+        }
+    }
 }
 
 /// A range of the expanded text and the range of the source that it stands for: byte by byte, or, where it

@@ -1,45 +1,43 @@
 //! The syntax tree of a text without directives: nodes with token ranges, in plain data.
 //!
-//! sv-parser's tree has a type for each of 1,300 rules of the grammar. Here it is brought down to the rules
-//! that tell where a piece of code begins and ends and what it is for; all other nodes are left out and
-//! their children belong to the node above. Tokens are our lexer's, so a name is a name everywhere. Only
-//! this file names sv-parser, and of it the parser and the tree alone: its preprocessor opens the files that a
-//! text names, and says of an expanded byte where the macro was defined and not where it was used.
+//! slang's tree has 440 kinds of node. Here it is brought down to those that tell where a piece of code begins
+//! and ends and what it is for; all other nodes, expressions before all, are left out and not looked into. Tokens
+//! are our lexer's, so a name is a name everywhere. Beside `design`, only this module names `sv_lang`: there it
+//! elaborates a text, here it reads its form, and no node of slang leaves either.
 //!
-//! sv-parser is a recursive parser that tries alternatives: a deep text overflows the stack and some texts
-//! take long. Both are foreseen from the tokens and refused before ([`DEPTH_MAX`], [`STEPS_MAX`]), so that the
-//! same texts are refused on every machine. Nothing proves that no other text is slow: callers parse in a
-//! process of their own, with a limit on its time far above what these allow, on a thread with [`STACK_BYTES`].
+//! slang's parser recurses over statements and expressions to a depth of its own (1,024) and over the rest of the
+//! language without one. Texts of some seventy forms, each nested or repeated as often as [`BYTES_MAX`] or half of
+//! it allows, took two seconds and 330 MB at most, stack and all, so nothing of it is foreseen from the tokens;
+//! the walks behind are kept to [`DEPTH_MAX`]. It is C++ all the same: callers parse what they do not trust in a
+//! process of its own.
 
+mod kinds;
+
+use std::borrow::Cow;
 use std::ops::Range;
 
-use sv_parser_parser::{Span, SpanInfo};
-use sv_parser_syntaxtree::{NodeEvent, RefNode, SourceText};
+use sv_lang::kinds::SyntaxKind;
+use sv_lang::nodes::FunctionPrototypeSyntax;
+use sv_lang::{AstNode, Session};
 
-use super::{Kind as TokenKind, Token, lex};
+use kinds::{is_whole, item_rule, statement_rule, target};
+
+use super::{Kind as TokenKind, Token, lex, lex::is_keyword};
 
 /// Longest text that is parsed: real modules have some 4 KiB, the longest of 32,000 rows 254 KB.
 pub const BYTES_MAX: usize = 512 << 10;
 
-/// Deepest nesting of brackets and blocks that is parsed: real text has some 20 levels.
+/// Deepest nesting of statements, generate constructs and modules that is walked: real text has some 20 levels.
 pub const DEPTH_MAX: usize = 200;
 
-/// Operators in one expression, for each of which sv-parser recurses; `or` between events is one.
-pub const OPERATORS_MAX: usize = 1000;
+/// Bytes of lines, each counted once for each of its tokens. With each error slang writes the line that it stands
+/// in, asked or not: on one long line, the errors of half a megabyte took two minutes, and these take two seconds.
+pub const LINES_MAX: usize = 1 << 30;
 
-/// Steps of a parse, as foreseen from the tokens: sv-parser tries what stands in brackets again for each rule
-/// that may begin with it, so that its time grows with the cube of the nesting, and with the square of the
-/// operators once for each level around them. Calibrated on some ninety forms of text, not proved: a step took
-/// about a microsecond, so that the limit on CPU time stands behind it.
-pub const STEPS_MAX: usize = 20_000_000;
+/// Stack of a thread that parses.
+pub const STACK_BYTES: usize = 256 << 20;
 
-/// Steps for a token that nests in nothing.
-const STEPS_OF_TOKEN: usize = 50;
-
-/// Stack of a thread that parses: 200 levels of parentheses take some 60 MB.
-pub const STACK_BYTES: usize = 1 << 30;
-
-/// A node's rule of the grammar, several of one use under one name.
+/// What a node is for: several kinds of one use under one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the grammar")]
 pub enum Rule {
@@ -63,10 +61,12 @@ pub enum Rule {
     Typedef,
     Import,
     Export,
+    /// The names that a declaration declares, or the assignments of an `assign`.
     List,
     Function,
     Task,
     SubroutineName,
+    /// What stands between the parentheses of a subroutine.
     FormalPorts,
     FormalDeclaration,
     ContinuousAssign,
@@ -79,6 +79,7 @@ pub enum Rule {
     GenerateIf,
     GenerateCase,
     GenerateArm,
+    /// A place at which the grammar asks for a generate item; what stands there is below.
     GenerateSlot,
     GenerateBlock,
     Instantiation,
@@ -89,13 +90,14 @@ pub enum Rule {
     Specify,
     Assertion,
     SystemItem,
+    /// A statement with its label, an empty one too; what it is stands below.
     Slot,
-    Statement,
     Assign,
     IncDec,
     ProcedureAssign,
     Case,
     Arm,
+    /// With a condition and a slot for each branch of a chain of `else if`, and a slot for the last `else`.
     If,
     Condition,
     Call,
@@ -103,17 +105,17 @@ pub enum Rule {
     Trigger,
     For,
     Foreach,
+    /// `while` or `repeat`.
     While,
-    Repeat,
     Forever,
     DoWhile,
     Return,
     Jump,
     Block,
     Timed,
-    EventControl,
     Wait,
     RandomCase,
+    /// The left side of an assignment.
     Lvalue,
 }
 
@@ -142,9 +144,14 @@ pub struct Tree<'a> {
 /// Why there is no tree.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// sv-parser does not take the text.
-    #[error("sv-parser does not accept it")]
-    Refused,
+    /// slang's parser finds an error.
+    #[error("slang does not accept it: {message}")]
+    Refused {
+        /// The first error.
+        message: String,
+        /// Where it stands in the text, in bytes.
+        offset: usize,
+    },
     /// More than is looked at.
     #[error("it has more than {0}")]
     TooLarge(String),
@@ -160,52 +167,64 @@ impl Tree<'_> {
 /// Parses a text without directives.
 pub fn parse(text: &str) -> Result<Tree<'_>, ParseError> {
     let tokens = solid_tokens(text);
-    let Effort { depth, operators, steps } = effort(text, &tokens);
-    for (is, most, what) in [
-        (text.len(), BYTES_MAX, "bytes"),
-        (depth, DEPTH_MAX, "levels of nesting"),
-        (operators, OPERATORS_MAX, "operators in one expression"),
-        (steps, STEPS_MAX, "steps to be parsed"),
-    ] {
-        if is > most {
-            return Err(ParseError::TooLarge(format!("{most} {what}")));
-        }
+    if text.len() > BYTES_MAX {
+        return Err(ParseError::TooLarge(format!("{BYTES_MAX} bytes")));
     }
-    let solid = Solid::new(text, &tokens);
-    let span = Span::new_extra(&solid.text, SpanInfo::default());
-    let (_, tree) = sv_parser_parser::sv_parser(span).map_err(|_| ParseError::Refused)?;
-    Ok(Tree { text, nodes: nodes(&tree, &solid), tokens })
+    if lines(text, &tokens) > LINES_MAX {
+        return Err(ParseError::TooLarge("one line should hold".into()));
+    }
+    let session = Session::new();
+    let refused = |message: String, offset| ParseError::Refused { message, offset };
+    let parsed = session
+        .parse(&without_nested_generates(text, &tokens))
+        .map_err(|error| refused(error.to_string(), 0))?;
+    if let Some(error) = parsed.diagnostics().items().iter().find(|found| found.is_error()) {
+        return Err(refused(error.message.clone(), error.byte_offset));
+    }
+    let nodes = vec![Node { rule: Rule::Text, tokens: 0..tokens.len(), children: Vec::new() }];
+    let mut walk = Walk { tree: Tree { text, tokens, nodes }, depth: 0 };
+    walk.children(parsed.root(), 0)?;
+    Ok(walk.tree)
 }
 
-/// The tokens of a text with one blank in place of all that stands between two of them. sv-parser keeps white
-/// space and comments in its tree and copies them with it, again and again.
-struct Solid {
-    text: String,
-    /// Where each token starts in it.
-    starts: Vec<usize>,
-}
-
-impl Solid {
-    fn new(text: &str, tokens: &[Token]) -> Solid {
-        let mut solid = Solid { text: String::new(), starts: Vec::with_capacity(tokens.len()) };
-        let mut end = 0;
-        for token in tokens {
-            if token.span.start > end {
-                solid.text.push(' ');
+/// The text with blanks for `generate` inside `generate`: it means nothing, slang refuses it, and `design` and
+/// Icarus take it.
+fn without_nested_generates<'a>(text: &'a str, tokens: &[Token]) -> Cow<'a, str> {
+    let mut kept = Cow::Borrowed(text);
+    let mut depth = 0usize;
+    for token in tokens {
+        let is_nested = match &text[token.span.clone()] {
+            "generate" => {
+                depth += 1;
+                depth > 1
             }
-            solid.starts.push(solid.text.len());
-            solid.text.push_str(&text[token.span.clone()]);
-            end = token.span.end;
+            "endgenerate" => {
+                depth = depth.saturating_sub(1);
+                depth > 0
+            }
+            "endmodule" => {
+                depth = 0;
+                false
+            }
+            _ => false,
+        };
+        if is_nested {
+            kept.to_mut().replace_range(token.span.clone(), &" ".repeat(token.span.len()));
         }
-        // An escaped name ends with white space.
-        solid.text.push('\n');
-        solid
     }
+    kept
+}
 
-    /// The token that starts at an offset; a part of a token (`'b`, `0101`) starts none.
-    fn token(&self, offset: usize) -> Option<usize> {
-        self.starts.binary_search(&offset).ok()
+/// See [`LINES_MAX`].
+fn lines(text: &str, tokens: &[Token]) -> usize {
+    let (mut sum, mut end, mut tokens) = (0, 0, tokens.iter().peekable());
+    for line in text.split_inclusive('\n') {
+        end += line.len();
+        while tokens.next_if(|token| token.span.start < end).is_some() {
+            sum += line.len();
+        }
     }
+    sum
 }
 
 /// The tokens that a parser sees, without attributes. `(*` and `*)` are taken apart where they are none.
@@ -247,240 +266,189 @@ fn halves(token: &Token) -> [Token; 2] {
     [half(token.span.start..middle), half(middle..token.span.end)]
 }
 
-/// What a text will ask of a parser, by its tokens alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Effort {
-    /// How deep brackets, blocks and operators that lean on one another nest.
+/// A node of slang's tree.
+type Parsed<'t> = sv_lang::Node<'t>;
+
+/// The way down slang's tree.
+struct Walk<'a> {
+    /// What has been made so far.
+    tree: Tree<'a>,
     depth: usize,
-    /// Operators between two commas or semicolons.
-    operators: usize,
-    /// See [`STEPS_MAX`].
-    steps: usize,
 }
 
-fn effort(text: &str, tokens: &[Token]) -> Effort {
-    let mut most = Effort::default();
-    let (mut level, mut chained, mut operators) = (0usize, 0usize, 0usize);
-    // The level of the list of an event control, where a comma is an operator: `@(a, b)` is `@(a or b)`.
-    let mut events = None;
-    let mut last = "";
-    for token in tokens {
-        let word = &text[token.span.clone()];
-        match word {
-            "(" | "[" | "{" | "(*" | "begin" | "case" | "casez" | "casex" | "fork" | "generate" => {
-                level += 1;
-                if last == "@" {
-                    events = Some(level);
-                }
-            }
-            ")" | "]" | "}" | "*)" | "end" | "endcase" | "join" | "endgenerate" => {
-                level = level.saturating_sub(1);
-                events = events.filter(|&list| list <= level);
-            }
-            "," if events.is_some() => operators += 1,
-            // Each branch of a chain without blocks, and each prefix operator, is a level of recursion.
-            "?" | "~" | "!" | "if" | "for" | "while" | "repeat" | "forever" | "@" | "#" => {
-                chained += 1;
-            }
-            ";" | "," => (chained, operators) = (0, 0),
-            "else" | "endmodule" => chained = 0,
-            "+" | "-" | "*" | "/" | "%" | "&" | "|" | "^" | "&&" | "||" | "==" | "!=" | "<"
-            | ">" | "=" | "<=" | ">=" | "or" | "and" => operators += 1,
-            _ => {}
-        }
-        last = word;
-        let depth = level + chained;
-        most.depth = most.depth.max(depth);
-        most.operators = most.operators.max(operators);
-        most.steps += STEPS_OF_TOKEN + depth * depth + operators * (1 + depth);
+impl Walk<'_> {
+    /// The tokens of a node.
+    fn tokens(&self, node: Parsed<'_>) -> Range<usize> {
+        let Range { start, end } = node.byte_range();
+        let token = |at| self.tree.tokens.partition_point(|token| token.span.start < at);
+        token(start)..token(end)
     }
-    most
-}
 
-/// The tokens of a node of which none has been seen.
-const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
+    fn add(&mut self, rule: Rule, tokens: Range<usize>, parent: usize) -> usize {
+        let node = self.tree.nodes.len();
+        self.tree.nodes.push(Node { rule, tokens, children: Vec::new() });
+        self.tree.nodes[parent].children.push(node);
+        node
+    }
 
-fn nodes(tree: &SourceText, solid: &Solid) -> Vec<Node> {
-    let tokens = 0..solid.starts.len();
-    let mut nodes = vec![Node { rule: Rule::Text, tokens, children: Vec::new() }];
-    let mut open = vec![0];
-    let mut blank = 0usize;
-    for event in tree.into_iter().event() {
-        match event {
-            NodeEvent::Enter(RefNode::WhiteSpace(_)) => blank += 1,
-            NodeEvent::Leave(RefNode::WhiteSpace(_)) => blank -= 1,
-            NodeEvent::Enter(RefNode::Locate(locate)) if blank == 0 => {
-                let token = solid.token(locate.offset);
-                for &node in open.iter().skip(1).rev() {
-                    let Some(token) = token else { break };
-                    let range: &mut Range<usize> = &mut nodes[node].tokens;
-                    if range.start == usize::MAX {
-                        *range = token..token + 1;
-                    } else {
-                        break;
-                    }
-                }
-                if let (Some(token), Some(&last)) = (token, open.last())
-                    && last > 0
-                {
-                    nodes[last].tokens.end = token + 1;
-                }
-            }
-            NodeEvent::Enter(node) if blank == 0 => {
-                let Some(rule) = rule_of(&node) else { continue };
-                let index = nodes.len();
-                nodes.push(Node { rule, tokens: NOWHERE, children: Vec::new() });
-                open.push(index);
-            }
-            NodeEvent::Leave(node) if blank == 0 && rule_of(&node).is_some() => {
-                let Some(index) = open.pop() else { continue };
-                let parent = open.last().copied().unwrap_or(0);
-                let Range { start, end } = nodes[index].tokens;
-                if start == usize::MAX {
-                    // It covers no token.
-                    nodes[index].tokens = 0..0;
-                    continue;
-                }
-                nodes[parent].children.push(index);
-                if parent > 0 {
-                    // The parent has begun with this node at the latest.
-                    nodes[parent].tokens.end = nodes[parent].tokens.end.max(end);
-                }
-            }
-            _ => {}
+    fn children(&mut self, parsed: Parsed<'_>, parent: usize) -> Result<(), ParseError> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(ParseError::TooLarge(format!("{DEPTH_MAX} levels of nesting")));
+        }
+        for child in parsed.children() {
+            self.visit(child, parent)?;
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn visit(&mut self, parsed: Parsed<'_>, parent: usize) -> Result<(), ParseError> {
+        if let Some(rule) = statement_rule(parsed) {
+            self.statement(parsed, rule, parent)
+        } else if parsed.kind() == SyntaxKind::ElseClause {
+            self.otherwise(parsed, parent)
+        } else if let Some(rule) = item_rule(parsed.kind()) {
+            self.item(parsed, rule, parent)
+        } else {
+            Ok(())
         }
     }
-    nodes
-}
 
-fn rule_of(node: &RefNode) -> Option<Rule> {
-    design_rule(node).or_else(|| declaration_rule(node)).or_else(|| statement_rule(node))
-}
-
-fn design_rule(node: &RefNode) -> Option<Rule> {
-    Some(match node {
-        RefNode::ModuleDeclaration(_) => Rule::Module,
-        RefNode::ModuleAnsiHeader(_) | RefNode::ModuleNonansiHeader(_) => Rule::Header,
-        RefNode::ParameterPortList(_) => Rule::ParameterPorts,
-        RefNode::ListOfPorts(_) => Rule::Ports,
-        RefNode::ListOfPortDeclarations(_) => Rule::AnsiPorts,
-        RefNode::UdpDeclaration(_) => Rule::Primitive,
-        RefNode::InterfaceDeclaration(_) => Rule::Interface,
-        RefNode::ProgramDeclaration(_) => Rule::Program,
-        RefNode::PackageDeclaration(_) => Rule::Package,
-        RefNode::ClassDeclaration(_) | RefNode::InterfaceClassDeclaration(_) => Rule::Class,
-        RefNode::ConfigDeclaration(_) => Rule::Config,
-        RefNode::BindDirective(_) => Rule::Bind,
-        RefNode::CheckerDeclaration(_) => Rule::Checker,
-        RefNode::DpiImportExport(_) => Rule::Foreign,
-        RefNode::ContinuousAssign(_) => Rule::ContinuousAssign,
-        RefNode::NetAlias(_) => Rule::Alias,
-        RefNode::InitialConstruct(_) => Rule::Initial,
-        RefNode::FinalConstruct(_) => Rule::Final,
-        RefNode::AlwaysConstruct(_) => Rule::Always,
-        RefNode::GenerateRegion(_) => Rule::GenerateRegion,
-        RefNode::LoopGenerateConstruct(_) => Rule::GenerateFor,
-        RefNode::IfGenerateConstruct(_) => Rule::GenerateIf,
-        RefNode::CaseGenerateConstruct(_) => Rule::GenerateCase,
-        RefNode::CaseGenerateItem(_) => Rule::GenerateArm,
-        RefNode::GenerateBlock(_) => Rule::GenerateSlot,
-        RefNode::GenerateBlockMultiple(_) => Rule::GenerateBlock,
-        RefNode::ModuleInstantiation(_)
-        | RefNode::UdpInstantiation(_)
-        | RefNode::InterfaceInstantiation(_)
-        | RefNode::ProgramInstantiation(_)
-        | RefNode::CheckerInstantiation(_) => Rule::Instantiation,
-        RefNode::HierarchicalInstance(_) | RefNode::UdpInstance(_) => Rule::Instance,
-        RefNode::GateInstantiation(_) => Rule::Gates,
-        RefNode::CmosSwitchInstance(_)
-        | RefNode::EnableGateInstance(_)
-        | RefNode::MosSwitchInstance(_)
-        | RefNode::NInputGateInstance(_)
-        | RefNode::NOutputGateInstance(_)
-        | RefNode::PassSwitchInstance(_)
-        | RefNode::PassEnableSwitchInstance(_)
-        | RefNode::PullGateInstance(_) => Rule::Gate,
-        RefNode::ParameterOverride(_) => Rule::Defparam,
-        RefNode::SpecifyBlock(_) | RefNode::NonPortModuleItemSpecparam(_) => Rule::Specify,
-        RefNode::AssertionItem(_)
-        | RefNode::AssertionItemDeclaration(_)
-        | RefNode::CovergroupDeclaration(_)
-        | RefNode::ClockingDeclaration(_) => Rule::Assertion,
-        RefNode::ElaborationSystemTask(_) | RefNode::TimeunitsDeclaration(_) => Rule::SystemItem,
-        _ => return None,
-    })
-}
-
-fn declaration_rule(node: &RefNode) -> Option<Rule> {
-    Some(match node {
-        RefNode::PortDeclaration(_)
-        | RefNode::NetDeclaration(_)
-        | RefNode::DataDeclarationVariable(_)
-        | RefNode::GenvarDeclaration(_)
-        | RefNode::LocalParameterDeclaration(_)
-        | RefNode::ParameterDeclaration(_)
-        | RefNode::LetDeclaration(_)
-        | RefNode::NetTypeDeclaration(_) => Rule::Declaration,
-        RefNode::EnumNameDeclaration(_) => Rule::EnumName,
-        RefNode::TypeDeclaration(_) => Rule::Typedef,
-        RefNode::PackageImportDeclaration(_) => Rule::Import,
-        RefNode::PackageExportDeclaration(_) => Rule::Export,
-        RefNode::ListOfGenvarIdentifiers(_)
-        | RefNode::ListOfInterfaceIdentifiers(_)
-        | RefNode::ListOfNetDeclAssignments(_)
-        | RefNode::ListOfParamAssignments(_)
-        | RefNode::ListOfPortIdentifiers(_)
-        | RefNode::ListOfTfVariableIdentifiers(_)
-        | RefNode::ListOfTypeAssignments(_)
-        | RefNode::ListOfVariableDeclAssignments(_)
-        | RefNode::ListOfVariableIdentifiers(_)
-        | RefNode::ListOfVariablePortIdentifiers(_)
-        | RefNode::ListOfNetAssignments(_)
-        | RefNode::ListOfVariableAssignments(_) => Rule::List,
-        RefNode::FunctionDeclaration(_) => Rule::Function,
-        RefNode::TaskDeclaration(_) => Rule::Task,
-        RefNode::FunctionIdentifier(_) | RefNode::TaskIdentifier(_) => Rule::SubroutineName,
-        RefNode::TfPortList(_) => Rule::FormalPorts,
-        RefNode::TfPortDeclaration(_) => Rule::FormalDeclaration,
-        _ => return None,
-    })
-}
-
-fn statement_rule(node: &RefNode) -> Option<Rule> {
-    Some(match node {
-        RefNode::StatementOrNull(_) | RefNode::FunctionStatementOrNull(_) => Rule::Slot,
-        RefNode::Statement(_) => Rule::Statement,
-        RefNode::BlockingAssignment(_) | RefNode::NonblockingAssignment(_) => Rule::Assign,
-        RefNode::IncOrDecExpression(_) => Rule::IncDec,
-        RefNode::ProceduralContinuousAssignment(_) => Rule::ProcedureAssign,
-        RefNode::CaseStatement(_) => Rule::Case,
-        RefNode::CaseItem(_) | RefNode::CasePatternItem(_) | RefNode::CaseInsideItem(_) => {
-            Rule::Arm
+    fn statement(
+        &mut self,
+        parsed: Parsed<'_>,
+        rule: Rule,
+        parent: usize,
+    ) -> Result<(), ParseError> {
+        let mut tokens = self.tokens(parsed);
+        let slot = self.add(Rule::Slot, tokens.clone(), parent);
+        if rule == Rule::Slot {
+            return Ok(());
         }
-        RefNode::ConditionalStatement(_) => Rule::If,
-        RefNode::CondPredicate(_) => Rule::Condition,
-        RefNode::SubroutineCallStatement(_) => Rule::Call,
-        RefNode::DisableStatement(_) => Rule::Disable,
-        RefNode::EventTrigger(_) => Rule::Trigger,
-        RefNode::LoopStatementFor(_) => Rule::For,
-        RefNode::LoopStatementForeach(_) => Rule::Foreach,
-        RefNode::LoopStatementWhile(_) => Rule::While,
-        RefNode::LoopStatementRepeat(_) => Rule::Repeat,
-        RefNode::LoopStatementForever(_) => Rule::Forever,
-        RefNode::LoopStatementDoWhile(_) => Rule::DoWhile,
-        RefNode::JumpStatementReturn(_) => Rule::Return,
-        RefNode::JumpStatementBreak(_) | RefNode::JumpStatementContinue(_) => Rule::Jump,
-        RefNode::SeqBlock(_) | RefNode::ParBlock(_) => Rule::Block,
-        RefNode::ProceduralTimingControlStatement(_) => Rule::Timed,
-        RefNode::EventControl(_) | RefNode::DelayControl(_) => Rule::EventControl,
-        RefNode::WaitStatement(_) => Rule::Wait,
-        RefNode::ProceduralAssertionStatement(_)
-        | RefNode::ExpectPropertyStatement(_)
-        | RefNode::ClockingDrive(_) => Rule::Assertion,
-        RefNode::RandsequenceStatement(_) | RefNode::RandcaseStatement(_) => Rule::RandomCase,
-        RefNode::VariableLvalue(_) | RefNode::NetLvalue(_) | RefNode::NonrangeVariableLvalue(_) => {
-            Rule::Lvalue
+        if let Some(label) = parsed.children().next().filter(|c| c.kind() == SyntaxKind::NamedLabel)
+        {
+            tokens.start = self.tokens(label).end;
         }
-        _ => return None,
-    })
+        let node = self.add(rule, tokens, slot);
+        if let Some(target) = target(parsed) {
+            let tokens = self.tokens(target);
+            self.add(Rule::Lvalue, tokens, node);
+        }
+        if is_whole(rule) { Ok(()) } else { self.children(parsed, node) }
+    }
+
+    /// An `else`. A chain of `else if` is one node.
+    fn otherwise(&mut self, clause: Parsed<'_>, parent: usize) -> Result<(), ParseError> {
+        for child in clause.children() {
+            let is_chain = child.kind() == SyntaxKind::ConditionalStatement
+                && self.tree.word(self.tokens(child).start) == "if";
+            if is_chain {
+                // No level: slang's own limit holds.
+                for part in child.children() {
+                    self.visit(part, parent)?;
+                }
+            } else {
+                self.visit(child, parent)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, parsed: Parsed<'_>, rule: Rule, parent: usize) -> Result<(), ParseError> {
+        let tokens = self.tokens(parsed);
+        let around = self.tree.nodes[parent].rule;
+        let parent = match around {
+            Rule::GenerateFor | Rule::GenerateIf | Rule::GenerateArm => {
+                self.add(Rule::GenerateSlot, tokens.clone(), parent)
+            }
+            _ => parent,
+        };
+        let rule = match rule {
+            Rule::GenerateSlot => return Ok(()),
+            Rule::Arm if around == Rule::GenerateCase => Rule::GenerateArm,
+            Rule::Instance if around == Rule::Gates => Rule::Gate,
+            // Without a gate's keyword it is a primitive of the text.
+            Rule::Gates if !is_keyword(self.tree.word(tokens.start)) => Rule::Instantiation,
+            Rule::Declaration
+                if parsed.kind() == SyntaxKind::PortDeclaration
+                    && matches!(around, Rule::Function | Rule::Task) =>
+            {
+                Rule::FormalDeclaration
+            }
+            _ => rule,
+        };
+        let node = self.add(rule, tokens, parent);
+        match rule {
+            Rule::Declaration | Rule::FormalDeclaration | Rule::Typedef => {
+                self.declaration(parsed, node);
+                Ok(())
+            }
+            Rule::ContinuousAssign => {
+                self.list(parsed, SyntaxKind::AssignmentExpression, node);
+                Ok(())
+            }
+            Rule::Function | Rule::Task => {
+                self.prototype(parsed, node);
+                self.children(parsed, node)
+            }
+            _ if is_whole(rule) => Ok(()),
+            _ => self.children(parsed, node),
+        }
+    }
+
+    fn declaration(&mut self, parsed: Parsed<'_>, node: usize) {
+        for child in parsed.children() {
+            match child.kind() {
+                SyntaxKind::ParameterDeclaration => self.list(child, SyntaxKind::Declarator, node),
+                SyntaxKind::TypeParameterDeclaration => {
+                    self.list(child, SyntaxKind::TypeAssignment, node);
+                }
+                SyntaxKind::EnumType
+                | SyntaxKind::StructType
+                | SyntaxKind::UnionType
+                | SyntaxKind::VariablePortHeader => self.members(child, node),
+                _ => {}
+            }
+        }
+        let name = match parsed.kind() {
+            SyntaxKind::GenvarDeclaration => SyntaxKind::IdentifierName,
+            _ => SyntaxKind::Declarator,
+        };
+        self.list(parsed, name, node);
+    }
+
+    /// The children of one kind as a list; no list where there are none.
+    fn list(&mut self, parsed: Parsed<'_>, of: SyntaxKind, node: usize) {
+        let mut elements = parsed.children().filter(|child| child.kind() == of);
+        let Some(first) = elements.next() else { return };
+        let last = elements.last().unwrap_or(first);
+        let tokens = self.tokens(first).start..self.tokens(last).end;
+        self.add(Rule::List, tokens, node);
+    }
+
+    /// The members of the enumerations in a type.
+    fn members(&mut self, parsed: Parsed<'_>, node: usize) {
+        for child in parsed.descendants().filter(|found| found.kind() == SyntaxKind::EnumType) {
+            for member in child.children().filter(|found| found.kind() == SyntaxKind::Declarator) {
+                let tokens = self.tokens(member);
+                self.add(Rule::EnumName, tokens, node);
+            }
+        }
+    }
+
+    /// The name and the formal arguments of a subroutine.
+    fn prototype(&mut self, parsed: Parsed<'_>, node: usize) {
+        let Some(prototype) = parsed.children().find_map(FunctionPrototypeSyntax::cast) else {
+            return;
+        };
+        let name = self.tokens(prototype.name().syntax());
+        self.add(Rule::SubroutineName, name, node);
+        if let Some(formals) = prototype.port_list() {
+            let Range { start, end } = self.tokens(formals.syntax());
+            if end > start + 2 {
+                self.add(Rule::FormalPorts, start + 1..end - 1, node);
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! `SALV_MARK=1` writes the marks that are found into the fixtures; read them before you keep them.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use salv::design::{Reason, elaborate};
 use salv::extract::analyse;
@@ -320,32 +320,51 @@ fn bench_cones(bench: &Bench, files: [&str; 2]) -> Option<(String, String)> {
     Some((String::from_utf8(output.stdout).expect("text"), said))
 }
 
+/// A table of `tests/agreement` without its head, and the candidates of the shared data that it names, in a file
+/// of the bench; `None` where there is no such data.
+fn table(bench: &Bench, name: &str, columns: usize) -> Option<(Vec<Vec<String>>, PathBuf)> {
+    let data = shared_data()?;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agreement").join(name);
+    let text = std::fs::read_to_string(path).expect("a table");
+    let lines = text.lines().skip(1).map(|line| line.split('\t').map(str::to_owned).collect());
+    let rows: Vec<Vec<String>> = lines.collect();
+    let is_whole = |row: &Vec<String>| row.len() == columns && !row[columns - 1].is_empty();
+    assert!(!rows.is_empty() && rows.iter().all(is_whole), "{text}");
+    let is_named = |line: &&str| {
+        let candidate: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        rows.iter().any(|row| row[1].parse().ok() == candidate["id"].as_u64())
+    };
+    let candidates = std::fs::read_to_string(data.join("candidates.jsonl")).expect("candidates");
+    let picked: Vec<&str> = candidates.lines().filter(is_named).collect();
+    std::fs::write(bench.path("picked.jsonl"), picked.join("\n") + "\n").expect("a file");
+    Some((rows, data.join("problems.jsonl")))
+}
+
+/// Each cone of the shared data that does not hold stands in a table with a reason, and fails as it says there.
+#[test]
+fn what_does_not_hold_is_known() {
+    let bench = Bench::new(&[]);
+    let Some((rows, problems)) = table(&bench, "cones.tsv", 5) else { return };
+    let problems = problems.to_str().expect("a path in UTF-8");
+    let check = ["extract", "--check", problems, "picked.jsonl", "--list", "--min-holds", "0"];
+    let output = succeeded(bench.salv(&check).args(["--deletions", "0"]));
+    let list = String::from_utf8(output.stdout).expect("text");
+    let expected: Vec<String> = rows.iter().map(|row| row[..4].join("\t")).collect();
+    assert_eq!(list.lines().collect::<Vec<_>>(), expected);
+}
+
 /// What is in a cone, not in Yosys's fan-in, and explained by no rule, stands in a table with a reason.
 #[test]
 fn what_yosys_does_not_explain_is_known() {
-    let Some(data) = shared_data() else { return };
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agreement");
-    let table = std::fs::read_to_string(folder.join("fan-in.tsv")).expect("a table");
-    let known: Vec<Vec<&str>> =
-        table.lines().skip(1).map(|line| line.split('\t').collect()).collect();
-    assert!(known.iter().all(|fields| fields.len() == 6 && !fields[5].is_empty()), "{table}");
-    let is_known = |line: &&str| {
-        let row: serde_json::Value = serde_json::from_str(line).expect("JSON");
-        known.iter().any(|fields| fields[1].parse().ok() == row["id"].as_u64())
-    };
-    let candidates =
-        std::fs::read_to_string(data.join("candidates.jsonl")).expect("candidates beside problems");
-    let picked: Vec<&str> = candidates.lines().filter(is_known).collect();
     let bench = Bench::new(&[]);
-    std::fs::write(bench.path("picked.jsonl"), picked.join("\n") + "\n").expect("a file");
-    let problems = data.join("problems.jsonl");
+    let Some((rows, problems)) = table(&bench, "fan-in.tsv", 6) else { return };
     let problems = problems.to_str().expect("a path in UTF-8");
     let Some((list, said)) = bench_cones(&bench, [problems, "picked.jsonl"]) else { return };
     let is_open = |line: &&str| line.contains(":Open") || !line.ends_with('\t');
     let mut found: Vec<&str> = list.lines().filter(is_open).map(str::trim_end).collect();
-    let mut expected: Vec<String> = known
+    let mut expected: Vec<String> = rows
         .iter()
-        .map(|fields| fields[..5].join("\t").trim_end_matches(['-', '\t']).to_owned())
+        .map(|row| row[..5].join("\t").trim_end_matches(['-', '\t']).to_owned())
         .collect();
     found.sort_unstable();
     expected.sort_unstable();

@@ -1,9 +1,12 @@
-//! Texts on which sv-parser is slow or recurses deeply, in the worker that runs extract. Each is either parsed or
-//! refused by what can be counted in it before it is parsed; none reaches a limit on time, stack or memory.
+//! Texts that are deep, long or slow, in the worker that runs extract. Each is either parsed or refused with the
+//! reason; none reaches a limit on time, stack or memory but the one that is made for it.
 
 use salv::extract::worker::{Answer, Extracting, Extractor, Request};
-use salv::verilog::syntax::{BYTES_MAX, DEPTH_MAX, OPERATORS_MAX};
+use salv::verilog::syntax::{BYTES_MAX, DEPTH_MAX};
 use salv::worker::{Relay, Workers};
+
+/// Deepest nesting of statements and expressions that slang parses.
+const SLANG_DEPTH: usize = 1000;
 
 fn workers() -> Workers {
     Workers { program: env!("CARGO_BIN_EXE_salv").into(), folder: std::env::temp_dir() }
@@ -16,6 +19,11 @@ fn module(body: &str) -> String {
 
 fn nested(open: &str, inside: &str, close: &str, levels: usize) -> String {
     open.repeat(levels) + inside + &close.repeat(levels)
+}
+
+/// As many of `part` as a text may hold.
+fn filled(part: &str) -> String {
+    part.repeat((BYTES_MAX - 200) / part.len())
 }
 
 fn expression(text: &str) -> String {
@@ -52,69 +60,61 @@ fn check(cases: &[(&str, String, Fate)]) {
 fn deep_text_is_parsed_or_refused_by_its_depth() {
     let most = DEPTH_MAX - 2;
     check(&[
-        ("parentheses", expression(&nested("(", "a", ")", most)), Parsed),
-        ("concatenations", expression(&nested("{", "a", "}", most)), Parsed),
-        ("indices", expression(&nested("a[", "0", "]", most)), Parsed),
-        ("conditionals", expression(&("a ? b : ".repeat(most) + "a")), Parsed),
-        ("blocks", process(&nested("begin ", "y = a;", " end", most)), Parsed),
-        ("branches", process(&("if (a) ".repeat(most / 2) + "y = b;")), Parsed),
-        ("else if", process(&("if (a) y = b; else ".repeat(5000) + "y = a;")), Parsed),
+        ("parentheses", expression(&nested("(", "a", ")", SLANG_DEPTH)), Parsed),
+        ("concatenations", expression(&nested("{", "a", "}", SLANG_DEPTH)), Parsed),
+        ("indices", expression(&nested("a[", "0", "]", SLANG_DEPTH)), Parsed),
+        ("conditionals", expression(&("a ? b : ".repeat(SLANG_DEPTH) + "a")), Parsed),
+        ("blocks", process(&nested("begin ", "y = a;", " end", most - 2)), Parsed),
+        ("branches", process(&("if (a) ".repeat(most - 2) + "y = b;")), Parsed),
+        ("else if", process(&("if (a) y = b; else ".repeat(SLANG_DEPTH) + "y = a;")), Parsed),
         ("generate blocks", module(&nested("if (1) begin ", "wire w;", " end", most / 2)), Parsed),
-        ("too many parentheses", expression(&nested("(", "a", ")", 5000)), Refused("levels")),
-        ("open parentheses", expression(&"(".repeat(5000)), Refused("levels")),
-        ("too many conditionals", expression(&("a ? a : ".repeat(5000) + "a")), Refused("levels")),
-        ("too many blocks", process(&nested("begin ", "", " end", 5000)), Refused("levels")),
-        ("too many delays", process(&("#1 ".repeat(5000) + "y = a;")), Refused("levels")),
+        (
+            "events",
+            module(&format!("reg r; always @{} r = a;", nested("(\n", "a", ")\n", 50_000))),
+            Parsed,
+        ),
+        ("names", module(&format!("assign y = {}x;", "a.\n".repeat(100_000))), Parsed),
+        ("structures", module(&nested("struct {\n", "int i;", "} s;\n", 35_000)), Parsed),
+        ("too many parentheses", expression(&filled("(\n")), Refused("nested")),
+        ("too many conditionals", expression(&filled("a ?\na :\n")), Refused("nested")),
+        ("too many branches", process(&filled("if (a)\ny = b; else\n")), Refused("nested")),
+        ("too many delays", process(&filled("#1\n")), Refused("nested")),
+        ("many blocks", process(&nested("begin ", "", " end", SLANG_DEPTH)), Refused("levels")),
+        ("too many generate blocks", module(&filled("if (1)\n")), Refused("")),
+        ("too many loops", module(&(filled("for (g = 0; g < 1; g++)\n") + ";")), Refused("levels")),
+        ("too many modules", nested("module m;\n", "", "endmodule\n", 20_000), Refused("levels")),
     ]);
 }
 
 #[test]
 fn long_text_is_parsed_or_refused_by_its_length() {
-    let most = OPERATORS_MAX / 2;
-    let events = |separator: &str, count: usize| {
-        let list = vec!["a"; count].join(separator);
-        module(&format!("reg r; always @({list}) r = a; assign y = r;"))
-    };
-    let refused = || Refused("operators");
+    let process_of = |events: &str| module(&format!("reg r; always @({events}a) r = a;"));
     check(&[
-        ("operators", expression(&("a".to_owned() + &" + a".repeat(most))), Parsed),
-        ("comparisons", expression(&("a".to_owned() + &" <= a".repeat(most))), Parsed),
-        ("events", events(" or ", most), Parsed),
-        ("comments", expression(&("/**/ ".repeat(20_000) + "a")), Parsed),
-        (
-            "comments between operators",
-            expression(&format!("a{}", " /**//**/ & a".repeat(most))),
-            Parsed,
-        ),
-        ("declarations", module(&("wire w;".repeat(2000) + "assign y = a;")), Parsed),
-        ("too many operators", expression(&("a".to_owned() + &" + a".repeat(5000))), refused()),
-        ("too many comparisons", expression(&("a".to_owned() + &" >= a".repeat(5000))), refused()),
-        ("too many events", events(" or ", 5000), refused()),
-        ("too many events in a list", events(", ", 5000), refused()),
+        ("operators", expression(&(filled("a +\n") + "a")), Parsed),
+        ("comparisons", expression(&(filled("a <=\n") + "a")), Parsed),
+        ("indices", expression(&format!("a{}", filled("[0]\n"))), Parsed),
+        ("events", process_of(&filled("a or\n")), Parsed),
+        ("events in a list", process_of(&filled("a,\n")), Parsed),
+        ("comments", expression(&(filled("/**/\n") + "a")), Parsed),
+        ("declarations", module(&filled("wire w;\n")), Parsed),
+        ("assignments", module(&filled("assign y = a;\n")), Parsed),
+        ("statements", process(&format!("begin {} end", filled("y = a;\n"))), Parsed),
+        ("labels", process(&format!("case (a) {} 1: y = a; endcase", filled("1,\n"))), Parsed),
+        ("connections", module(&format!("m u({}.b(b));", filled(".a(a),\n"))), Parsed),
+        ("errors", module(&filled("y=a;\n")), Refused("expected a declaration name (2:2)")),
+        ("errors in one line", module(&filled("y=a;")), Refused("more than one line should hold")),
         ("a long name", expression(&"a".repeat(BYTES_MAX + 1)), Refused("bytes")),
     ]);
 }
 
-/// Nesting multiplied by operators, and either of them again and again: what makes a parse slow though each
-/// expression stays under the other limits.
-#[test]
-fn slow_text_is_refused_by_the_steps_foreseen() {
-    let cubic = nested("(a ? ", "a", " : a)", 80);
-    check(&[
-        ("once", expression(&cubic), Parsed),
-        ("again and again", module(&format!("assign y = {cubic};").repeat(40)), Refused("steps")),
-        (
-            "operators at each level",
-            expression(&nested("(", "a", &(" + a".repeat(6) + ")"), 160)),
-            Refused("steps"),
-        ),
-        ("dense text", module(&"y=a;".repeat(BYTES_MAX / 4 - 50)), Refused("steps")),
-    ]);
-}
-
-/// A text that takes its time: under the limit on steps, some seconds.
+/// A text that takes its time: each of its outputs needs all of it, so that the cones are longer than memory.
 fn slow() -> String {
-    expression(&nested("(", "a", &(" + a".repeat(8) + ")"), 66))
+    let outputs: Vec<String> = (0..9000).map(|at| format!("y{at}")).collect();
+    let mut text = format!("module top(output {});\n", outputs.join(",\n"));
+    for at in 0..9000 {
+        text.push_str(&format!("assign y{at} = y{}; wire w{at};\n", (at + 1) % 9000));
+    }
+    text + "endmodule\n"
 }
 
 fn request(code: String, patience: u64) -> Request {

@@ -13,6 +13,8 @@ mod model;
 mod mutants;
 mod pair;
 mod record;
+#[cfg(feature = "train")]
+mod sample;
 mod show;
 mod stimulus;
 mod tidy;

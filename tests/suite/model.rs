@@ -12,8 +12,8 @@ use salv::model::{Pass, Qwen2, Shard, lora::Lora};
 use salv::train::loss::{Dpo, Form, Side, score};
 use tch::{Device, Kind, Tensor};
 
-const MODELS: [&str; 5] = ["tied", "untied-gqa", "linear", "yarn", "llama3"];
-const FP32: (Kind, Device) = (Kind::Float, Device::Cpu);
+pub const MODELS: [&str; 5] = ["tied", "untied-gqa", "linear", "yarn", "llama3"];
+pub const FP32: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 /// In fp32, for logits of about 1 to 10: some tens of their last places.
 const LOGITS_OFF_MAX: f64 = 1e-5;
@@ -70,12 +70,12 @@ impl Fixture {
     }
 }
 
-fn fixtures() -> PathBuf {
+pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/model")
 }
 
 /// Tests run side by side already.
-pub(crate) fn one_thread() {
+pub fn one_thread() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tch::set_num_threads(1);
@@ -88,7 +88,7 @@ fn largest(tensor: &Tensor) -> f64 {
 }
 
 #[track_caller]
-fn assert_close(what: &str, found: &Tensor, expected: &Tensor, off_max: f64) {
+pub fn assert_close(what: &str, found: &Tensor, expected: &Tensor, off_max: f64) {
     assert_eq!(found.size(), expected.size(), "{what}");
     let off = largest(&(found.to_kind(Kind::Double) - expected.to_kind(Kind::Double)));
     assert!(off <= off_max, "{what} differs by {off:.2e}, more than {off_max:.0e}");

@@ -42,18 +42,18 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("model", &[]),
     // Samples to be learnt are `corpus`'s.
     ("train", &["model", "pair", "corpus", "record"]),
+    ("sample", &["model", "problem", "candidate", "record"]),
     ("cli", &["*"]),
     ("bin", &["cli"]),
 ];
 
 /// Names that only some files may use: the first segments of a path, or a keyword or macro alone.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("sv_lang", &["src/design/"]),
+    // `design` asks what a text means, and one module of `verilog` what its form is.
+    ("sv_lang", &["src/design/", "src/verilog/syntax"]),
     ("cxx", BRIDGES),
-    ("sv_parser_parser", &["src/verilog/"]),
-    ("sv_parser_syntaxtree", &["src/verilog/"]),
     ("petgraph", &["src/extract/"]),
-    ("tch", &["src/model/", "src/train/", "src/sample/", "src/cli/trainer"]),
+    ("tch", &["src/model/", "src/train/", "src/sample/", "src/cli/trainer", "src/cli/sampler"]),
     ("tokenizers", &["src/model/", "src/exchange/"]),
     ("minijinja", &["src/model/"]),
     ("safetensors", &["src/model/"]),

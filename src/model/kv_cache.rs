@@ -1,0 +1,347 @@
+//! Generation: keys and values of what was read are kept, so that a further token costs one position.
+//!
+//! A cache has slots; each holds one sequence, and a sequence may leave and another enter while the rest go on.
+//! [`Qwen2::prefill`] reads prompts once, [`KvCache::enter`] copies one into as many slots as it has samples, and
+//! [`Qwen2::step`] moves every sequence on by a token.
+//!
+//! On the CPU the logits of a sequence are the same bits whatever stands in the other slots, and whatever number of
+//! slots there are. That takes some care, since LibTorch chooses its way of summing by the shape of its operands:
+//!
+//! - Linear layers always see [`ROWS`] rows, missing ones being computed in vain: for a fixed number of rows a row's
+//!   product does not depend on its place or on the other rows, for different numbers it does.
+//! - Attention is computed for runs of neighbouring slots of one length, over just these positions: its work is
+//!   divided by sequence and head. No sequence is padded to another one's length.
+//! - A prompt is read by itself, and the exponentials of few rows row by row.
+//!
+//! With a thread more or less, or on another machine, the bits may differ. On a card neither is asked for: all slots
+//! are one batch, attention is over the longest with a mask, and prompts may be packed.
+
+use tch::{Device, Kind, Tensor};
+
+use super::linear::Pass;
+use super::qwen2::{Qwen2, rms_norm};
+use super::rope::Rope;
+use super::{Config, Error};
+
+/// Rows of a step on the CPU: as many slots are computed at once. Twice as many rows take 1.4 times the time, and
+/// half as many hardly less.
+pub const ROWS: i64 = 16;
+
+/// The cache becomes longer by so many positions at a time.
+const GROWTH: i64 = 256;
+
+/// How the sequences of a step attend to their pasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Each to its own length, so that no other sequence matters.
+    Alone,
+    /// All to the length of the longest, with a mask: one call for all.
+    Masked,
+}
+
+impl Attention {
+    /// What is right for a device.
+    pub fn on(device: Device) -> Attention {
+        if device == Device::Cpu { Attention::Alone } else { Attention::Masked }
+    }
+}
+
+/// Keys and values of the sequences in its slots.
+#[derive(Debug)]
+pub struct KvCache {
+    /// For each layer, keys and values, `[slots, key_value_heads, capacity, head_dim]`.
+    layers: Vec<[Tensor; 2]>,
+    /// Positions that each slot holds.
+    lengths: Vec<i64>,
+    capacity: i64,
+    attention: Attention,
+    /// The angles of all positions that may come.
+    rope: Rope,
+}
+
+/// A prompt that was read.
+#[derive(Debug)]
+pub struct Prefix {
+    /// For each layer, keys and values, `[key_value_heads, tokens, head_dim]`.
+    layers: Vec<[Tensor; 2]>,
+    length: i64,
+    /// What the model thinks of each token as the next one, `[vocabulary]` in fp32.
+    pub logits: Vec<f32>,
+}
+
+impl KvCache {
+    /// The most bytes that a cache takes, once a sequence has `length` positions.
+    pub fn bytes_max(config: &Config, kind: Kind, slots: usize, length: i64) -> u64 {
+        let width = config.key_value_heads * config.head_dim * kind.elt_size_in_bytes() as i64;
+        let positions = (length as u64).next_multiple_of(GROWTH as u64) * slots as u64;
+        2 * config.layers as u64 * width as u64 * positions
+    }
+
+    /// An empty cache for sequences of at most `length` positions.
+    pub fn new(model: &Qwen2, slots: usize, length: i64, attention: Attention) -> KvCache {
+        let (config, (kind, device)) = (&model.config, model.options());
+        let shape = [slots as i64, config.key_value_heads, 0, config.head_dim];
+        let empty = || Tensor::empty(shape, (kind, device));
+        let positions = Tensor::arange(length, (Kind::Float, device));
+        KvCache {
+            layers: (0..config.layers).map(|_| [empty(), empty()]).collect(),
+            lengths: vec![0; slots],
+            capacity: 0,
+            attention,
+            rope: Rope::at(config, &positions, kind),
+        }
+    }
+
+    /// Puts a prompt into a slot.
+    pub fn enter(&mut self, slot: usize, prefix: &Prefix) -> Result<(), Error> {
+        self.make_room(prefix.length)?;
+        for (kept, read) in self.layers.iter().zip(&prefix.layers) {
+            for (kept, read) in kept.iter().zip(read) {
+                kept.get(slot as i64).narrow(1, 0, prefix.length).copy_(read);
+            }
+        }
+        self.lengths[slot] = prefix.length;
+        Ok(())
+    }
+
+    /// Empties a slot.
+    pub fn leave(&mut self, slot: usize) {
+        self.lengths[slot] = 0;
+    }
+
+    /// Makes room for this many positions; what is added is zero, since a mask multiplies it by zero.
+    fn make_room(&mut self, positions: i64) -> Result<(), Error> {
+        if positions <= self.capacity {
+            return Ok(());
+        }
+        let capacity = (positions as u64).next_multiple_of(GROWTH as u64) as i64;
+        for kept in self.layers.iter_mut().flatten() {
+            let size = kept.size();
+            let added = [size[0], size[1], capacity - self.capacity, size[3]];
+            let longer = Tensor::f_zeros(added, (kept.kind(), kept.device()))
+                .and_then(|added| Tensor::f_cat(&[&*kept, &added], 2));
+            *kept = longer.map_err(|source| Error::Torch {
+                action: format!(
+                    "make room for {} sequences of {capacity} tokens (fewer at a time take less memory)",
+                    self.lengths.len()
+                ),
+                source,
+            })?;
+        }
+        self.capacity = capacity;
+        Ok(())
+    }
+}
+
+impl Qwen2 {
+    /// Reads prompts, none of them empty. They are packed: on the CPU, where the logits of a prompt must not depend
+    /// on others, give one at a time.
+    pub fn prefill(&self, prompts: &[&[u32]], pass: Pass) -> Vec<Prefix> {
+        tch::no_grad(|| self.read(prompts, pass))
+    }
+
+    fn read(&self, prompts: &[&[u32]], pass: Pass) -> Vec<Prefix> {
+        let lengths: Vec<i64> = prompts.iter().map(|prompt| prompt.len() as i64).collect();
+        let ids: Vec<i64> = prompts.iter().copied().flatten().map(|id| i64::from(*id)).collect();
+        let packing = self.packing(&lengths);
+        let mut hidden = self.embed(&Tensor::from_slice(&ids).to_device(self.options().1));
+        let mut kept = Vec::new();
+        for layer in &self.layers {
+            let normed = rms_norm(&hidden, &layer.input_norm, self.config.rms_norm_eps);
+            let [query, key, value] = layer.project(&self.config, &normed, &packing.rope, pass);
+            let mixed = packing.attend(&self.config, &query, &key, &value);
+            hidden = layer.after_attention(&self.config, &hidden, &mixed, pass);
+            kept.push([key, value]);
+        }
+        let mut start = 0;
+        let prefix = |&length: &i64| {
+            let of_prompt = |x: &Tensor| x.narrow(0, start, length).transpose(0, 1).contiguous();
+            let layers = kept.iter().map(|[key, value]| [of_prompt(key), of_prompt(value)]);
+            let layers = layers.collect();
+            start += length;
+            let logits = self.next_logits(&hidden.narrow(0, start - 1, 1));
+            Prefix { layers, length, logits: floats(&logits) }
+        };
+        lengths.iter().map(prefix).collect()
+    }
+
+    /// Adds a token to the sequence of each slot that is given one, and returns the logits of the next token for
+    /// these slots, `[vocabulary]` in fp32, and nothing for the others.
+    pub fn step(
+        &self,
+        cache: &mut KvCache,
+        tokens: &[Option<u32>],
+        pass: Pass,
+    ) -> Result<Vec<Option<Vec<f32>>>, Error> {
+        let slots = cache.lengths.len();
+        assert_eq!(tokens.len(), slots, "a token or none for each slot");
+        let longest = cache.lengths.iter().max().copied().unwrap_or(0);
+        cache.make_room(longest + 1)?;
+        let rows = match cache.attention {
+            Attention::Alone => ROWS as usize,
+            Attention::Masked => slots,
+        };
+        let mut logits = Vec::with_capacity(slots);
+        for first in (0..slots).step_by(rows) {
+            let block = &tokens[first..slots.min(first + rows)];
+            if block.iter().all(Option::is_none) {
+                logits.extend(block.iter().map(|_| None));
+                continue;
+            }
+            let of_rows = tch::no_grad(|| {
+                self.next_logits(&self.step_block(cache, first, block, rows, pass))
+            });
+            let of_rows = of_rows.to_device(Device::Cpu);
+            logits.extend(
+                block
+                    .iter()
+                    .enumerate()
+                    .map(|(row, token)| token.map(|_| floats(&of_rows.get(row as i64)))),
+            );
+        }
+        for (length, token) in cache.lengths.iter_mut().zip(tokens) {
+            *length += i64::from(token.is_some());
+        }
+        Ok(logits)
+    }
+
+    /// Hidden states `[rows, width]` after the last layer, for neighbouring slots and as many more rows as are asked
+    /// for. A slot without a token goes along with some other at its next position, where nothing of it is kept.
+    fn step_block(
+        &self,
+        cache: &KvCache,
+        first: usize,
+        tokens: &[Option<u32>],
+        rows: usize,
+        pass: Pass,
+    ) -> Tensor {
+        let device = self.options().1;
+        let padded = |numbers: &[i64]| {
+            let mut numbers = numbers.to_vec();
+            numbers.resize(rows, 0);
+            Tensor::from_slice(&numbers).to_device(device)
+        };
+        let lengths = &cache.lengths[first..first + tokens.len()];
+        let ids: Vec<i64> = tokens.iter().map(|token| token.map_or(0, i64::from)).collect();
+        let slots = Tensor::arange_start(
+            first as i64,
+            (first + tokens.len()) as i64,
+            (Kind::Int64, device),
+        );
+        let positions = padded(lengths);
+        let rope = cache.rope.rows(&positions);
+        let count = tokens.len() as i64;
+        let place = [Some(slots), None, Some(positions.narrow(0, 0, count))];
+        let past = Past { first: first as i64, lengths, mask: cache.mask(lengths, device) };
+        let mut hidden = self.embed(&padded(&ids));
+        for (layer, [keys, values]) in self.layers.iter().zip(&cache.layers) {
+            let normed = rms_norm(&hidden, &layer.input_norm, self.config.rms_norm_eps);
+            let [query, key, value] = layer.project(&self.config, &normed, &rope, pass);
+            let _ = keys.shallow_clone().index_put_(&place, &key.narrow(0, 0, count), false);
+            let _ = values.shallow_clone().index_put_(&place, &value.narrow(0, 0, count), false);
+            let mixed = past.attend(&self.config, &query, keys, values);
+            hidden = layer.after_attention(&self.config, &hidden, &mixed, pass);
+        }
+        hidden
+    }
+
+    /// Logits in fp32 of states that the last layer gave.
+    fn next_logits(&self, hidden: &Tensor) -> Tensor {
+        self.last_norm(hidden).linear(self.head(), None::<&Tensor>).to_kind(Kind::Float)
+    }
+
+    /// Where the numbers of a sequence stop being numbers: the first layer that gives a NaN or an infinity, in
+    /// words; `None` if all are finite.
+    pub fn first_not_finite(&self, ids: &[u32], pass: Pass) -> Option<String> {
+        let _guard = tch::no_grad_guard();
+        let is_finite = |x: &Tensor| x.isfinite().all().int64_value(&[]) == 1;
+        let packing = self.packing(&[ids.len() as i64]);
+        let ids: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
+        let mut hidden = self.embed(&Tensor::from_slice(&ids).to_device(self.options().1));
+        if !is_finite(&hidden) {
+            return Some("the embedding".to_owned());
+        }
+        for at in 0..self.depth() {
+            hidden = self.layer(at, &hidden, &packing, pass);
+            if !is_finite(&hidden) {
+                return Some(format!("model.layers.{at}"));
+            }
+        }
+        (!is_finite(&self.next_logits(&hidden))).then(|| "the head".to_owned())
+    }
+}
+
+impl KvCache {
+    /// Which positions each of some slots may see: its past and the one that is added; `[slots, 1, 1, longest]`.
+    fn mask(&self, lengths: &[i64], device: Device) -> Option<Tensor> {
+        if self.attention == Attention::Alone {
+            return None;
+        }
+        let longest = lengths.iter().max().copied().unwrap_or(0) + 1;
+        let positions = Tensor::arange(longest, (Kind::Int64, device)).view([1, 1, 1, -1]);
+        let own = Tensor::from_slice(lengths).to_device(device).view([-1, 1, 1, 1]);
+        Some(positions.le_tensor(&own))
+    }
+}
+
+/// What the rows of a step attend to.
+struct Past<'a> {
+    first: i64,
+    lengths: &'a [i64],
+    mask: Option<Tensor>,
+}
+
+impl Past<'_> {
+    /// `[rows, heads, head_dim]` to `[rows, heads * head_dim]`; rows without a slot give zero.
+    fn attend(&self, config: &Config, query: &Tensor, keys: &Tensor, values: &Tensor) -> Tensor {
+        let width = config.heads * config.head_dim;
+        let rows = query.size()[0];
+        let runs = if self.mask.is_some() {
+            let longest = self.lengths.iter().max().copied().unwrap_or(0);
+            vec![(self.lengths.len() as i64, longest)]
+        } else {
+            let runs = self.lengths.chunk_by(|one, next| one == next);
+            runs.map(|run| (run.len() as i64, run[0])).collect()
+        };
+        let mut row = 0;
+        let mut pieces = Vec::with_capacity(runs.len() + 1);
+        for (count, length) in runs {
+            let seen = |x: &Tensor| x.narrow(0, self.first + row, count).narrow(2, 0, length + 1);
+            let query = query.narrow(0, row, count);
+            pieces.push(attend(config, &query, &seen(keys), &seen(values), self.mask.as_ref()));
+            row += count;
+        }
+        if row < rows {
+            pieces.push(Tensor::zeros([rows - row, width], (query.kind(), query.device())));
+        }
+        Tensor::cat(&pieces, 0)
+    }
+}
+
+/// One position of each sequence, `[sequences, heads, head_dim]`, attends to keys and values
+/// `[sequences, key_value_heads, positions, head_dim]`. Query heads that share keys stand where positions usually do,
+/// so the keys are read once for all of them.
+fn attend(
+    config: &Config,
+    query: &Tensor,
+    keys: &Tensor,
+    values: &Tensor,
+    mask: Option<&Tensor>,
+) -> Tensor {
+    let query = query.reshape([
+        -1,
+        config.key_value_heads,
+        config.heads / config.key_value_heads,
+        config.head_dim,
+    ]);
+    let mixed =
+        Tensor::scaled_dot_product_attention(&query, keys, values, mask, 0.0, false, None, false);
+    mixed.reshape([-1, config.heads * config.head_dim])
+}
+
+fn floats(tensor: &Tensor) -> Vec<f32> {
+    let flat = tensor.to_device(Device::Cpu).contiguous().view([-1]);
+    let mut numbers = vec![0.0; flat.numel()];
+    flat.copy_data(&mut numbers, flat.numel());
+    numbers
+}
