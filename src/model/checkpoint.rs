@@ -393,7 +393,17 @@ pub fn copy_index(from: &Path, to: &Path) -> Result<(), Error> {
     copy(from, to, |name| name.ends_with(INDEX_END))
 }
 
+/// An error where a folder would be written over itself, or over another name of itself.
+pub(super) fn refuse_same(from: &Path, to: &Path) -> Result<(), Error> {
+    let real = |path: &Path| path.canonicalize().map_err(|source| Error::reading(path, source));
+    if real(from)? == real(to)? {
+        return Err(Error::invalid(to, "it is the folder that is read; write to another one"));
+    }
+    Ok(())
+}
+
 fn copy(from: &Path, to: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
+    refuse_same(from, to)?;
     let entries = std::fs::read_dir(from).map_err(|source| Error::reading(from, source))?;
     for entry in entries {
         let path = entry.map_err(|source| Error::reading(from, source))?.path();

@@ -194,6 +194,7 @@ pub fn merge(model: &Path, adapter: &Path, output: &Path) -> Result<(), Error> {
     let mut unused: BTreeSet<String> = matrices.names().map(str::to_owned).collect();
     let mut checkpoint = Checkpoint::open(model)?;
     fs::create_dir_all(output).map_err(|source| Error::writing(output, source))?;
+    checkpoint::refuse_same(model, output)?;
     for shard in checkpoint.shards_mut() {
         let path = output.join(shard.path().file_name().unwrap_or_default());
         let mut merged = Merge { lora: &lora, matrices: &mut matrices, unused: &mut unused };
@@ -295,6 +296,9 @@ fn settings(value: &Value) -> Result<Lora, String> {
         lora.targets = listed.into_iter().map(str::to_owned).collect();
     }
     lora.dropout = value["lora_dropout"].as_f64().unwrap_or(0.0);
+    if !(0.0..1.0).contains(&lora.dropout) {
+        return Err(format!("lora_dropout is {}, not 0 or more and below 1", lora.dropout));
+    }
     lora.rslora = value["use_rslora"].as_bool().unwrap_or(false);
     Ok(lora)
 }
@@ -314,6 +318,7 @@ mod tests {
             ("bias", json!("all")),
             ("modules_to_save", json!(["lm_head"])),
             ("rank_pattern", json!({ "q_proj": 8 })),
+            ("lora_dropout", json!(1.5)),
         ];
         for (name, value) in changes {
             let mut changed = base.clone();

@@ -45,6 +45,11 @@ impl Tokenizer {
         Ok(Tokenizer { inner, end })
     }
 
+    /// Whether another tokenizer has the same tokens by the same ids.
+    pub fn has_tokens_of(&self, other: &Tokenizer) -> bool {
+        self.inner.get_vocab(true) == other.inner.get_vocab(true)
+    }
+
     /// The token that ends an answer.
     pub fn end(&self) -> u32 {
         self.end

@@ -86,6 +86,11 @@ impl Writer {
 
     /// Writes what waits and makes sure that it is on the disk.
     pub fn finish(mut self) -> Result<(), RecordError> {
+        self.sync()
+    }
+
+    /// The same, and more rows may follow.
+    pub fn sync(&mut self) -> Result<(), RecordError> {
         self.flush()?;
         self.file.sync_all().map_err(|source| self.failed(source))
     }

@@ -93,6 +93,10 @@ impl Sequence {
         let mut weights = vec![0.0; prompt.len()];
         weights.extend(token_weights(completion, spans, settings.mask));
         weights.push(if settings.end_counts { 1.0 } else { 0.0 });
+        if prompt.is_empty() {
+            // Nothing is before the first token that it could be predicted by.
+            weights[0] = 0.0;
+        }
         let mut ids = [prompt, &completion.ids, &[end]].concat();
         let has_weight = |weights: &[f32]| weights.iter().any(|weight| *weight > 0.0);
         if !has_weight(&weights[..ids.len() - 1]) {
@@ -122,14 +126,34 @@ impl Pairing {
         tokenizer: &Tokenizer,
         settings: Settings,
     ) -> Result<Result<Pairing, Dropped>, String> {
-        let sequence = |text: &str, spans: &[WeightedSpan]| {
+        let sequence = |name: &str, text: &str, spans: &[WeightedSpan]| {
+            check_spans(text, spans).map_err(|message| format!("{name}_spans: {message}"))?;
             let completion = tokenizer.encode(text)?;
             Ok::<_, String>(Sequence::new(prompt, &completion, spans, tokenizer.end(), settings))
         };
-        let chosen = sequence(&pair.chosen, &pair.chosen_spans)?;
-        let rejected = sequence(&pair.rejected, &pair.rejected_spans)?;
+        let chosen = sequence("chosen", &pair.chosen, &pair.chosen_spans)?;
+        let rejected = sequence("rejected", &pair.rejected, &pair.rejected_spans)?;
         Ok(chosen.and_then(|chosen| Ok(Pairing { chosen, rejected: rejected? })))
     }
+}
+
+/// Whether spans are what [`token_weights`] takes them to be; the error names the first that is not.
+fn check_spans(text: &str, spans: &[WeightedSpan]) -> Result<(), String> {
+    let mut before = 0;
+    for (start, end, weight) in spans {
+        let fail = |what: &str| Err(format!("[{start}, {end}, {weight}] {what}"));
+        if start > end || *end > text.len() {
+            return fail(&format!("is no range of the {} bytes of the text", text.len()));
+        }
+        if *start < before {
+            return fail("begins before the one before it ends (sort and join the spans)");
+        }
+        if *weight < 0.0 || !(*weight as f32).is_finite() {
+            return fail("has a weight that is negative or too large");
+        }
+        before = *end;
+    }
+    Ok(())
 }
 
 /// The weight of each token of a completion. Spans are sorted and disjoint.
@@ -259,6 +283,35 @@ mod tests {
         assert_eq!(make(&[(4, 6, 1.0)], 4), Err(Dropped::CutMask));
         assert_eq!(make(&[], 6), Err(Dropped::EmptyMask));
         assert_eq!(make(&[(2, 4, 1.0)], 2), Err(Dropped::LongPrompt));
+    }
+
+    #[test]
+    fn a_first_token_without_a_prompt_is_no_mask() {
+        let make = |spans: &[WeightedSpan]| {
+            let tokens = encoded(&[(0, 2), (2, 4)]);
+            Sequence::new(&[], &tokens, spans, 9, SETTINGS).map(|made| made.weights)
+        };
+        assert_eq!(make(&[(0, 4, 1.0)]), Ok(vec![0.0, 1.0, 0.0]));
+        assert_eq!(make(&[(0, 2, 1.0)]), Err(Dropped::EmptyMask));
+    }
+
+    #[test]
+    fn spans_that_are_none_are_refused() {
+        let check = |spans: &[WeightedSpan]| check_spans("é assign", spans);
+        // The second one begins within a character: its tokens overlap.
+        assert_eq!(check(&[(0, 1, 0.0), (1, 9, 2.0)]), Ok(()));
+        for (spans, word) in [
+            (&[(3, 10, 1.0)][..], "[3, 10, 1] is no range of the 9 bytes"),
+            (&[(4, 3, 1.0)], "no range"),
+            (&[(4, 6, 1.0), (0, 2, 1.0)], "[0, 2, 1] begins before"),
+            (&[(0, 5, 1.0), (4, 6, 1.0)], "begins before"),
+            (&[(0, 5, -1.0)], "weight"),
+            (&[(0, 5, f64::NAN)], "weight"),
+            (&[(0, 5, 1e300)], "weight"),
+        ] {
+            let error = check(spans).expect_err("refused");
+            assert!(error.contains(word), "{error}");
+        }
     }
 
     #[test]

@@ -4,12 +4,13 @@
 //! metrics.jsonl      a row for each step and evaluation; the same bytes however often the run was stopped
 //! timings.jsonl      seconds of each step
 //! tensorboard/       the same numbers as event files
-//! step-000200/       checkpoints: the two last ones, with optimizer
+//! step-000200/       checkpoints: the two last ones, with optimizer, and one where the run was stopped
 //! best/  last/       the model of the best evaluation, and of the last step
 //! ```
 //!
 //! A checkpoint is made under another name and renamed when it is whole, so what bears its name can be used. When
-//! a run goes on, rows behind the checkpoint are cut off, because they will be written again.
+//! a run goes on, rows behind the checkpoint are cut off, because they will be written again; what was damaged
+//! meanwhile is named, not passed over.
 
 use std::fs;
 use std::io::Write as _;
@@ -66,9 +67,17 @@ impl Folder {
     pub fn create(path: &Path, meta: &Meta, saved: Saved, resume: bool) -> Result<Folder, Error> {
         let metrics = path.join("metrics.jsonl");
         let last = checkpoints(path)?.pop().map(|(step, _)| step);
-        if !resume && (last.is_some() || fs::metadata(&metrics).is_ok_and(|found| found.len() > 0))
-        {
-            return Err(Error::Occupied { path: path.to_owned() });
+        match (resume, last) {
+            (false, Some(_)) => return Err(Error::Occupied { path: path.to_owned() }),
+            (false, None) if has_bytes(&metrics) => {
+                return Err(Error::Occupied { path: path.to_owned() });
+            }
+            // Without its first row and provenance, nothing says whose the checkpoint is.
+            (true, Some(_)) if !has_bytes(&metrics) => {
+                let message = "it is empty or missing beside a checkpoint".to_owned();
+                return Err(Error::Damaged { path: metrics, message });
+            }
+            _ => {}
         }
         let events = path.join("tensorboard");
         fs::create_dir_all(&events).map_err(|source| Error::writing(&events, source))?;
@@ -76,7 +85,13 @@ impl Folder {
         let (metrics, _) = if resume {
             let opened = Writer::create(&metrics, meta, true)?;
             drop(opened);
-            cut_after(&metrics, last)?;
+            let end = cut_after(&metrics, last)?;
+            if end < last {
+                let [end, last] = [end, last].map(Option::unwrap_or_default);
+                let message =
+                    format!("it ends at step {end}, before the checkpoint of step {last}");
+                return Err(Error::Damaged { path: metrics, message });
+            }
             cut_after(&timings, last)?;
             Writer::create(&metrics, meta, true)?
         } else {
@@ -111,8 +126,17 @@ impl Folder {
         self.events.scalars(seen.step, &scalars, now)
     }
 
-    /// Writes a checkpoint, and removes those before the last ones.
-    pub fn save(&mut self, engine: &Engine, optimizer: &AdamW, state: &State) -> Result<(), Error> {
+    /// Writes a checkpoint, and removes those before the last ones and where the run was once stopped: those whose
+    /// step is no multiple of `every`.
+    pub fn save(
+        &mut self,
+        engine: &Engine,
+        optimizer: &AdamW,
+        state: &State,
+        every: u64,
+    ) -> Result<(), Error> {
+        // A checkpoint on the disk has its rows there.
+        self.metrics.sync()?;
         let path = checkpoint(&self.path, state.step);
         self.replace(&path, |folder| {
             self.saved.write(engine, folder)?;
@@ -122,7 +146,11 @@ impl Folder {
         })?;
         let mut old = checkpoints(&self.path)?;
         old.retain(|(step, _)| *step <= state.step);
-        for (_, path) in old.iter().rev().skip(KEPT) {
+        let is_kept =
+            |(step, _): &&(u64, PathBuf)| *step == state.step || step.is_multiple_of(every);
+        let kept: Vec<u64> =
+            old.iter().rev().filter(is_kept).take(KEPT).map(|(step, _)| *step).collect();
+        for (_, path) in old.iter().filter(|(step, _)| !kept.contains(step)) {
             fs::remove_dir_all(path).map_err(|source| Error::writing(path, source))?;
         }
         Ok(())
@@ -161,11 +189,22 @@ impl Folder {
             fs::rename(path, &old).map_err(|source| failed(path, source))?;
         }
         fs::rename(&new, path).map_err(|source| failed(path, source))?;
+        let folder = fs::File::open(&self.path).and_then(|folder| folder.sync_all());
+        folder.map_err(|source| failed(&self.path, source))?;
         match old.exists() {
             true => fs::remove_dir_all(&old).map_err(|source| failed(&old, source)),
             false => Ok(()),
         }
     }
+}
+
+/// An error if a folder holds a run, or what was computed for one.
+pub fn refuse_run(path: &Path) -> Result<(), Error> {
+    let files = ["metrics.jsonl", "reference.jsonl"].map(|name| path.join(name));
+    if files.iter().any(|file| has_bytes(file)) || !checkpoints(path)?.is_empty() {
+        return Err(Error::Occupied { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 impl Saved {
@@ -186,27 +225,51 @@ impl Saved {
 /// Brings engine and optimizer to the last checkpoint of a folder, and says where that stands; without one,
 /// everything stays as it is.
 pub fn restore(path: &Path, engine: &Engine, optimizer: &mut AdamW) -> Result<State, Error> {
-    let Some((_, folder)) = checkpoints(path)?.pop() else { return Ok(State::default()) };
+    let Some((step, folder)) = checkpoints(path)?.pop() else { return Ok(State::default()) };
+    let damaged = |name: &str, message: String| Error::Damaged { path: folder.join(name), message };
+    let weights = match engine.trained() {
+        Trained::Adapters => lora::WEIGHTS,
+        Trained::Weights => "model.safetensors",
+    };
+    restore_weights(&folder, engine).map_err(|error| damaged(weights, error.to_string()))?;
+    optimizer
+        .load(&folder.join("optimizer.safetensors"))
+        .map_err(|error| damaged("optimizer.safetensors", error.to_string()))?;
+    let text = fs::read(folder.join("state.json"));
+    let text = text.map_err(|error| damaged("state.json", error.to_string()))?;
+    let state: State =
+        serde_json::from_slice(&text).map_err(|error| damaged("state.json", error.to_string()))?;
+    if (state.step, optimizer.steps()) != (step, step) {
+        let (said, steps) = (state.step, optimizer.steps());
+        let message = format!("it says step {said} and optimizer.safetensors step {steps}");
+        return Err(damaged("state.json", message));
+    }
+    Ok(state)
+}
+
+fn restore_weights(folder: &Path, engine: &Engine) -> Result<(), model::Error> {
     match engine.trained() {
         Trained::Adapters => {
-            let mut shard = Shard::open(&folder.join(lora::WEIGHTS))?;
+            let path = folder.join(lora::WEIGHTS);
+            let mut shard = Shard::open(&path)?;
             for (name, parameter) in engine.parameters() {
-                copy(parameter, &shard.read(name)?);
+                let stored = shard.read(name)?;
+                let (found, expected) = (stored.size(), parameter.size());
+                if found != expected {
+                    return Err(model::Error::Shape { path, name: name.clone(), found, expected });
+                }
+                copy(parameter, &stored);
             }
         }
         Trained::Weights => {
-            let mut saved = Checkpoint::open(&folder)?;
+            let mut saved = Checkpoint::open(folder)?;
             for (name, parameter) in engine.parameters() {
                 let options = (parameter.kind(), parameter.device());
                 copy(parameter, &saved.read(name, &parameter.size(), options)?);
             }
         }
     }
-    optimizer.load(&folder.join("optimizer.safetensors"))?;
-    let path = folder.join("state.json");
-    let text = fs::read(&path).map_err(|source| Error::reading(&path, source))?;
-    serde_json::from_slice(&text)
-        .map_err(|error| Error::Damaged { path, message: error.to_string() })
+    Ok(())
 }
 
 fn copy(to: &tch::Tensor, from: &tch::Tensor) {
@@ -229,7 +292,7 @@ fn checkpoints(folder: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
         let path = entry.map_err(|source| Error::reading(folder, source))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let step = name.strip_prefix("step-").and_then(|step| step.parse().ok());
-        if let Some(step) = step {
+        if let (Some(step), true) = (step, path.is_dir()) {
             found.push((step, path));
         }
     }
@@ -238,21 +301,37 @@ fn checkpoints(folder: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
 }
 
 /// Cuts off the rows of a file that are behind a checkpoint's step, and a torn one at its end; all, if there is no
-/// checkpoint. The rows of a step stand before those of later ones.
-fn cut_after(path: &Path, step: Option<u64>) -> Result<(), Error> {
+/// checkpoint. The rows of a step stand before those of later ones. Gives the step of the last row that stays.
+fn cut_after(path: &Path, step: Option<u64>) -> Result<Option<u64>, Error> {
     let text = match fs::read(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(Error::reading(path, source)),
     };
-    let is_kept = |line: &&[u8]| {
+    let (mut kept, mut end) = (0, None);
+    for (at, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let row = serde_json::from_slice::<Value>(line).ok();
-        line.ends_with(b"\n") && row.is_some_and(|row| row["step"].as_u64() <= step)
-    };
-    let kept: usize =
-        text.split_inclusive(|byte| *byte == b'\n').take_while(is_kept).map(<[u8]>::len).sum();
+        let found = row.and_then(|row| row["step"].as_u64()).filter(|_| line.ends_with(b"\n"));
+        let is_last = kept + line.len() == text.len();
+        match found {
+            Some(_) if found <= step => (kept, end) = (kept + line.len(), found),
+            None if !is_last => {
+                let message = "it is no row of a run, and rows follow (was the file edited? mend the \
+                               line, or remove the run)";
+                let (path, message) = (path.to_owned(), message.to_owned());
+                return Err(Error::Row { path, line: at + 1, message });
+            }
+            _ => break,
+        }
+    }
     let file = fs::OpenOptions::new().write(true).open(path);
-    file.and_then(|file| file.set_len(kept as u64)).map_err(|source| Error::writing(path, source))
+    file.and_then(|file| file.set_len(kept as u64))
+        .map_err(|source| Error::writing(path, source))?;
+    Ok(end)
+}
+
+fn has_bytes(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() > 0)
 }
 
 /// Counts are whole; what is no number becomes null, as JSON has none.
@@ -264,5 +343,7 @@ fn number(name: &str, value: f64) -> Value {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    fs::write(path, bytes).map_err(|source| Error::writing(path, source))
+    let file = fs::File::create(path);
+    file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .map_err(|source| Error::writing(path, source))
 }

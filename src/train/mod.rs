@@ -50,7 +50,7 @@ pub enum Error {
     },
     /// A file of a checkpoint says something that cannot be.
     #[error(
-        "failed to use {}: {message} (remove its folder, and --resume goes on from the checkpoint before)",
+        "failed to use {}: {message} (remove the folder of the last checkpoint, and --resume goes on from the checkpoint before)",
         path.display()
     )]
     Damaged {
@@ -112,7 +112,8 @@ pub enum Error {
     },
     /// A number overflowed, or was none from the start.
     #[error(
-        "failed to train: the {what} is {value} at step {step}, on lines {lines:?} (the last checkpoint is whole; a lower --rate or a smaller --clip may help; in bf16 try fp32)"
+        "failed to train: the {what} is {value} at step {step}{} (the last checkpoint is from before; a lower --rate or a smaller --clip may help; in bf16 try fp32)",
+        on_lines(lines)
     )]
     NotFinite {
         /// The loss, or the norm of the gradient.
@@ -121,9 +122,13 @@ pub enum Error {
         value: f64,
         /// The step, from 1.
         step: u64,
-        /// Where its rows stand in their file.
+        /// Where its rows stand in their file; none for an evaluation.
         lines: Vec<usize>,
     },
+}
+
+fn on_lines(lines: &[usize]) -> String {
+    if lines.is_empty() { String::new() } else { format!(", on lines {lines:?}") }
 }
 
 impl Error {

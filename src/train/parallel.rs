@@ -207,18 +207,32 @@ impl Group {
         Ok(())
     }
 
-    /// An error on every rank where kinds and shapes of the tensors are not the same on all: whatever the ranks
-    /// hold, all get the same two sums, and by Cauchy and Schwarz equality is there exactly where all agree.
-    fn agree(&self, action: &'static str, tensors: &[Tensor]) -> Result<(), Error> {
-        let mut hasher = DefaultHasher::new();
-        for tensor in tensors {
-            (tensor.kind() as i32, tensor.size()).hash(&mut hasher);
+    /// An error on every rank where something is not the same on all; `what` it is, in the plural.
+    pub fn check_same(&self, what: &str, value: impl Hash) -> Result<(), Error> {
+        if self.is_same(value)? {
+            return Ok(());
         }
+        let message = format!("the ranks have different {what}");
+        Err(Error::Ranks { action: "train on several ranks", message })
+    }
+
+    /// Whether something is the same on all ranks: whatever they hold, all get the same two sums, and by Cauchy and
+    /// Schwarz equality is there exactly where all agree.
+    fn is_same(&self, value: impl Hash) -> Result<bool, Error> {
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
         // 20 bits: squares and their sums over ranks are exact.
         let own = (hasher.finish() >> 44) as f64;
         let mut sums = [own, own * own];
         self.sum_numbers(&mut sums)?;
-        if sums[0] * sums[0] == self.size as f64 * sums[1] {
+        Ok(sums[0] * sums[0] == self.size as f64 * sums[1])
+    }
+
+    /// An error on every rank where kinds and shapes of the tensors are not the same on all.
+    fn agree(&self, action: &'static str, tensors: &[Tensor]) -> Result<(), Error> {
+        let shapes: Vec<_> =
+            tensors.iter().map(|tensor| (tensor.kind() as i32, tensor.size())).collect();
+        if self.is_same(&shapes)? {
             return Ok(());
         }
         let message = "the ranks hold tensors of different shapes or precisions (are model, adapter and \

@@ -1,7 +1,8 @@
 //! What the reference says of pairs, computed once and kept in a file.
 //!
 //! Needed where the reference is another model, or the start of one that is trained whole; elsewhere it saves the
-//! reference's pass in every epoch but the first. A stopped computation goes on where it was.
+//! reference's pass in every epoch but the first. With `--resume` a stopped computation
+//! goes on where it was.
 
 use std::path::Path;
 
@@ -48,7 +49,13 @@ pub fn reference(
     group.barrier()?;
     let mut known = Vec::with_capacity(dpo.rows());
     for row in record::read::<Row>(path)? {
-        let Row { chosen, rejected, .. } = row?.value;
+        let row = row?;
+        let Row { line, chosen, rejected } = row.value;
+        if known.len() == dpo.rows() || line != dpo.line(known.len()) {
+            let message =
+                "it is of another pair (remove the file, and it is made again)".to_owned();
+            return Err(Error::Row { path: path.to_owned(), line: row.line, message });
+        }
         known.push([chosen, rejected].map(|[counted, rest]| Sums { counted, rest }));
     }
     group.barrier()?;
@@ -68,6 +75,15 @@ pub fn reference(
         }
         // Each number is computed by one rank, the others have zero.
         group.sum_numbers(&mut numbers)?;
+        if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
+            let (value, lines) = (numbers[at], vec![dpo.line(some.start + at / 4)]);
+            return Err(Error::NotFinite {
+                what: "reference's log-probability",
+                value,
+                step: 0,
+                lines,
+            });
+        }
         for (row, numbers) in some.clone().zip(numbers.chunks(4)) {
             let (chosen, rejected) = ([numbers[0], numbers[1]], [numbers[2], numbers[3]]);
             known.push([chosen, rejected].map(|[counted, rest]| Sums { counted, rest }));

@@ -231,6 +231,10 @@ impl Run<'_> {
             seconds,
         })?;
         let loss = values[0].1;
+        if !loss.is_finite() {
+            let (what, step) = ("loss of the evaluation", state.step);
+            return Err(Error::NotFinite { what, value: loss, step, lines: Vec::new() });
+        }
         if state.step > 0 && state.best.is_none_or(|(_, best)| loss < best) {
             state.best = Some((state.step, loss));
             if let Some(folder) = &mut self.folder {
@@ -242,7 +246,7 @@ impl Run<'_> {
 
     fn save(&mut self, state: &State) -> Result<(), Error> {
         if let Some(folder) = &mut self.folder {
-            folder.save(self.engine, self.optimizer, state)?;
+            folder.save(self.engine, self.optimizer, state, self.settings.save_every)?;
         }
         self.group.barrier()
     }

@@ -1,6 +1,7 @@
 //! Training: steps against those that TRL recorded, gradients against finite differences and against each other, runs
 //! that are stopped and go on, and what is wrong with a run against the error that says so.
 
+mod hostile;
 mod identities;
 mod optimizer;
 mod parity;

@@ -112,7 +112,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         rate: 5e-6,
         objective: &dpo,
         evaluation: evaluation.as_ref().map(|evaluation| evaluation as &dyn Objective),
-        configuration: arguments.configuration(),
+        configuration: arguments.configuration()?,
         examples: examples.take(2).collect(),
     };
     job.run(&session, fit, &engine, lora)
@@ -130,7 +130,7 @@ impl Arguments {
     }
 
     fn loss(&self) -> anyhow::Result<loss::Dpo> {
-        ensure!(self.beta > 0.0 && self.beta.is_finite(), "--beta must be above 0");
+        ensure!(self.beta > 0.0 && self.beta.is_finite(), "--beta must be a number above 0");
         ensure!(
             (0.0..0.5).contains(&self.smoothing),
             "--smoothing must be 0 or more and below 0.5"
@@ -143,21 +143,23 @@ impl Arguments {
             self.smoothing == 0.0 || form != Form::Ipo,
             "--smoothing belongs to --loss sigmoid"
         );
-        ensure!(self.sft_weight >= 0.0, "--sft-weight must be 0 or more");
+        let is_weight = self.sft_weight.is_finite() && self.sft_weight >= 0.0;
+        ensure!(is_weight, "--sft-weight must be 0 or more");
         Ok(loss::Dpo { beta: self.beta, form, sft: self.sft_weight })
     }
 
-    fn configuration(&self) -> serde_json::Value {
+    fn configuration(&self) -> anyhow::Result<serde_json::Value> {
         let loss = match self.loss {
             LossName::Sigmoid => "sigmoid",
             LossName::Ipo => "ipo",
         };
-        json!({
+        let reference = self.reference.as_deref().map(session::folder_hash).transpose()?;
+        Ok(json!({
             "mode": format!("{:?}", self.mode()).to_lowercase(), "end_in_mask": self.end_in_mask,
             "beta": self.beta, "loss": loss, "smoothing": self.smoothing, "sft_weight": self.sft_weight,
-            "reference": self.reference, "cache_reference": self.cache_reference,
+            "reference": reference, "cache_reference": self.cache_reference,
             "shuffle_labels": self.shuffle_labels,
-        })
+        }))
     }
 
     /// Computes what the reference says of all pairs, before the first step.
@@ -169,13 +171,13 @@ impl Arguments {
         evaluation: Option<&mut Dpo>,
     ) -> anyhow::Result<()> {
         let fit = &self.fit;
-        let other = self.reference.as_ref().map(|folder| session::fixed(folder, session.options));
+        let other = self.reference.as_ref().map(|folder| session.reference(folder));
         let other = other.transpose()?;
         let engine = other.as_ref().unwrap_or(engine);
         std::fs::create_dir_all(&fit.output)?;
         let sets = [(dpo, "reference.jsonl")].into_iter();
         for (dpo, name) in sets.chain(evaluation.map(|dpo| (dpo, "reference-eval.jsonl"))) {
-            let (mode, cutoff, kind) = (self.configuration(), session.cutoff, session.options.0);
+            let (mode, cutoff, kind) = (self.configuration()?, session.cutoff, session.options.0);
             let configuration = json!({
                 "objective": mode, "cutoff": cutoff, "precision": format!("{kind:?}"),
                 "eval_share": fit.eval_share, "tokens_at_once": fit.tokens_at_once,

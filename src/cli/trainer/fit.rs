@@ -14,6 +14,10 @@ use crate::train::optim;
 use crate::train::run::Settings;
 use crate::train::schedule::{Decay, Schedule};
 
+/// The most rows of a step, and the most steps: far above any use, and below what a counter holds.
+const ROWS_MAX: usize = 1 << 20;
+const STEPS_MAX: u64 = 1 << 40;
+
 /// What all trainings take.
 #[derive(Args)]
 pub struct Fit {
@@ -32,7 +36,8 @@ pub struct Fit {
     /// end, which is reported
     #[arg(long, value_name = "TOKENS")]
     pub cutoff: Option<usize>,
-    /// Most tokens that go through the model at once; it decides memory and not results
+    /// Most tokens that go through the model at once (a pair that has more goes alone); it decides memory and speed,
+    /// and of the results the rounding and what dropout draws
     #[arg(long, default_value_t = 8192, value_name = "TOKENS")]
     pub tokens_at_once: usize,
     /// System prompt where a row has none; by default what the chat template does by itself
@@ -56,16 +61,17 @@ pub struct Fit {
     /// `cpu`, or `cuda:N`; by default the first card, if there is one
     #[arg(long)]
     pub device: Option<String>,
-    /// Run layers twice to keep only their inputs; by default for models of 300 million parameters and more
-    #[arg(long, value_name = "YES")]
+    /// Keep only the inputs of layers and run these again for the gradients, for less memory and a third more time; by
+    /// default for models of 300 million parameters and more
+    #[arg(long)]
     pub recompute: Option<bool>,
     /// Decides order, dropout, fresh adapters and what is held out
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Threads of a CPU; by default one for each core
+    /// Threads of a CPU; by default one for each core, shared by the ranks of a machine
     #[arg(long)]
     pub threads: Option<usize>,
-    /// Go on with the run that the folder holds
+    /// Go on with the run that the folder holds, from its last checkpoint, with the same settings
     #[arg(long)]
     pub resume: bool,
     /// Only show the first rows with their masks, counts, and estimates of memory and time
@@ -94,7 +100,8 @@ pub struct What {
     /// Multiply by alpha / sqrt(rank)
     #[arg(long)]
     rslora: bool,
-    /// Go on from this adapter, in PEFT's format; its own settings count
+    /// Go on from this adapter, in PEFT's format; its own settings count. The reference of `dpo` is the model without
+    /// it: to have it in the reference, merge it first
     #[arg(long, value_name = "FOLDER")]
     pub adapter: Option<PathBuf>,
 }
@@ -102,22 +109,22 @@ pub struct What {
 /// How long and how fast.
 #[derive(Args)]
 struct Steps {
-    /// Highest learning rate
+    /// Highest learning rate; by default 1e-5 in `sft` and 5e-6 in `dpo`
     #[arg(long)]
     rate: Option<f64>,
     /// How the rate falls after the warm-up
     #[arg(long, value_enum, default_value_t = DecayName::Cosine)]
     schedule: DecayName,
-    /// Share of the steps in which the rate rises
+    /// Share of the steps in which the rate rises, rounded up; the first of them has a rate of 0
     #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
     warmup: f64,
     /// Steps of the optimizer
     #[arg(long, conflicts_with = "epochs")]
     steps: Option<u64>,
-    /// How often every row is seen, if not --steps
+    /// How often every row is seen, where --steps does not say how long to train
     #[arg(long, default_value_t = 1.0)]
     epochs: f64,
-    /// Rows of a step, on all ranks together
+    /// Rows (in `dpo` pairs) of a step, on all ranks together
     #[arg(long, default_value_t = 8, value_name = "ROWS")]
     batch: usize,
     /// Largest norm of a gradient; 0 for none
@@ -153,6 +160,37 @@ enum Precision {
     Fp32,
 }
 
+impl Steps {
+    fn check(&self) -> anyhow::Result<()> {
+        let Steps {
+            rate, warmup, steps, epochs, batch, clip, weight_decay, beta1, beta2, eps, ..
+        } = *self;
+        ensure!((1..=ROWS_MAX).contains(&batch), "--batch must be from 1 to {ROWS_MAX}");
+        let is_count = |steps: u64| (1..=STEPS_MAX).contains(&steps);
+        ensure!(steps.is_none_or(is_count), "--steps must be from 1 to {STEPS_MAX}");
+        ensure!(epochs.is_finite() && epochs > 0.0, "--epochs must be above 0");
+        let is_rate = |rate: f64| rate.is_finite() && rate >= 0.0;
+        ensure!(rate.is_none_or(is_rate), "--rate must be a number that is not negative");
+        ensure!((0.0..=1.0).contains(&warmup), "--warmup must be a share, from 0 to 1");
+        ensure!(clip >= 0.0, "--clip must be 0 or more");
+        ensure!(is_rate(weight_decay), "--weight-decay must be 0 or more");
+        let is_beta = |beta: f64| (0.0..1.0).contains(&beta);
+        ensure!(is_beta(beta1) && is_beta(beta2), "--beta1 and --beta2 must be 0 or more, below 1");
+        ensure!(eps.is_finite() && eps > 0.0, "--eps must be above 0");
+        Ok(())
+    }
+}
+
+impl What {
+    fn check(&self) -> anyhow::Result<()> {
+        let What { lora_rank, lora_alpha, lora_dropout, .. } = *self;
+        ensure!(lora_rank > 0, "--lora-rank must be 1 or more");
+        ensure!(lora_alpha.is_finite() && lora_alpha > 0.0, "--lora-alpha must be above 0");
+        ensure!((0.0..1.0).contains(&lora_dropout), "--lora-dropout must be 0 or more and below 1");
+        Ok(())
+    }
+}
+
 impl Fit {
     /// The precision in which a device is to compute.
     pub fn kind(&self, device: Device) -> Kind {
@@ -162,25 +200,29 @@ impl Fit {
         }
     }
 
+    /// Refuses numbers that no run can have, before anything is read.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let is_share = |share: f64| 0.0 < share && share < 1.0;
+        ensure!(self.save_every > 0, "--save-every must be 1 or more");
+        ensure!(self.eval_every != Some(0), "--eval-every must be 1 or more");
+        ensure!(self.tokens_at_once > 0, "--tokens-at-once must be 1 or more");
+        ensure!(self.eval_share.is_none_or(is_share), "--eval-share must be between 0 and 1");
+        self.steps.check()?;
+        self.what.check()
+    }
+
     /// The settings of the loop, for an objective whose usual rate is `rate`.
     pub fn settings(&self, rows: usize, rate: f64) -> anyhow::Result<Settings> {
         let steps = &self.steps;
-        ensure!(
-            steps.batch > 0 && self.save_every > 0,
-            "--batch and --save-every must be 1 or more"
-        );
-        ensure!(self.eval_every != Some(0), "--eval-every must be 1 or more");
-        ensure!((0.0..=1.0).contains(&steps.warmup), "--warmup is a share, from 0 to 1");
         let rows = rows as f64 * steps.epochs;
         let count = steps.steps.unwrap_or_else(|| (rows / steps.batch as f64).ceil() as u64);
-        ensure!(count > 0, "there are no steps to do: --epochs is {}", steps.epochs);
+        ensure!(count <= STEPS_MAX, "--epochs {} are {count} steps, too many", steps.epochs);
         let decay = match steps.schedule {
             DecayName::Cosine => Decay::Cosine,
             DecayName::Linear => Decay::Linear,
             DecayName::Constant => Decay::Constant,
         };
         let rate = steps.rate.unwrap_or(rate);
-        ensure!(rate.is_finite() && rate >= 0.0, "--rate must be a number that is not negative");
         Ok(Settings {
             steps: count,
             batch: steps.batch,
@@ -237,7 +279,11 @@ impl Fit {
         if let Some(folder) = &self.what.adapter {
             return Ok(Some(Lora::load(folder, model)?));
         }
-        ensure!((0.0..1.0).contains(&lora_dropout), "--lora-dropout must be 0 or more and below 1");
+        let widest = model.config().hidden_size.max(model.config().intermediate_size);
+        ensure!(
+            lora_rank <= widest,
+            "--lora-rank {lora_rank} is more than the width of the model's widest layer, {widest}"
+        );
         let targets: Vec<&str> = self.what.lora_targets.iter().map(String::as_str).collect();
         let lora = Lora::new(lora_rank, lora_alpha, &targets).map_err(anyhow::Error::msg);
         let mut lora = lora.context("--lora-targets or --lora-rank")?;

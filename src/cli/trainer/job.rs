@@ -10,10 +10,11 @@ use super::session::Session;
 use super::{dry_run, progress};
 use crate::cli::start;
 use crate::model::lora::Lora;
+use crate::record::Meta;
 use crate::train::engine::Engine;
 use crate::train::folder::{Folder, Saved, State, restore};
 use crate::train::optim::AdamW;
-use crate::train::run::{End, Objective, Run, Settings};
+use crate::train::run::{End, Objective, Run};
 
 /// A run's rows, and how it is called.
 pub struct Job<'a> {
@@ -47,11 +48,18 @@ impl Job<'_> {
                 _ => Ok(()),
             };
         }
+        let configuration = fit.configuration(&self.configuration, &settings, session);
+        let meta = session.meta(fit, self.stage, configuration)?;
+        let inputs: Vec<&String> = meta.inputs.values().collect();
+        session.group.check_same(
+            "settings, rows or models (give all the same command and files)",
+            (&meta.configuration_hash, meta.seed, inputs),
+        )?;
         let parameters = engine.parameters().iter();
         let parameters = parameters.map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
         let mut optimizer = AdamW::new(parameters.collect(), fit.adamw());
         let mut folder = match session.group.rank() {
-            0 => Some(self.open(session, fit, &settings, lora)?),
+            0 => Some(open(fit, &meta, lora)?),
             _ => None,
         };
         session.group.barrier()?;
@@ -59,6 +67,10 @@ impl Job<'_> {
             true => restore(&fit.output, engine, &mut optimizer)?,
             false => State::default(),
         };
+        session.group.check_same(
+            "last checkpoints (is the run's folder the same on all machines?)",
+            state.step,
+        )?;
         if state.step > 0 {
             session.say(format!("going on after step {}", state.step));
         }
@@ -80,21 +92,13 @@ impl Job<'_> {
         session.say(said(end, settings.steps, &fit.output));
         Ok(())
     }
+}
 
-    fn open(
-        &self,
-        session: &Session,
-        fit: &Fit,
-        settings: &Settings,
-        lora: Option<Lora>,
-    ) -> anyhow::Result<Folder> {
-        let configuration = fit.configuration(&self.configuration, settings, session);
-        let meta = session.meta(fit, self.stage, configuration)?;
-        let saved = Saved { lora, model: fit.model.clone() };
-        std::fs::create_dir_all(&fit.output)
-            .with_context(|| format!("failed to make {}", fit.output.display()))?;
-        Ok(Folder::create(&fit.output, &meta, saved, fit.resume)?)
-    }
+fn open(fit: &Fit, meta: &Meta, lora: Option<Lora>) -> anyhow::Result<Folder> {
+    let saved = Saved { lora, model: fit.model.clone() };
+    std::fs::create_dir_all(&fit.output)
+        .with_context(|| format!("failed to make {}", fit.output.display()))?;
+    Ok(Folder::create(&fit.output, meta, saved, fit.resume)?)
 }
 
 fn said(end: End, steps: u64, output: &Path) -> String {

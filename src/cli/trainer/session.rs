@@ -1,5 +1,7 @@
 //! What is opened before a run: device, ranks, tokenizer, rows, model.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::record::{Meta, content_hash, file_hash};
 use crate::train::Error;
 use crate::train::data::{Asker, Loaded};
 use crate::train::engine::{Engine, Trained};
+use crate::train::folder::refuse_run;
 use crate::train::parallel::{Group, Rendezvous};
 
 /// Parameters from which on layers are run twice to save memory.
@@ -34,9 +37,12 @@ pub struct Session {
 impl Session {
     /// Chooses the device, joins the ranks, and reads all of the model but its weights.
     pub fn open(fit: &Fit) -> anyhow::Result<Session> {
+        fit.check()?;
         let device = device(fit.device.as_deref())?;
         torch::probe(device)?;
         let threads = start::threads(fit.threads)?;
+        let sharing = number_of("LOCAL_WORLD_SIZE")?.unwrap_or(1).max(1);
+        let threads = if fit.threads.is_none() { (threads / sharing).max(1) } else { threads };
         tch::set_num_threads(i32::try_from(threads)?);
         let config = Config::read(&fit.model)?;
         let positions = config.max_position_embeddings as usize;
@@ -47,8 +53,12 @@ impl Session {
         );
         let tokenizer = Tokenizer::load(&fit.model, config.vocab_size)?;
         let template = ChatTemplate::load(&fit.model)?;
+        let group = join()?;
+        if group.rank() == 0 && !fit.resume && !fit.dry_run {
+            refuse_run(&fit.output)?;
+        }
         Ok(Session {
-            group: join()?,
+            group,
             tokenizer,
             template,
             cutoff,
@@ -69,6 +79,9 @@ impl Session {
         fit: &Fit,
         read: impl Fn(&Path) -> Result<Loaded<T>, Error>,
     ) -> anyhow::Result<(Loaded<T>, Option<Loaded<T>>)> {
+        if self.template.is_none() {
+            self.say("the model has no chat template: a prompt is taken as it is");
+        }
         let all = read(&fit.rows)?;
         self.say(format!("{}: {}", fit.rows.display(), counted(&all)));
         let (rows, evaluation) = match (&fit.eval, fit.eval_share) {
@@ -78,7 +91,6 @@ impl Session {
                 (all, Some(rows))
             }
             (None, Some(share)) => {
-                ensure!(share > 0.0 && share < 1.0, "--eval-share must be between 0 and 1");
                 let (rows, held) = all.split(share, fit.seed);
                 ensure!(
                     !rows.rows.is_empty() && !held.rows.is_empty(),
@@ -91,6 +103,9 @@ impl Session {
             }
             (None, None) => (all, None),
         };
+        let held = evaluation.as_ref().map(|held| &held.lines);
+        let what = "rows (are the files and --seed the same on all machines?)";
+        self.group.check_same(what, (&rows.lines, held))?;
         Ok((rows, evaluation))
     }
 
@@ -123,6 +138,24 @@ impl Session {
             },
         ));
         Ok((engine, lora))
+    }
+
+    /// Loads another model that is not trained, a reference: it must know the tokens and positions of the rows.
+    pub fn reference(&self, folder: &Path) -> anyhow::Result<Engine> {
+        let name = folder.display();
+        let config = Config::read(folder)?;
+        let positions = config.max_position_embeddings;
+        ensure!(
+            self.cutoff as i64 <= positions,
+            "--reference {name}: its {positions} positions are fewer than the {} tokens of --cutoff",
+            self.cutoff
+        );
+        let tokenizer = Tokenizer::load(folder, config.vocab_size)?;
+        ensure!(
+            tokenizer.has_tokens_of(&self.tokenizer),
+            "--reference {name}: its tokenizer is not the model's, so it would read other texts"
+        );
+        Ok(Engine::new(Qwen2::load(folder, self.options)?, Trained::Adapters, false))
     }
 
     /// The provenance of a file of the run.
@@ -159,9 +192,9 @@ fn device(asked: Option<&str>) -> anyhow::Result<Device> {
     }
 }
 
-/// Hash of what tells one model from another without reading its weights: the small files, and names and sizes of the
-/// others.
-fn folder_hash(folder: &Path) -> anyhow::Result<String> {
+/// Hash of what tells one model from another without reading all of it: names and sizes of its files, and of each a
+/// [`sample`].
+pub fn folder_hash(folder: &Path) -> anyhow::Result<String> {
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
         .with_context(|| format!("failed to read {}", folder.display()))?;
@@ -169,11 +202,28 @@ fn folder_hash(folder: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
     for path in entries.iter().filter(|path| path.is_file()) {
         let size = path.metadata()?.len();
-        let is_small = path.extension().is_some_and(|ending| ending == "json");
-        let hash = if is_small { file_hash(path)? } else { String::new() };
+        let read = sample(path, size).with_context(|| format!("failed to read {}", path.display()));
+        let hash = content_hash(&read?);
         text += &format!("{} {size} {hash}\n", path.file_name().unwrap_or_default().display());
     }
     Ok(content_hash(text.as_bytes()))
+}
+
+/// A file that is small; of a large one pieces of 64 KiB, evenly spread, its first and last bytes among them.
+fn sample(path: &Path, size: u64) -> std::io::Result<Vec<u8>> {
+    const PIECE: u64 = 64 << 10;
+    const PIECES: u64 = 64;
+    if size <= PIECE * PIECES {
+        return std::fs::read(path);
+    }
+    let mut file = File::open(path)?;
+    let mut bytes = vec![0; (PIECE * PIECES) as usize];
+    for (at, piece) in bytes.chunks_mut(PIECE as usize).enumerate() {
+        let start = u128::from(size - PIECE) * at as u128 / u128::from(PIECES - 1);
+        file.seek(SeekFrom::Start(start as u64))?;
+        file.read_exact(piece)?;
+    }
+    Ok(bytes)
 }
 
 fn counted<T>(loaded: &Loaded<T>) -> String {
@@ -196,9 +246,4 @@ fn number_of(name: &str) -> anyhow::Result<Option<usize>> {
         }
         Err(_) => Ok(None),
     }
-}
-
-/// Another model that is not trained: a reference.
-pub fn fixed(folder: &Path, options: (Kind, Device)) -> Result<Engine, crate::model::Error> {
-    Ok(Engine::new(Qwen2::load(folder, options)?, Trained::Adapters, false))
 }

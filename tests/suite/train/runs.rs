@@ -13,12 +13,12 @@ use tempfile::TempDir;
 use super::{config, toy};
 
 /// A folder with a model, pairs and samples.
-struct Bench {
+pub(super) struct Bench {
     folder: TempDir,
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub(super) fn new() -> Bench {
         let folder = tempfile::tempdir().expect("a folder");
         toy(folder.path(), true);
         let bench = Bench { folder };
@@ -27,28 +27,28 @@ impl Bench {
         bench
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write_rows(&self, name: &str, rows: impl Iterator<Item = Value>) {
+    pub(super) fn write_rows(&self, name: &str, rows: impl Iterator<Item = Value>) {
         let text: String = rows.map(|row| format!("{row}\n")).collect();
         fs::write(self.path(name), text).expect("a file");
     }
 
-    fn command(&self, arguments: &str) -> Command {
+    pub(super) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_salv-train"));
         command.current_dir(self.folder.path()).args(arguments.split_whitespace());
         command.args(["--threads", "1", "--device", "cpu"]);
         command
     }
 
-    fn run(&self, arguments: &str) -> Output {
+    pub(super) fn run(&self, arguments: &str) -> Output {
         self.command(arguments).output().expect("it starts")
     }
 
     #[track_caller]
-    fn succeeds(&self, arguments: &str) -> String {
+    pub(super) fn succeeds(&self, arguments: &str) -> String {
         let output = self.run(arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{arguments}: {said}");
@@ -56,7 +56,7 @@ impl Bench {
     }
 
     #[track_caller]
-    fn fails(&self, arguments: &str, words: &[&str]) {
+    pub(super) fn fails(&self, arguments: &str, words: &[&str]) {
         let output = self.run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments}: {said}");
@@ -66,7 +66,7 @@ impl Bench {
         assert!(!said.contains("panicked"), "{said}");
     }
 
-    fn metrics(&self, run: &str) -> Vec<Value> {
+    pub(super) fn metrics(&self, run: &str) -> Vec<Value> {
         let text = fs::read_to_string(self.path(run).join("metrics.jsonl")).expect("metrics");
         text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
     }
@@ -79,7 +79,7 @@ fn texts(at: usize) -> [String; 2] {
     ["&", "|"].map(module)
 }
 
-fn pair(at: usize) -> Value {
+pub(super) fn pair(at: usize) -> Value {
     let [chosen, rejected] = texts(at);
     let cone = chosen.find("assign").expect("a statement");
     let spans = json!([[cone, cone + 17, 1.0]]);
@@ -94,11 +94,11 @@ fn sample(at: usize) -> Value {
     json!({ "id": at.to_string(), "prompt": format!("Write m{at}."), "completion": texts(at)[0] })
 }
 
-const DPO: &str = "dpo model pairs.jsonl --rate 1e-2 --steps 9 --batch 4 --save-every 2 --eval-share 0.3 --eval-every 3 --lora-dropout 0.2";
-const SFT: &str = "sft model sft.jsonl --rate 1e-2 --steps 9 --batch 4 --save-every 2 --eval-share 0.3 --eval-every 3 --full";
+pub(super) const DPO: &str = "dpo model pairs.jsonl --rate 1e-2 --steps 9 --batch 4 --save-every 2 --eval-share 0.3 --eval-every 3 --lora-dropout 0.2";
+pub(super) const SFT: &str = "sft model sft.jsonl --rate 1e-2 --steps 9 --batch 4 --save-every 2 --eval-share 0.3 --eval-every 3 --full";
 
 /// All files of a run whose bytes must not depend on how often it was stopped.
-fn bytes_of(run: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(super) fn bytes_of(run: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     let mut folders = vec![run.to_owned()];
     while let Some(folder) = folders.pop() {
