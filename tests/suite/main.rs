@@ -8,6 +8,7 @@ mod design;
 mod extract;
 mod extract_bounds;
 mod extract_damage;
+mod extract_second;
 #[cfg(feature = "train")]
 mod model;
 mod mutants;
