@@ -83,6 +83,12 @@ struct RuleArguments {
     /// Signals for whose cone the whole module stands, since it cannot be followed
     #[arg(long, value_enum, default_value_t = WholeName::Drop)]
     whole_module: WholeName,
+    /// Leave the headers of modules and their `endmodule` out of the masks
+    #[arg(long)]
+    without_frame: bool,
+    /// Put the fences around the code into masks of code, as in the published data
+    #[arg(long)]
+    with_fences: bool,
     /// Keep pairs that differ from another one in comments and layout only
     #[arg(long)]
     keep_duplicates: bool,
@@ -131,6 +137,8 @@ impl RuleArguments {
             },
             failed: matches!(self.failed, FailedName::Use),
             keep_whole_modules: matches!(self.whole_module, WholeName::Keep),
+            without_frame: self.without_frame,
+            with_fences: self.with_fences,
             keep_duplicates: self.keep_duplicates,
             max_pairs: self.max_pairs,
             seed: self.seed,

@@ -1,5 +1,7 @@
 //! Masks: spans of several cones as one, and what stands in them.
 
+use std::ops::Range;
+
 use crate::candidate::Code;
 use crate::extract::run::Span;
 use crate::record::content_hash;
@@ -32,6 +34,72 @@ pub fn trimmed(completion: &str, spans: &[Span]) -> Vec<Span> {
         (from < to).then_some((from, to))
     };
     spans.iter().filter_map(trim).collect()
+}
+
+/// The frames of the modules in a candidate's code: each header from `module` to its semicolon, and `endmodule`.
+pub fn frames(code: &Code) -> Vec<Span> {
+    let mut frames: Vec<Range<usize>> = Vec::new();
+    // Where a header begins, and how deep in its parentheses we are.
+    let mut header: Option<(usize, usize)> = None;
+    for token in lex(&code.text).filter(|token| !token.kind.is_trivia()) {
+        let word = &code.text[token.span.clone()];
+        header = match (word, header) {
+            ("module" | "macromodule", None) => Some((token.span.start, 0)),
+            (";", Some((start, 0))) => {
+                frames.push(start..token.span.end);
+                None
+            }
+            ("(", Some((start, depth))) => Some((start, depth + 1)),
+            (")", Some((start, depth))) => Some((start, depth.saturating_sub(1))),
+            ("endmodule", _) => {
+                frames.push(token.span);
+                None
+            }
+            (_, header) => header,
+        };
+    }
+    let mut spans: Vec<Span> = (frames.into_iter())
+        .flat_map(|frame| code.spans_in_completion(frame))
+        .map(|span| (span.start, span.end))
+        .collect();
+    spans.sort_unstable();
+    spans
+}
+
+/// Sorted spans without the bytes of others, and without white space at the ends of what is left.
+pub fn without(completion: &str, spans: &[Span], others: &[Span]) -> Vec<Span> {
+    let mut left = Vec::new();
+    for &(start, end) in spans {
+        let mut at = start;
+        for &(from, to) in others.iter().filter(|other| other.0 < end && other.1 > start) {
+            left.push((at, from.max(at)));
+            at = to.clamp(at, end);
+        }
+        left.push((at, end));
+    }
+    trimmed(completion, &left)
+}
+
+/// The fences of the lines before and after each block of code, up to the code.
+pub fn fences(completion: &str, code: &[Span]) -> Vec<Span> {
+    let is_fence = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with("```") || line.starts_with("~~~")
+    };
+    let mut fences = Vec::new();
+    for &(start, end) in code {
+        let before = completion[..start].trim_end();
+        let line = before.rfind('\n').map_or(0, |at| at + 1);
+        if is_fence(&before[line..]) {
+            fences.push((line, start));
+        }
+        let after = completion[end..].trim_start();
+        let line = after.split('\n').next().unwrap_or_default().trim_end();
+        if is_fence(line) {
+            fences.push((end, completion.len() - after.len() + line.len()));
+        }
+    }
+    fences
 }
 
 /// The whole of a completion, if there is anything in it.
@@ -101,4 +169,38 @@ fn sequence(texts: &[String]) -> String {
 
 fn is_trivia(text: &str) -> bool {
     lex(text).all(|token| token.kind.is_trivia())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(completion: &str, spans: &[Span], expected: &[&str]) {
+        let found: Vec<&str> = spans.iter().map(|span| &completion[span.0..span.1]).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn frames_are_headers_and_ends() {
+        let text = "module m #(parameter W = f(1)) (input a, // ;\n output y);\nassign y = a; endmodule\n\
+                    // module no;\nmodule n; endmodule";
+        let range = 0..text.len();
+        let pieces = vec![crate::candidate::Piece { text: range.clone(), completion: range }];
+        let code = Code { text: text.to_owned(), pieces };
+        let frames = frames(&code);
+        let header = "module m #(parameter W = f(1)) (input a, // ;\n output y);";
+        check(text, &frames, &[header, "endmodule", "module n;", "endmodule"]);
+        let inside = without(text, &[(0, text.len())], &frames);
+        check(text, &inside, &["assign y = a;", "// module no;"]);
+    }
+
+    #[test]
+    fn fences_are_the_lines_around_the_code() {
+        let text = "Sure!\n```verilog\n\nmodule m; endmodule\n``` \nDone.";
+        let code = text.find("module").expect("code");
+        let span = (code, code + "module m; endmodule".len());
+        check(text, &fences(text, &[span]), &["```verilog\n\n", "\n```"]);
+        assert!(fences("module m; endmodule", &[(0, 19)]).is_empty());
+    }
 }

@@ -33,6 +33,10 @@ pub struct Options {
     pub failed: bool,
     /// A signal whose cone is the whole module is contrasted too.
     pub keep_whole_modules: bool,
+    /// The headers of modules and their `endmodule` are in no mask.
+    pub without_frame: bool,
+    /// The fences around the code are in masks of code.
+    pub with_fences: bool,
     /// Pairs that differ in layout and comments only stay.
     pub keep_duplicates: bool,
     /// Pairs of one problem; 0 is no limit.
@@ -75,6 +79,8 @@ pub struct Member {
     pub status: Status,
     /// Where its Verilog stands.
     pub code: Vec<Span>,
+    /// The fences around it, with what stands between; none unless asked for.
+    pub fences: Vec<Span>,
     /// [`mask::fingerprint`] of all of it; of the completion if it was not judged.
     pub code_tokens: String,
     /// The golden module's outputs; none unless judged.
@@ -268,23 +274,35 @@ impl Plan {
     }
 }
 
+impl Member {
+    /// What these spans and the fences that count make together.
+    fn mask<'s>(&'s self, parts: impl Iterator<Item = &'s [Span]>) -> Vec<Span> {
+        mask::union(&self.completion, parts.chain([&self.fences[..]]))
+    }
+
+    fn code_mask(&self) -> Vec<Span> {
+        match self.fences.is_empty() {
+            true => self.code.clone(),
+            false => self.mask([&self.code[..]].into_iter()),
+        }
+    }
+}
+
 impl Draft {
     /// The bytes of the chosen and of the rejected completion that the pair shows.
     pub fn masks(&self, members: &[Member]) -> (Vec<Span>, Vec<Span>) {
         let (chosen, rejected) = (&members[self.chosen], &members[self.rejected]);
-        let cones = |member: &Member, outputs: &mut dyn Iterator<Item = usize>| {
-            mask::union(&member.completion, outputs.map(|at| &member.outputs[at].spans[..]))
-        };
+        let signals = self.signals.iter();
         match self.kind {
             Kind::Signal => (
-                cones(chosen, &mut self.signals.iter().map(|signal| signal.0)),
-                cones(rejected, &mut self.signals.iter().map(|signal| signal.1)),
+                chosen.mask(signals.clone().map(|signal| &chosen.outputs[signal.0].spans[..])),
+                rejected.mask(signals.map(|signal| &rejected.outputs[signal.1].spans[..])),
             ),
-            Kind::Module => (chosen.code.clone(), rejected.code.clone()),
+            Kind::Module => (chosen.code_mask(), rejected.code_mask()),
             Kind::Unfiltered => {
                 (mask::whole(&chosen.completion), mask::whole(&rejected.completion))
             }
-            Kind::Failed => (chosen.code.clone(), mask::whole(&rejected.completion)),
+            Kind::Failed => (chosen.code_mask(), mask::whole(&rejected.completion)),
         }
     }
 

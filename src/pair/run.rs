@@ -262,9 +262,16 @@ fn member(
         let (problem, candidate, bytes) = (name, id, completion.len());
         return Err(PairError::Span { problem, candidate, start, end, bytes });
     }
-    let code = mask::trimmed(&completion, &row.code);
     // A candidate that was judged elsewhere may be read in another way there.
     let text = extract_code(&completion, &problem.prompt, &problem.top).unwrap_or_default();
+    let frames = if options.without_frame { mask::frames(&text) } else { Vec::new() };
+    let inside = |spans: &[Span]| match frames.is_empty() {
+        true => spans.to_vec(),
+        false => mask::without(&completion, spans, &frames),
+    };
+    let whole = mask::trimmed(&completion, &row.code);
+    let code = inside(&whole);
+    let fences = if options.with_fences { mask::fences(&completion, &whole) } else { Vec::new() };
     let is_judged = verdict.status == Status::Judged;
     let code_tokens = if is_judged {
         mask::fingerprint(&text, &code)
@@ -275,17 +282,18 @@ fn member(
     let outputs = judged.map(|signal| {
         let cone = row.signals.iter().find(|cone| cone.name == signal.name);
         let cone = cone.filter(|cone| cone.whole_module.is_none());
+        let spans = cone.map(|cone| inside(&cone.spans));
+        let tokens = spans.as_ref().map(|spans| mask::fingerprint(&text, spans));
         Output {
             name: signal.name.clone(),
             label: label(verdict, signal, &options.rules),
-            spans: cone.map_or_else(|| code.clone(), |cone| cone.spans.clone()),
-            tokens: cone
-                .map_or_else(|| code_tokens.clone(), |cone| mask::fingerprint(&text, &cone.spans)),
             is_whole: cone.is_none(),
+            spans: spans.unwrap_or_else(|| code.clone()),
+            tokens: tokens.unwrap_or_else(|| code_tokens.clone()),
         }
     });
     let outputs = outputs.collect();
-    Ok(Member { id, completion, status: verdict.status, code, code_tokens, outputs })
+    Ok(Member { id, completion, status: verdict.status, code, fences, code_tokens, outputs })
 }
 
 fn fits(completion: &str, (start, end): Span) -> bool {

@@ -24,6 +24,8 @@ pub const OPTIONS: Options = Options {
     rules: Rules { ignore_power_up: false, keep_races: false, min_compared: 0, min_toggles: 0 },
     failed: true,
     keep_whole_modules: false,
+    without_frame: false,
+    with_fences: false,
     keep_duplicates: false,
     max_pairs: 0,
     seed: 0,
@@ -207,6 +209,27 @@ fn what_only_other_signals_need_is_in_no_mask() {
     let mask = shown(&outcome.pairs[0].chosen, &outcome.pairs[0].chosen_spans);
     assert!(mask.contains("a = i;") && mask.contains("b = !i;"), "{mask}");
     assert!(!mask.contains("c = 1;"), "{mask}");
+}
+
+#[test]
+fn frames_leave_masks_and_fences_enter_them_by_option() {
+    let fenced = |code: &str| format!("Here:\n```verilog\n{code}\n```\nDone.");
+    let code = "module m(input i, output a);\n  assign a = i;\nendmodule";
+    let (right, wrong) = (fenced(code), fenced(&code.replace("= i", "= !i")));
+    let cases = [("1", right.as_str(), "a=correct"), ("2", wrong.as_str(), "a=wrong")];
+    for (without_frame, with_fences, expected) in [
+        (false, false, code.to_owned()),
+        (true, false, "assign a = i;".to_owned()),
+        (false, true, format!("```verilog\n{code}\n```")),
+        (true, true, "```verilog\n | assign a = i; | \n```".to_owned()),
+    ] {
+        for mode in [Mode::Signal, Mode::Module] {
+            let options = Options { mode, without_frame, with_fences, ..OPTIONS };
+            let outcome = pair(&options, &cases);
+            let mask = shown(&outcome.pairs[0].chosen, &outcome.pairs[0].chosen_spans);
+            assert_eq!(mask, expected, "{options:?}");
+        }
+    }
 }
 
 #[test]
