@@ -116,9 +116,9 @@ pub struct Process {
     /// Whether its own writes can start it again: those of a continuous assignment can, those of a procedure happen
     /// while it does not wait.
     pub restarts_itself: bool,
-    /// Whether running it in a lane in which nothing changed changes nothing there: then it may run in all lanes,
-    /// without blending. (Every variable that it reads is watched, or written before in the same run; every variable it
-    /// writes is written on all paths, and by it alone; no memory is written.)
+    /// Whether running it once more in a lane in which nothing changed changes nothing there: then it may run in every
+    /// lane in which it ran before. (What it reads before it writes it is watched and not written by it, and what it
+    /// writes nobody else writes.)
     pub is_pure: bool,
     /// Line of the source, for messages.
     pub line: u32,
