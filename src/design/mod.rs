@@ -23,6 +23,7 @@ mod literal;
 mod mutate;
 mod netlist;
 mod ports;
+pub mod program;
 mod races;
 mod refuse;
 mod resets;
