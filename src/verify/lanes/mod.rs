@@ -26,11 +26,16 @@ mod code;
 mod engine;
 mod execute;
 mod flatten;
+mod known;
+mod narrow;
 mod number;
 mod scalar;
 mod schedule;
+mod select;
 mod store;
+mod units;
 mod whole;
+mod wide;
 
 pub use code::Code;
 use engine::Engine;
@@ -166,6 +171,16 @@ impl<'c> Machine<'c> {
     /// An output's value, by its number in the program.
     pub fn output(&self, port: usize) -> Output {
         engine!(&self.0, engine => engine.output(port))
+    }
+
+    /// Word `limb` of an output in all lanes, value plane and unknown plane: without copying.
+    pub fn word(&self, port: usize, limb: usize) -> (&[u64], &[u64]) {
+        engine!(&self.0, engine => engine.word(port, limb))
+    }
+
+    /// Whether an output is sure to have no unknown bit in any lane.
+    pub fn is_known(&self, port: usize) -> bool {
+        engine!(&self.0, engine => engine.is_known(port))
     }
 
     /// Lanes in which an `if`, a `case` or an edge saw an unknown bit since this was last cleared: from there on four states may
