@@ -204,8 +204,9 @@ pub enum Statement {
 /// A `case` whose items are constants.
 ///
 /// An item matches a lane where `(selector ^ value) & care` is 0 in all bits; the first that matches is run, or the default. A selector
-/// with unknown bits: with [`Wildcards::None`] it matches nothing (no item here has unknown bits that count); with
-/// [`Wildcards::Z`] its z bits match anything and its x bits nothing; with [`Wildcards::Unknown`] both match anything.
+/// with unknown bits: with [`Wildcards::None`] an unknown bit matches nothing where bits count (no item here has unknown bits that
+/// count); with [`Wildcards::Z`] its z bits match anything and its x bits nothing where bits count; with
+/// [`Wildcards::Unknown`] both match anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Switch {
     /// What is compared, at most [`Switch::WIDTH_MAX`] bits.
