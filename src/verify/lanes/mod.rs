@@ -26,6 +26,9 @@ mod code;
 mod engine;
 mod execute;
 mod flatten;
+mod golden;
+mod group;
+mod judge;
 mod number;
 mod scalar;
 mod schedule;
@@ -33,6 +36,8 @@ mod store;
 mod whole;
 
 pub use code::Code;
+pub use golden::{Golden, GoldenError};
+pub use judge::judge;
 use engine::Engine;
 
 /// Lanes of a machine at most: a set of lanes is a word.
@@ -166,6 +171,17 @@ impl<'c> Machine<'c> {
     /// An output's value, by its number in the program.
     pub fn output(&self, port: usize) -> Output {
         engine!(&self.0, engine => engine.output(port))
+    }
+
+    /// Copies an output's known bits and which they are, word `limb` of lane `lane` at `limb * stride + lane`.
+    pub fn copy_output(&self, port: usize, value: &mut [u64], defined: &mut [u64]) {
+        engine!(&self.0, engine => engine.copy_output(port, value, defined));
+    }
+
+    /// The lanes in which an output differs from `golden` in some bit of `defined`, both laid out as in [`Output`]: by a known bit, and
+    /// at all (an unknown bit differs).
+    pub fn differs(&self, port: usize, golden: &[u64], defined: &[u64]) -> (u64, u64) {
+        engine!(&self.0, engine => engine.differs(port, golden, defined))
     }
 
     /// Lanes in which an `if`, a `case` or an edge saw an unknown bit since this was last cleared: from there on four states may
