@@ -5,6 +5,7 @@
 //! module also runs from random power-up states, and a bit counts as defined only where all agree.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::engine::each_lane;
 use super::group::Group;
@@ -37,7 +38,7 @@ pub struct Golden {
 
 /// The golden module in one group of episodes.
 pub(super) struct GoldenRun {
-    pub group: Group,
+    pub group: Rc<Group>,
     /// The outputs: word `w` of step `s` in lane `l` is at `(s * words + w) * stride + l`.
     pub value: Vec<u64>,
     /// Which of their bits are compared.
@@ -198,7 +199,7 @@ impl Golden {
             defined: vec![0; size],
             stride,
             compared: Vec::new(),
-            group,
+            group: Rc::new(group),
         };
         let mut is_optimistic = false;
         self.record(&mut run, &mut machine, PowerUp::Unknown, |run, machine, step| {
@@ -241,7 +242,7 @@ impl Golden {
         how: PowerUp<'_>,
         mut see: impl FnMut(&GoldenRun, &mut Machine<'_>, usize),
     ) -> Result<(), GoldenError> {
-        let group = std::mem::take(&mut run.group);
+        let group = run.group.clone();
         let width = self.outputs.words * run.stride;
         let widths = &self.stimulus.inputs().widths;
         let done = group.run(machine, &self.ports.inputs, widths, how, |step, machine| {
@@ -251,7 +252,6 @@ impl Golden {
             }
             see(run, machine, step);
         });
-        run.group = group;
         done.map_err(GoldenError::Stops)
     }
 }

@@ -13,7 +13,6 @@ const EPISODES_MAX: usize = if LANES_MAX < 32 { LANES_MAX } else { 32 };
 const LENGTHS_RATIO: usize = 4;
 
 /// Some episodes, and the changes of their inputs row by row.
-#[derive(Default)]
 pub struct Group {
     /// The episodes; their rows stand in the changes.
     pub episodes: Vec<Episode>,
