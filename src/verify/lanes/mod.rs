@@ -29,11 +29,16 @@ mod flatten;
 mod golden;
 mod group;
 mod judge;
+mod known;
+mod narrow;
 mod number;
 mod scalar;
 mod schedule;
+mod select;
 mod store;
+mod units;
 mod whole;
+mod wide;
 
 pub use code::Code;
 pub use golden::{Golden, GoldenError};
@@ -182,6 +187,16 @@ impl<'c> Machine<'c> {
     /// at all (an unknown bit differs).
     pub fn differs(&self, port: usize, golden: &[u64], defined: &[u64]) -> (u64, u64) {
         engine!(&self.0, engine => engine.differs(port, golden, defined))
+    }
+
+    /// Word `limb` of an output in all lanes, value plane and unknown plane: without copying.
+    pub fn word(&self, port: usize, limb: usize) -> (&[u64], &[u64]) {
+        engine!(&self.0, engine => engine.word(port, limb))
+    }
+
+    /// Whether an output is sure to have no unknown bit in any lane.
+    pub fn is_known(&self, port: usize) -> bool {
+        engine!(&self.0, engine => engine.is_known(port))
     }
 
     /// Lanes in which an `if`, a `case` or an edge saw an unknown bit since this was last cleared: from there on four states may
