@@ -256,6 +256,42 @@ impl<'c, const L: usize> Engine<'c, L> {
         }
     }
 
+    /// Copies an output: its known bits, and which they are.
+    pub fn copy_output(&self, port: usize, value: &mut [u64], defined: &mut [u64]) {
+        let Place { cell, limbs, width } =
+            self.code.variables[self.code.outputs[port].1 as usize].place;
+        let words = &self.cells[cell as usize..(cell + limbs) as usize];
+        for (limb, word) in words.iter().enumerate() {
+            let mask = limb_mask(width, limb);
+            let at = limb * L;
+            for lane in 0..L {
+                defined[at + lane] = !word.unknown[lane] & mask;
+                value[at + lane] = word.value[lane] & !word.unknown[lane];
+            }
+        }
+    }
+
+    /// The lanes in which an output differs from `golden` in some bit of `defined`: by a known bit, and at all.
+    pub fn differs(&self, port: usize, golden: &[u64], defined: &[u64]) -> (u64, u64) {
+        let Place { cell, limbs, .. } =
+            self.code.variables[self.code.outputs[port].1 as usize].place;
+        let words = &self.cells[cell as usize..(cell + limbs) as usize];
+        let (mut by_value, mut at_all) = ([0; L], [0; L]);
+        for ((word, golden), defined) in
+            words.iter().zip(golden.as_chunks::<L>().0).zip(defined.as_chunks::<L>().0)
+        {
+            for lane in 0..L {
+                let differs = (word.value[lane] ^ golden[lane]) & !word.unknown[lane];
+                by_value[lane] |= differs & defined[lane];
+                at_all[lane] |= (differs | word.unknown[lane]) & defined[lane];
+            }
+        }
+        if at_all.iter().fold(0, |any, word| any | word) == 0 {
+            return (0, 0);
+        }
+        (lanes_of(&by_value), lanes_of(&at_all))
+    }
+
     pub fn stopped(&self, why: Stop) -> u64 {
         let lanes = match why {
             Stop::Loop => self.looped,

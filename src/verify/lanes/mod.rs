@@ -26,6 +26,9 @@ mod code;
 mod engine;
 mod execute;
 mod flatten;
+mod golden;
+mod group;
+mod judge;
 mod known;
 mod narrow;
 mod number;
@@ -38,6 +41,8 @@ mod whole;
 mod wide;
 
 pub use code::Code;
+pub use golden::{Golden, GoldenError};
+pub use judge::judge;
 use engine::Engine;
 
 /// Lanes of a machine at most: a set of lanes is a word.
@@ -171,6 +176,17 @@ impl<'c> Machine<'c> {
     /// An output's value, by its number in the program.
     pub fn output(&self, port: usize) -> Output {
         engine!(&self.0, engine => engine.output(port))
+    }
+
+    /// Copies an output's known bits and which they are, word `limb` of lane `lane` at `limb * stride + lane`.
+    pub fn copy_output(&self, port: usize, value: &mut [u64], defined: &mut [u64]) {
+        engine!(&self.0, engine => engine.copy_output(port, value, defined));
+    }
+
+    /// The lanes in which an output differs from `golden` in some bit of `defined`, both laid out as in [`Output`]: by a known bit, and
+    /// at all (an unknown bit differs).
+    pub fn differs(&self, port: usize, golden: &[u64], defined: &[u64]) -> (u64, u64) {
+        engine!(&self.0, engine => engine.differs(port, golden, defined))
     }
 
     /// Word `limb` of an output in all lanes, value plane and unknown plane: without copying.
