@@ -180,7 +180,11 @@ impl<const L: usize> Engine<'_, L> {
 
     fn store_bits(&mut self, variable: Place, lane: usize, part: Part, value: Place) {
         let (to, from) = (variable.cell as usize, value.cell as usize);
-        // What is written and what is read do not overlap: one is a variable or a shadow, the other an operand.
+        if to == from {
+            let source = self.cells[from..from + value.limbs as usize].to_vec();
+            put_bits(&mut self.cells[to..], lane, part, |lsb| bits_of(&source, lane, lsb));
+            return;
+        }
         let (target, source) = if to < from {
             let (low, high) = self.cells.split_at_mut(from);
             (&mut low[to..], &high[..value.limbs as usize])
