@@ -21,7 +21,7 @@ pub(super) struct Group {
     size: usize,
 }
 
-/// The groups, in order of their first members.
+/// The groups: what runs once at the start, then the others, in order of their first members.
 pub(super) fn groups(program: &Program) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     // The last group of each kind, if more may join it.
@@ -47,6 +47,7 @@ pub(super) fn groups(program: &Program) -> Vec<Group> {
         }
         groups.push(Group { members: vec![number], kind, is_pure, restarts_itself, size });
     }
+    groups.sort_by_key(|group| !matches!(group.kind, Kind::Declaration | Kind::Initial));
     groups
 }
 
