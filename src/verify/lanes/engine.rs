@@ -128,7 +128,7 @@ impl<'c, const L: usize> Engine<'c, L> {
         (self.alive, self.looped, self.unsettled, self.optimistic) = (Self::FULL, 0, 0, 0);
         self.iterations_of_step = [0; L];
         self.iterations_of_episode = [0; L];
-        self.run_declarations();
+        self.run_declarations(matches!(how, PowerUp::Random { .. }));
     }
 
     fn fill_variables(&mut self, how: PowerUp<'_>) {

@@ -2,7 +2,7 @@
 //!
 //! A golden bit is *defined* where it is 0 or 1 in four states. Where an `if`, a `case` or an edge met an unknown bit
 //! after the module was reset, four states may say more than hardware would know (`if (x)` takes the `else`); there the
-//! module also runs from random power-up states, and a bit counts as defined only where all agree.
+//! module runs from random power-up states instead, as compiled models do, and a bit is defined where all agree.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -17,8 +17,8 @@ use crate::verify::backend::Values;
 use crate::verify::compare::Toggles;
 use crate::verify::stimulus::{Config, Episode, Layout, Stimulus, StimulusError};
 
-/// Power-up states beside the unknown one, where that may be too optimistic.
-const POWER_UPS: u64 = 32;
+/// Power-up states in place of the unknown one, where that may be too optimistic.
+const POWER_UPS: u64 = 64;
 
 /// Deep episodes in a row that may make no further bit toggle, as with compiled models.
 const DEEP_IDLE_MAX: u32 = 4;
@@ -47,6 +47,12 @@ pub(super) struct GoldenRun {
     pub stride: usize,
     /// Bits × comparison points of each output.
     pub compared: Vec<u64>,
+}
+
+/// Outputs, laid out as in a [`GoldenRun`].
+pub(super) struct Planes {
+    pub value: Vec<u64>,
+    pub defined: Vec<u64>,
 }
 
 /// The numbers that a program gives its ports, in the golden order.
@@ -213,24 +219,28 @@ impl Golden {
         Ok(run)
     }
 
-    /// Leaves a bit defined only where it is the same from all power-up states.
+    /// Takes for defined what is the same from all power-up states.
     fn agree(&self, run: &mut GoldenRun, machine: &mut Machine<'_>) -> Result<(), GoldenError> {
-        let defined = run.defined.clone();
-        let value = run.value.clone();
-        let mut agreed = defined;
+        let mut agreed: Option<Planes> = None;
         for number in 0..POWER_UPS {
-            let seed = |episode: &Episode| {
-                episode.power_up.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-            };
-            let seeds: Vec<u64> = run.group.episodes.iter().map(seed).collect();
+            let seeds = run.seeds(number);
             self.record(run, machine, PowerUp::Random { seeds: &seeds }, |_, _, _| {})?;
-            for ((agreed, &own), (&value, &other)) in
-                agreed.iter_mut().zip(&run.defined).zip(value.iter().zip(&run.value))
-            {
-                *agreed &= own & !(value ^ other);
+            match &mut agreed {
+                None => {
+                    let (value, defined) = (run.value.clone(), run.defined.clone());
+                    agreed = Some(Planes { value, defined });
+                }
+                Some(agreed) => {
+                    for (at, defined) in agreed.defined.iter_mut().enumerate() {
+                        *defined &= run.defined[at] & !(agreed.value[at] ^ run.value[at]);
+                    }
+                }
             }
         }
-        (run.value, run.defined) = (value, agreed);
+        if let Some(Planes { value, defined }) = agreed {
+            (run.value, run.defined) = (value, defined);
+        }
+        run.restrict(&self.stimulus, &self.outputs);
         Ok(())
     }
 
@@ -257,6 +267,17 @@ impl Golden {
 }
 
 impl GoldenRun {
+    /// The seeds of the lanes' power-up states, for one of several runs.
+    pub fn seeds(&self, number: u64) -> Vec<u64> {
+        let more = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.group.episodes.iter().map(|episode| episode.power_up.wrapping_add(more)).collect()
+    }
+
+    /// Room for the outputs of another run.
+    pub fn without_values(&self) -> Planes {
+        Planes { value: vec![0; self.value.len()], defined: vec![0; self.defined.len()] }
+    }
+
     /// Whether an unknown bit decided something in a lane at or after the point from which it counts.
     pub fn is_optimistic(&self, machine: &mut Machine<'_>, step: usize) -> bool {
         let lanes = machine.optimistic();

@@ -133,7 +133,10 @@ impl Schedule {
 
 impl<const L: usize> Engine<'_, L> {
     /// Runs the initial values of declarations; then `initial` blocks and combinational processes are started.
-    pub fn run_declarations(&mut self) {
+    ///
+    /// Logic that a list of signals or `@*` starts holds no state of its own on hardware, so from random power-up states it is started
+    /// as well.
+    pub fn run_declarations(&mut self, is_random: bool) {
         let code = self.code;
         self.schedule.forget();
         for (process, unit) in (0..).zip(&code.units) {
@@ -143,7 +146,12 @@ impl<const L: usize> Engine<'_, L> {
         }
         self.schedule.forget();
         for (process, unit) in (0..).zip(&code.units) {
-            if matches!(unit.kind, Kind::Initial | Kind::Combinational) {
+            let runs_first = match unit.kind {
+                Kind::Initial | Kind::Combinational => true,
+                Kind::Triggered => is_random && !unit.waits_for_edge,
+                Kind::Declaration => false,
+            };
+            if runs_first {
                 self.schedule.start(code, process, Self::FULL);
             }
         }
