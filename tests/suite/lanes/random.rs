@@ -14,7 +14,7 @@ use super::reference::Reference;
 
 const WIDTHS: [u32; 9] = [1, 1, 2, 3, 8, 33, 64, 65, 130];
 const BOUNDS: Bounds =
-    Bounds { runs_of_process: 40, iterations_of_step: 60, iterations_of_episode: 400 };
+    Bounds { runs_of_process: 40, iterations_of_step: 60, iterations_of_episode: 400, instructions: u64::MAX };
 
 /// Programs that are tried, a few seconds.
 const SEEDS: u64 = 420;
