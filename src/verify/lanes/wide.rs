@@ -196,7 +196,8 @@ fn count_ones<const L: usize>(cells: &mut [Word<L>], op: &General) {
     let (operands, results) = cells.split_at_mut(op.dst.cell as usize);
     for word in &operands[a.cell as usize..(a.cell + a.limbs) as usize] {
         for lane in 0..L {
-            results[0].value[lane] += u64::from((word.value[lane] & !word.unknown[lane]).count_ones());
+            results[0].value[lane] +=
+                u64::from((word.value[lane] & !word.unknown[lane]).count_ones());
         }
     }
     let mask = limb_mask(op.dst.width, 0);
@@ -207,7 +208,8 @@ fn less<const L: usize>(cells: &mut [Word<L>], op: &General, signed: bool) {
     let [a, b] = [0, 1].map(|at| op.operands[at]);
     let (mut borrow, mut open) = ([false; L], [0; L]);
     for limb in 0..a.limbs as usize {
-        let top = if limb + 1 == a.limbs as usize && signed { 1 << ((a.width - 1) % 64) } else { 0 };
+        let top =
+            if limb + 1 == a.limbs as usize && signed { 1 << ((a.width - 1) % 64) } else { 0 };
         let (a, b) = (&cells[a.cell as usize + limb], &cells[b.cell as usize + limb]);
         for lane in 0..L {
             let (a, b, rest) = (a.value[lane] ^ top, b.value[lane] ^ top, borrow[lane]);

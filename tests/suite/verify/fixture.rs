@@ -169,7 +169,8 @@ impl Case {
                 found.join(", ")
             ))
         };
-        if verdict.problem != problem.problem || !["verilator", "lanes"].contains(&verdict.backend.as_str())
+        if verdict.problem != problem.problem
+            || !["verilator", "lanes"].contains(&verdict.backend.as_str())
         {
             return failed(" of another problem or backend".into());
         }
