@@ -24,6 +24,7 @@ mod expression;
 mod finish;
 mod gate;
 mod hierarchy;
+mod mixed;
 mod place;
 mod select;
 mod statement;
