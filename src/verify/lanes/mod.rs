@@ -72,7 +72,7 @@ impl Default for Bounds {
             runs_of_process: 100,
             iterations_of_step: 4_000_000,
             iterations_of_episode: 50_000_000,
-            instructions: 3_000_000,
+            instructions: 10_000_000,
         }
     }
 }
