@@ -6,3 +6,4 @@ mod operators;
 mod oracle;
 mod random;
 mod reference;
+mod speed;

@@ -21,6 +21,8 @@ pub(super) struct Schedule {
     runs: Vec<u64>,
     /// Runs that are counted, in each lane.
     counts: [u64; 64],
+    /// Whether any are.
+    is_counted: bool,
     runs_max: u64,
     /// The process that runs and the lanes in which it was started.
     pub current: u32,
@@ -64,6 +66,7 @@ impl Schedule {
             round: empty,
             runs: Vec::with_capacity(RUNS_KEPT),
             counts: [0; 64],
+            is_counted: false,
             runs_max: 0,
             current: 0,
             active: 0,
@@ -124,6 +127,7 @@ impl Schedule {
 
     /// Counts the runs that were kept; gives the lanes that have too many.
     fn count(&mut self) -> u64 {
+        self.is_counted = true;
         for lanes in self.runs.drain(..) {
             for lane in each_lane(lanes) {
                 self.counts[lane] += 1;
@@ -164,7 +168,10 @@ impl<const L: usize> Engine<'_, L> {
         self.iterations_of_step = [0; L];
         self.instructions += INSTRUCTIONS_OF_SETTLING;
         self.schedule.runs.clear();
-        self.schedule.counts = [0; 64];
+        if self.schedule.is_counted {
+            self.schedule.counts = [0; 64];
+            self.schedule.is_counted = false;
+        }
         self.schedule.runs_max =
             self.bounds.runs_of_process.saturating_mul(self.code.units.len() as u64 + 10);
         loop {
@@ -184,7 +191,7 @@ impl<const L: usize> Engine<'_, L> {
             self.stop(Self::FULL, Stop::Work);
         }
         // Before the first count, each run adds one at most.
-        if self.schedule.counts != [0; 64]
+        if self.schedule.is_counted
             || self.schedule.runs.len() as u64 > self.schedule.runs_max
         {
             let over = self.schedule.count();
@@ -265,12 +272,22 @@ impl<const L: usize> Engine<'_, L> {
         let limbs = self.code.variables[variable as usize].place.limbs;
         for limb in 0..limbs {
             let (old, new) = (old + limb, new + limb);
+            let (from, to) = (&self.cells[old as usize], &self.cells[new as usize]);
+            let mut differ = 0;
+            for lane in 0..L {
+                differ |= from.value[lane] ^ to.value[lane];
+            }
             if is_known {
-                let from = self.cells[old as usize].value;
-                if from != self.cells[new as usize].value {
+                if differ != 0 {
+                    let from = from.value;
                     self.start_watchers_known(variable, limb, &from, new, but);
                 }
-            } else if self.cells[old as usize] != self.cells[new as usize] {
+                continue;
+            }
+            for lane in 0..L {
+                differ |= from.unknown[lane] ^ to.unknown[lane];
+            }
+            if differ != 0 {
                 self.start_watchers(variable, limb, [old, new], but);
             }
         }
