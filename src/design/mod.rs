@@ -35,7 +35,7 @@ mod tristate;
 mod units;
 mod unknown;
 
-pub use elaborate::elaborate;
+pub use elaborate::{confined, elaborate};
 pub use mutate::{Class, Mutation, Mutations, Replacement, mutations};
 
 /// Direction of a port.

@@ -24,6 +24,15 @@ pub enum Request {
         /// Multiplies the CPU limit.
         patience: u64,
     },
+    /// See whether a module keeps to itself; answered by [`Event::Confined`].
+    Confine {
+        /// The text.
+        source: String,
+        /// The module.
+        top: String,
+        /// Multiplies the CPU limit.
+        patience: u64,
+    },
     /// Simulate a batch; answered by events up to [`Event::End`].
     Simulate(simulate::Job),
     /// Simulate one episode in full; answered by [`Event::Trace`].
@@ -35,6 +44,8 @@ pub enum Request {
 pub enum Event {
     /// The module, or why it is none.
     Design(Result<Box<Design>, Refusal>),
+    /// Whether the module keeps to itself, or what it does instead.
+    Confined(Result<(), Refusal>),
     /// A task is done.
     Task {
         /// The parent's index of the task.
@@ -65,7 +76,11 @@ impl Work for Judging {
     fn answer(&mut self, request: Request, reply: &mut Reply<Event>) -> Result<(), WorkerError> {
         match request {
             Request::Elaborate { source, top, patience } => {
-                self.elaborate(&source, top.as_deref(), patience, reply)
+                let elaborate = || design::elaborate(&source, top.as_deref());
+                self.read(patience, elaborate, |design| Event::Design(design.map(Box::new)), reply)
+            }
+            Request::Confine { source, top, patience } => {
+                self.read(patience, || design::confined(&source, &top), Event::Confined, reply)
             }
             Request::Simulate(job) => simulate::run(&job, reply),
             Request::Trace(job, episode) => simulate::trace(&job, episode, reply),
@@ -74,11 +89,12 @@ impl Work for Judging {
 }
 
 impl Judging {
-    fn elaborate(
+    /// Does what has slang read a text, closed in, and says what came of it.
+    fn read<T>(
         &mut self,
-        source: &str,
-        top: Option<&str>,
         patience: u64,
+        read: impl FnOnce() -> Result<T, Refusal>,
+        event: impl FnOnce(Result<T, Refusal>) -> Event,
         reply: &mut Reply<Event>,
     ) -> Result<(), WorkerError> {
         let first = !std::mem::replace(&mut self.is_enclosed, true);
@@ -89,14 +105,14 @@ impl Judging {
         if first {
             sandbox::enclose_worker(Vec::new())?;
         }
-        let design = worker::caught(|| design::elaborate(source, top));
+        let found = worker::caught(read);
         let is_short = |refusal: &Refusal| refusal.message.ends_with("out of memory");
-        if !first && matches!(&design, Ok(Err(refusal)) if is_short(refusal)) {
+        if !first && matches!(&found, Ok(Err(refusal)) if is_short(refusal)) {
             // Earlier texts may have left too little: a new worker is asked once more.
             worker::end_for_memory();
         }
-        match design {
-            Ok(design) => reply.send(&Event::Design(design.map(Box::new))),
+        match found {
+            Ok(found) => reply.send(&event(found)),
             Err(panic) => reply.panicked(panic),
         }
     }
