@@ -232,7 +232,8 @@ fn score(
     let mut output = Output { writer, ahead, written: done, bar };
     let outcome = scoring::score(scorer, &entries, candidates, done, known, &mut output);
     let written = output.finish(candidates.len())?;
-    outcome.with_context(|| format!("failed after {written} of {} candidates", candidates.len()))?;
+    outcome
+        .with_context(|| format!("failed after {written} of {} candidates", candidates.len()))?;
     if written < candidates.len() {
         return Ok(None);
     }

@@ -160,8 +160,15 @@ pub fn sample(run: &Run) -> anyhow::Result<(String, bool)> {
     let (range, total) = (rows.range(), rows.range().len());
     say(run, &model, &problems);
     let bar = verify::progress_bar(total, done);
-    let mut output =
-        Output { writer, ahead, start: range.start, written: done, total, bar, told: Instant::now() };
+    let mut output = Output {
+        writer,
+        ahead,
+        start: range.start,
+        written: done,
+        total,
+        bar,
+        told: Instant::now(),
+    };
     let known: BTreeMap<usize, Row> =
         known.into_iter().map(|(row, value)| (range.start + row, value)).collect();
     let job = server::Run {
@@ -180,7 +187,9 @@ pub fn sample(run: &Run) -> anyhow::Result<(String, bool)> {
     let is_whole = made == total;
     match is_whole {
         true => eprintln!("candidates are in {shown}"),
-        false => eprintln!("stopped after {made} of {total} candidates; --resume continues {shown}"),
+        false => {
+            eprintln!("stopped after {made} of {total} candidates; --resume continues {shown}")
+        }
     }
     ensure!(is_whole || stop.load(Ordering::Relaxed), "the run ended before its last candidate");
     Ok((model, is_whole))
@@ -201,7 +210,10 @@ fn check(settings: &Settings, server: &ServerArguments) -> anyhow::Result<()> {
 
 /// Not an argument, since every user of a machine can read those.
 fn key() -> Option<String> {
-    std::env::var("SALV_API_KEY").ok().map(|key| key.trim().to_owned()).filter(|key| !key.is_empty())
+    std::env::var("SALV_API_KEY")
+        .ok()
+        .map(|key| key.trim().to_owned())
+        .filter(|key| !key.is_empty())
 }
 
 fn patience(server: &ServerArguments) -> Patience {

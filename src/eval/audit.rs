@@ -56,9 +56,7 @@ pub fn audit(
     };
     let interface = design.as_ref().map(|design| &design.interface);
     let undriven = match interface {
-        Some(interface) => {
-            Some(scorer.official(entry, &without_design(interface, &problem.top))?)
-        }
+        Some(interface) => Some(scorer.official(entry, &without_design(interface, &problem.top))?),
         None => None,
     };
     let mut audit = Audit {

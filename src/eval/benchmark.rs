@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use super::{Benchmark, Entry};
 use crate::corpus::{self, ImportError, rtllm, verilog_eval_v1, verilog_eval_v2};
 use crate::problem::{self, Problem, ProblemError};
+use crate::verilog::lex::Kind;
+use crate::verilog::unit::{Scan, sole_top};
 
 /// Why a benchmark cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +66,7 @@ pub fn load(
         Some(bench) => {
             let name = problem.problem.rsplit('/').next().unwrap_or_default();
             let files = files.remove(name).unwrap_or_default();
-            Ok(Entry { problem, bench, files })
+            Ok(Entry { bench: for_candidates(&problem, bench), problem, files })
         }
         None => {
             let (path, problem) = (path.to_owned(), problem.problem);
@@ -84,7 +86,7 @@ fn from_problems(benchmark: Benchmark, path: &Path) -> Result<Vec<Entry>, Benchm
         .filter(is_meant)
         .filter_map(|mut problem| {
             let bench = problem.testbench.take()?;
-            Some(Entry { problem, bench, files: Vec::new() })
+            Some(Entry { bench: for_candidates(&problem, bench), problem, files: Vec::new() })
         })
         .collect();
     if entries.is_empty() {
@@ -92,4 +94,62 @@ fn from_problems(benchmark: Benchmark, path: &Path) -> Result<Vec<Entry>, Benchm
         return Err(BenchmarkError::None { path, name, family });
     }
     Ok(entries)
+}
+
+/// The bench with an instance of the module that candidates must be called.
+///
+/// Those of RTLLM 1.0 have one of the golden module (`verified_adder_32bit`), so that nobody's answer could be compiled
+/// with them; who uses them changes that name. Where the bench names the module as the prompt does, it is left alone.
+fn for_candidates(problem: &Problem, bench: String) -> String {
+    let golden = problem.golden_top.clone().or_else(|| sole_top(&problem.golden));
+    let scan = Scan::new(&bench);
+    let stands_at = |name: &str| {
+        let is_name = |at: &usize| scan.kind(*at) == Some(Kind::Word) && scan.word(*at) == name;
+        (0..scan.tokens.len()).filter(is_name).collect::<Vec<usize>>()
+    };
+    let Some(golden) = golden.filter(|_| problem.problem.starts_with("rtllm")) else {
+        return bench;
+    };
+    if !stands_at(&problem.top).is_empty() {
+        return bench;
+    }
+    let mut renamed = String::with_capacity(bench.len());
+    let mut copied = 0;
+    for at in stands_at(&golden) {
+        let span = &scan.tokens[at].span;
+        renamed += &bench[copied..span.start];
+        renamed += &problem.top;
+        copied = span.end;
+    }
+    renamed + &bench[copied..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(id: &str, bench: &str, expected: &str) {
+        let problem = Problem {
+            problem: id.to_owned(),
+            prompt: String::new(),
+            golden: "module verified_add(input a); endmodule".to_owned(),
+            golden_top: None,
+            top: "add".to_owned(),
+            testbench: None,
+            inputs: Default::default(),
+            source: None,
+            licence: None,
+        };
+        assert_eq!(for_candidates(&problem, bench.to_owned()), expected);
+    }
+
+    #[test]
+    fn a_bench_of_the_golden_module_alone_is_given_the_candidates_name() {
+        let bench = "// verified_add\nmodule tb; verified_add uut(.a(verified_add_a)); endmodule";
+        check("rtllm-1.0/add", bench, &bench.replace("verified_add uut", "add uut"));
+        check("ve1/add", bench, bench);
+        let both = "module tb; verified_add good(a); add uut(a); endmodule";
+        check("rtllm-1.1/add", both, both);
+    }
 }

@@ -33,7 +33,8 @@ pub fn marked(bench: &str, secret: &str) -> String {
     };
     let mut insertions = Vec::new();
     for index in 0..scan.tokens.len() {
-        let is_print = scan.kind(index) == Some(Kind::SystemName) && PRINTING.contains(&scan.word(index));
+        let is_print =
+            scan.kind(index) == Some(Kind::SystemName) && PRINTING.contains(&scan.word(index));
         if !is_print {
             continue;
         }

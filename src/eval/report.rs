@@ -260,9 +260,7 @@ mod tests {
 
     /// A candidate that passes these marks.
     fn row(problem: &str, passed: [bool; 3]) -> Row {
-        let mark = |passed| {
-            Mark::new(if passed { Outcome::Passed } else { Outcome::Mismatch }, "")
-        };
+        let mark = |passed| Mark::new(if passed { Outcome::Passed } else { Outcome::Mismatch }, "");
         let verdict = Judged {
             status: Status::Judged,
             correct: 1,

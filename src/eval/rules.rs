@@ -32,7 +32,7 @@ fn verilog_eval_v1(ran: &Ran) -> Mark {
         return Mark::new(Outcome::CompileError, line);
     }
     if !ran.compiled {
-        return Mark::new(Outcome::CompileError, error_line(&errors).unwrap_or(first));
+        return Mark::new(Outcome::CompileError, complaint(&errors));
     }
     if !errors.is_empty() {
         return Mark::new(Outcome::Warning, first);
@@ -79,7 +79,7 @@ fn verilog_eval_v2(ran: &Ran) -> Mark {
     }
     match (bad, clean, wrong) {
         (Some(line), _, _) if ran.compiled => Mark::new(Outcome::Warning, line),
-        (Some(line), _, _) => Mark::new(Outcome::CompileError, line),
+        (Some(_), _, _) => Mark::new(Outcome::CompileError, complaint(&log)),
         (None, Some(counted), _) => Mark::new(Outcome::Passed, counted),
         (None, None, Some(counted)) => Mark::new(Outcome::Mismatch, counted),
         (None, None, None) => Mark::new(Outcome::NoResult, last_line(&log)),
@@ -88,8 +88,7 @@ fn verilog_eval_v2(ran: &Ran) -> Mark {
 
 fn rtllm(ran: &Ran) -> Mark {
     if !ran.compiled {
-        let line = error_line(&ran.compiler_said).unwrap_or_default();
-        return Mark::new(Outcome::CompileError, line);
+        return Mark::new(Outcome::CompileError, complaint(&ran.compiler_said));
     }
     if ran.over_limit.is_some() {
         return over_limit(ran);
@@ -139,8 +138,11 @@ fn over_limit(ran: &Ran) -> Mark {
     Mark::new(Outcome::Limit, ran.over_limit.as_deref().unwrap_or_default())
 }
 
-fn error_line(text: &str) -> Option<&str> {
-    text.lines().find(|line| line.contains("error"))
+/// The line of a compiler that says what is wrong: what it cannot do (`sorry`) is not called an error by it.
+fn complaint(text: &str) -> &str {
+    let find =
+        |words: &[&str]| text.lines().find(|line| words.iter().any(|word| line.contains(word)));
+    find(&[": error:", ": sorry:", "syntax error"]).or(find(&["error"])).unwrap_or_default()
 }
 
 fn last_line(text: &str) -> &str {
@@ -195,7 +197,10 @@ mod tests {
 
     #[test]
     fn counts_are_read_where_they_stand() {
-        assert_eq!(mismatches("Mismatches:  in 3 samples Mismatches: 2 in 5 samples"), Some((2, 5)));
+        assert_eq!(
+            mismatches("Mismatches:  in 3 samples Mismatches: 2 in 5 samples"),
+            Some((2, 5))
+        );
         assert_eq!(mismatches("Mismatches: 2 in 5 sample"), None);
         let long = "Mismatches: 99999999999999999999999 in 5 samples";
         assert_eq!(mismatches(long), Some((u64::MAX, 5)));

@@ -215,7 +215,9 @@ fn in_parallel<R: Send>(
             scope.spawn(move || {
                 let mut elaborator = Elaborator::new(scorer.workers, None);
                 while !scorer.stop.load(Ordering::Relaxed) {
-                    let Some(&item) = items.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+                    let Some(&item) = items.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                        return;
+                    };
                     // The receiver is gone after an error: then there is nothing more to do.
                     if sender.send((item, work(item, &mut elaborator))).is_err() {
                         return;

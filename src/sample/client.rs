@@ -89,7 +89,9 @@ pub enum ServerError {
         said: String,
     },
     /// All tries failed.
-    #[error("{url}: {tries} tries failed, the last one so: {last} (is the server up? --timeout and --tries allow more; --resume continues)")]
+    #[error(
+        "{url}: {tries} tries failed, the last one so: {last} (is the server up? --timeout and --tries allow more; --resume continues)"
+    )]
     GaveUp {
         /// The address.
         url: String,
@@ -202,9 +204,8 @@ impl Client {
         let tokens = answer.usage.map_or(0, |usage| usage.completion_tokens);
         // Looked for when the answer was read.
         let choice = answer.choices.into_iter().next();
-        let (text, reason) = choice
-            .map(|choice| (choice.message.content, choice.finish_reason))
-            .unwrap_or_default();
+        let (text, reason) =
+            choice.map(|choice| (choice.message.content, choice.finish_reason)).unwrap_or_default();
         let is_cut = reason.as_deref() == Some("length");
         Ok(Completion { text: text.unwrap_or_default(), tokens, is_cut })
     }

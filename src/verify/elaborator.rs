@@ -56,11 +56,7 @@ impl<'a> Elaborator<'a> {
 
     /// Whether `top` in `source` keeps to itself ([`crate::design::confined`]); the inner error says what it does
     /// instead.
-    pub fn confined(
-        &mut self,
-        source: &str,
-        top: &str,
-    ) -> Result<Result<(), String>, WorkerError> {
+    pub fn confined(&mut self, source: &str, top: &str) -> Result<Result<(), String>, WorkerError> {
         let (source, top) = (source.to_owned(), top.to_owned());
         let request =
             |patience| Request::Confine { source: source.clone(), top: top.clone(), patience };

@@ -10,11 +10,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 
-use super::select::{Judge, case, in_parallel};
 use super::sample;
+use super::select::{Judge, case, in_parallel};
 use crate::candidate::{self, Candidate};
-use crate::cli::{start, tools};
 use crate::cli::verify::BackendArguments;
+use crate::cli::{start, tools};
 use crate::problem::{self, Problem};
 use crate::record::{self, Meta, meta_path};
 use crate::verify::backend::{Backend as _, Task};

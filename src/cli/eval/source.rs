@@ -206,8 +206,9 @@ fn goldens(output: &Path, entries: &[Entry]) -> anyhow::Result<Drawn> {
     for Entry { problem, .. } in entries {
         let top = problem.golden_top.clone().or_else(|| sole_top(&problem.golden));
         let top = top.with_context(|| format!("{}: which module is golden?", problem.problem))?;
-        let text = stand_in(&problem.golden, &top, &problem.top)
-            .with_context(|| format!("failed to rename the golden module of {}", problem.problem))?;
+        let text = stand_in(&problem.golden, &top, &problem.top).with_context(|| {
+            format!("failed to rename the golden module of {}", problem.problem)
+        })?;
         let id = format!("{}/golden", problem.problem);
         writer.write(&json!({ "problem": problem.problem, "id": id, "completion": text }))?;
     }

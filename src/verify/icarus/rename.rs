@@ -44,10 +44,7 @@ pub fn stand_in(text: &str, top: &str, name: &str) -> Result<String, RenameError
 }
 
 /// Gives each module the name that is wanted, or one of our own.
-fn rename_by(
-    text: &str,
-    wanted: impl Fn(&str) -> Option<String>,
-) -> Result<Renamed, RenameError> {
+fn rename_by(text: &str, wanted: impl Fn(&str) -> Option<String>) -> Result<Renamed, RenameError> {
     if text.contains(PREFIX) {
         return Err(RenameError::Reserved);
     }
