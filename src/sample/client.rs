@@ -13,7 +13,8 @@ use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body};
@@ -119,9 +120,16 @@ const SAID_CHARS_MAX: usize = 300;
 
 #[derive(Deserialize)]
 struct Answer {
-    choices: Vec<Choice>,
+    #[serde(deserialize_with = "first_choice", rename = "choices")]
+    choice: Choice,
     #[serde(default)]
     usage: Option<Usage>,
+}
+
+/// The first of the choices: an answer without one is no answer.
+fn first_choice<'de, D: Deserializer<'de>>(choices: D) -> Result<Choice, D::Error> {
+    let choices = Vec::<Choice>::deserialize(choices)?;
+    choices.into_iter().next().ok_or_else(|| D::Error::custom("no choice in it"))
 }
 
 #[derive(Deserialize)]

@@ -16,6 +16,7 @@ mod pair;
 mod record;
 #[cfg(feature = "train")]
 mod sample;
+mod sample_server;
 mod show;
 mod stimulus;
 mod tidy;
