@@ -210,12 +210,9 @@ impl Client {
     ) -> Result<Completion, ServerError> {
         let answer: Answer = self.ask("chat/completions", Some(request), model, stop)?;
         let tokens = answer.usage.map_or(0, |usage| usage.completion_tokens);
-        // Looked for when the answer was read.
-        let choice = answer.choices.into_iter().next();
-        let (text, reason) =
-            choice.map(|choice| (choice.message.content, choice.finish_reason)).unwrap_or_default();
-        let is_cut = reason.as_deref() == Some("length");
-        Ok(Completion { text: text.unwrap_or_default(), tokens, is_cut })
+        let Choice { message, finish_reason } = answer.choice;
+        let is_cut = finish_reason.as_deref() == Some("length");
+        Ok(Completion { text: message.content.unwrap_or_default(), tokens, is_cut })
     }
 
     /// Asks until there is an answer, or no hope of one.
