@@ -378,6 +378,10 @@ fn summary(report: &Report) -> String {
     for (problems, what) in [
         (&report.cannot_be_passed, "cannot be passed: their golden module fails"),
         (&report.cannot_be_failed, "cannot be failed: a module without a design passes"),
+        (
+            &report.hardly_looked_at,
+            "hardly looked at: their golden module is nearly always undefined",
+        ),
     ] {
         if !problems.is_empty() {
             let names: Vec<&str> = problems.iter().map(|audit| audit.problem.as_str()).collect();

@@ -3,12 +3,13 @@
 //! In: an entry. Out: an [`Audit`]: the marks of the golden module in a candidate's place, how many samples its bench
 //! counts then, and the official mark of a module with the same ports whose outputs nothing drives. A bench that fails
 //! its golden module fails everybody; one that passes an empty module compares with `!=`, which an undefined value
-//! never fulfils, or prints its result whatever it saw.
+//! never fulfils, or prints its result whatever it saw. VerilogEval's benches count a sample as right where the golden
+//! module is undefined; where that is nearly always, they hardly look.
 
 use serde::{Deserialize, Serialize};
 
 use super::run::{EvalError, Scorer};
-use super::{Entry, Mark, Outcome};
+use super::{Entry, Mark, Outcome, rules};
 use crate::design::{Direction, Interface};
 use crate::verify::elaborator::{Elaborated, Elaborator};
 use crate::verify::icarus::stand_in;
@@ -31,10 +32,25 @@ pub struct Audit {
     pub undriven: Option<Mark>,
 }
 
+/// A bench that compares in fewer than one sample in so many hardly looks.
+const HARDLY: u64 = 10;
+
 impl Audit {
     /// Whether anything can pass.
     pub fn can_pass(&self) -> bool {
         self.official.passed() && self.strict.passed()
+    }
+
+    /// Of the samples that the bench counts, those in which a module that drives nothing differs: where the golden
+    /// module is undefined, everything is taken for right.
+    pub fn defined(&self) -> Option<(u64, u64)> {
+        rules::mismatches(self.undriven.as_ref()?.detail.as_deref()?)
+    }
+
+    /// Whether the golden module is undefined nearly all the time, so that nearly everything passes.
+    pub fn hardly_looks(&self) -> bool {
+        self.can_fail()
+            && self.defined().is_some_and(|(defined, samples)| defined * HARDLY < samples)
     }
 
     /// Whether something fails.

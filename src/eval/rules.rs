@@ -96,7 +96,11 @@ fn rtllm(ran: &Ran) -> Mark {
     match ran.stdout.lines().find(|line| says_pass(line)) {
         Some(line) => Mark::new(Outcome::Passed, line),
         None if ran.stdout.trim().is_empty() => Mark::new(Outcome::NoResult, ""),
-        None => Mark::new(Outcome::Mismatch, last_line(&ran.stdout)),
+        // A bench without its data compares with nothing.
+        None => {
+            let missing = ran.stdout.lines().find(|line| line.contains("Unable to open"));
+            Mark::new(Outcome::Mismatch, missing.unwrap_or(last_line(&ran.stdout)))
+        }
     }
 }
 

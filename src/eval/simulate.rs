@@ -61,6 +61,11 @@ pub enum SimulateError {
     /// A program could not be started, or somebody killed it.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// Somebody killed a part of the compiler, or the machine ran out of memory.
+    #[error(
+        "iverilog was killed from outside (out of memory? fewer --threads need less); --resume continues the run"
+    )]
+    Killed,
     /// There is no scratch folder.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -85,6 +90,9 @@ const FILE_SIZE_MAX: u64 = 256 << 20;
 /// evaluation must not take the memory of a machine.
 const STDOUT_SIZE_MAX: usize = 16 << 20;
 
+/// The exit status of `iverilog` when a part of it was ended by signal 9, which no limit of ours sends first.
+const KILLED: i32 = 128 + 9;
+
 const PROGRAM: &str = "simv";
 const STDOUT: &str = "salv.stdout";
 
@@ -107,6 +115,9 @@ impl Simulator {
             stderr: String::new(),
             over_limit: None,
         };
+        if ended.status().code() == Some(KILLED) {
+            return Err(SimulateError::Killed);
+        }
         if !ran.compiled {
             if !ran.compiler_said.contains("error") {
                 ran.compiler_said += &format!("error: iverilog: {}\n", ended.status());

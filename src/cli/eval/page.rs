@@ -36,6 +36,12 @@ pub fn page(report: &Report) -> String {
         &report.cannot_be_failed,
         |audit| audit.undriven.as_ref().unwrap_or(&audit.official),
     );
+    body += &flaws(
+        "Problems that are hardly looked at",
+        "Their golden module is undefined in nine of ten samples or more, which the bench takes for right. What a module with nothing inside gets:",
+        &report.hardly_looked_at,
+        |audit| audit.undriven.as_ref().unwrap_or(&audit.official),
+    );
     body += &agreement(&report.agreement);
     body += &problems(&report.table);
     body += &differences(&report.differences);
