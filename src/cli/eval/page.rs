@@ -79,9 +79,13 @@ fn section(id: &str, title: &str, content: &str) -> String {
     )
 }
 
-/// A table that scrolls by itself where it is too wide for a phone.
+/// A table that scrolls by itself where it is too wide for a phone; a head that begins with `#` is one of numbers.
 fn table(label: &str, heads: &[&str], rows: &str) -> String {
-    let heads: String = heads.iter().map(|head| format!("<th>{head}</th>")).collect();
+    let head = |head: &&str| match head.strip_prefix('#') {
+        Some(head) => format!("<th class=\"n\">{head}</th>"),
+        None => format!("<th>{head}</th>"),
+    };
+    let heads: String = heads.iter().map(head).collect();
     format!(
         "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table class=\"list\">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n"
     )
@@ -102,7 +106,7 @@ fn scores(report: &Report) -> String {
         let title = format!("the {} that can be passed and can be failed", sound.problems);
         group(&title, &sound.scores);
     }
-    let mut content = table("scores", &["mark", "", "share", "95 % interval"], &rows);
+    let mut content = table("scores", &["mark", "", "#share", "#95 % interval"], &rows);
     for one_more in report.with_one_more.iter().flatten() {
         content += &format!(
             "<p class=\"message\">As RTLLM's own script divides, by one problem more than there are: official pass@{} {:.2} %.</p>\n",
@@ -165,7 +169,7 @@ fn agreement(lines: &[Agreement]) -> String {
         )
     };
     let rows: String = lines.iter().map(row).collect();
-    let heads = ["official", "strict", "verdict", "candidates"];
+    let heads = ["official", "strict", "verdict", "#candidates"];
     section("agreement", "Agreement", &table("agreement", &heads, &rows))
 }
 
@@ -194,7 +198,7 @@ fn problems(lines: &[Line]) -> String {
         )
     };
     let rows: String = lines.iter().map(row).collect();
-    let heads = ["problem", "samples", "official", "strict", "verdict"];
+    let heads = ["problem", "#samples", "#official", "#strict", "#verdict"];
     section("problems", "Problems", &table("problems", &heads, &rows))
 }
 
