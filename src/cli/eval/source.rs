@@ -28,7 +28,7 @@ pub struct Source {
     #[command(flatten)]
     from: From,
     /// An adapter for --model, in PEFT's format
-    #[arg(long, value_name = "FOLDER", requires = "model")]
+    #[arg(long, value_name = "FOLDER")]
     adapter: Option<PathBuf>,
     #[command(flatten)]
     how: How,
@@ -86,6 +86,10 @@ impl Source {
         arguments: &Arguments,
         entries: &[Entry],
     ) -> anyhow::Result<Option<Drawn>> {
+        ensure!(
+            self.adapter.is_none() || self.from.model.is_some(),
+            "--adapter belongs to --model, which is not given"
+        );
         let output = arguments.output.join(CANDIDATES);
         if let Some(file) = &self.from.candidates {
             return copy(file, &output, entries).map(Some);

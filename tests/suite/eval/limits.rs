@@ -47,7 +47,7 @@ fn what_never_ends_is_stopped() {
     if !has_icarus() {
         return;
     }
-    for body in ["initial while (1);", "reg a = 0; always #0 a = ~a;"] {
+    for body in ["initial while (1);", "reg a = 0; initial forever #0 a = ~a;"] {
         let ran = run(body);
         assert_eq!(ran.over_limit.as_deref(), Some("more CPU time than allowed"), "{body}");
     }

@@ -87,10 +87,9 @@ impl Server {
                         asked.push(request.clone());
                         asked.len() - 1
                     };
-                    let answer = answer(&request, number);
-                    now.fetch_sub(1, Ordering::SeqCst);
                     // The client may have gone away: that is what some tests are about.
-                    let _ = write(stream, answer);
+                    let _ = write(stream, answer(&request, number));
+                    now.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
