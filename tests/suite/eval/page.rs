@@ -34,8 +34,10 @@ fn check(browser: &mut Browser, file: &PathBuf, name: &str) {
         assert_eq!(browser.value(wide), json!([width, width]), "{name} scrolls at {width}");
         let harm = "[typeof window.hacked, document.scripts.length, document.images.length]";
         assert_eq!(browser.value(harm), json!(["undefined", 0, 0]), "{name} was taken over");
-        let bars = "[...document.querySelectorAll('.bar')].filter(e => e.getBoundingClientRect().width < 40).length";
+        let bars = "[...document.querySelectorAll('.bar:not(.small)')].filter(e => e.getBoundingClientRect().width < 40).length";
         assert_eq!(browser.value(bars), 0, "{name} has bars that cannot be seen at {width}");
+        let cut = "[...document.querySelectorAll('.wide:not([aria-label=differences])')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.ariaLabel)";
+        assert_eq!(browser.value(cut), json!([]), "{name} hides columns at {width}");
     }
 }
 
