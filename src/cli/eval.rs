@@ -4,12 +4,11 @@
 //! `verdicts.jsonl`, `benches.jsonl` (the trial of each bench), `scores.jsonl`, and of these `report.json` and
 //! `report.html`. With `--resume` every step goes on where it was.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::tools::{self, Tools};
@@ -18,16 +17,17 @@ use super::{report::ReportArguments, start};
 use crate::candidate::{self, Candidate};
 use crate::eval::audit::Audit;
 use crate::eval::report::{Frame, Report};
-use crate::eval::run::{self as scoring, EvalError, Scorer, Sink};
+use crate::eval::run::Scorer;
 use crate::eval::simulate::Simulator;
 use crate::eval::{Benchmark, Entry, Row, benchmark, report};
-use crate::record::{self, Ahead, Meta, Writer, content_hash, file_hash};
+use crate::record::{self, Meta, Writer};
 use crate::verify::cache::Cache;
 use crate::verify::verdict::Verdict;
 use crate::worker::Workers;
 use crate::worker::launch::Launchers;
 
 mod page;
+mod scores;
 mod source;
 
 /// Score candidates on a public benchmark: by its own rules, strictly, and by our verdicts
@@ -110,18 +110,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Some(drawn) = arguments.source.candidates(&arguments, &entries)? else {
         return Ok(ExitCode::from(STOPPED));
     };
+    check_attempted(&arguments, &entries)?;
     let judged = verify::judge(&verify_arguments(&arguments))?;
     if judged.stopped && judged.summary.candidates < judged.total {
         eprintln!("stopped; --resume continues {}", folder.display());
         return Ok(ExitCode::from(STOPPED));
     }
     let candidates = with_verdicts(folder)?;
-    check_attempted(&arguments, &entries, &candidates)?;
     let stop = start::stop_flag()?;
     let workers = tools::workers()?;
     let scorer =
         Scorer { benchmark, simulator: &simulator, workers: &workers, threads, stop: &stop };
-    let Some(rows) = score(&arguments, &scorer, entries, &candidates)? else {
+    let Some(rows) = scores::score(&arguments, &scorer, entries, &candidates)? else {
         eprintln!("stopped; --resume continues {}", folder.display());
         return Ok(ExitCode::from(STOPPED));
     };
@@ -131,6 +131,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 fn simulator(tools: &Tools) -> anyhow::Result<Simulator> {
     let cache = Cache::open(&tools.cache.join("eval"))?.with_memory(tools.memory.clone());
     let workers = Workers { program: tools::own_program()?, folder: tools.cache.clone() };
+    // Only scratch folders of killed runs are there to be removed.
+    cache.prune(0)?;
     Ok(Simulator { icarus: tools::icarus()?, launchers: Launchers::new(workers), cache })
 }
 
@@ -146,8 +148,6 @@ fn write_problems(folder: &Path, entries: &[Entry]) -> anyhow::Result<()> {
 const PROBLEMS: &str = "problems.jsonl";
 const CANDIDATES: &str = "candidates.jsonl";
 const VERDICTS: &str = "verdicts.jsonl";
-const BENCHES: &str = "benches.jsonl";
-const SCORES: &str = "scores.jsonl";
 
 fn verify_arguments(arguments: &Arguments) -> verify::Arguments {
     let folder = &arguments.output;
@@ -172,19 +172,16 @@ fn with_verdicts(folder: &Path) -> anyhow::Result<Vec<(Candidate, Verdict)>> {
 }
 
 /// A problem that is silently missing would look like a better score.
-fn check_attempted(
-    arguments: &Arguments,
-    entries: &[Entry],
-    candidates: &[(Candidate, Verdict)],
-) -> anyhow::Result<()> {
-    ensure!(!candidates.is_empty(), "there is no candidate for any problem of the benchmark");
-    let has_any = |entry: &&Entry| {
-        candidates.iter().any(|(candidate, _)| candidate.problem == entry.problem.problem)
-    };
+fn check_attempted(arguments: &Arguments, entries: &[Entry]) -> anyhow::Result<()> {
+    let mut attempted = HashSet::new();
+    for candidate in candidate::read(&arguments.output.join(CANDIDATES))? {
+        attempted.insert(candidate?.problem);
+    }
+    ensure!(!attempted.is_empty(), "there is no candidate for any problem of the benchmark");
     let missing: Vec<&str> = entries
         .iter()
-        .filter(|entry| !has_any(entry))
         .map(|entry| entry.problem.problem.as_str())
+        .filter(|problem| !attempted.contains(*problem))
         .collect();
     ensure!(
         arguments.partial || missing.is_empty(),
@@ -196,114 +193,8 @@ fn check_attempted(
     Ok(())
 }
 
-/// Rows and the trials of the benches; `None` if the run was stopped.
-fn score(
-    arguments: &Arguments,
-    scorer: &Scorer,
-    entries: Vec<Entry>,
-    candidates: &[(Candidate, Verdict)],
-) -> anyhow::Result<Option<(Vec<Audit>, Vec<Row>)>> {
-    let (folder, resume) = (&arguments.output, arguments.resume);
-    let configuration = json!({
-        "benchmark": scorer.benchmark,
-        "entries": hash(&entries),
-    });
-    let meta = meta("eval-benches", configuration.clone())?;
-    let path = folder.join(BENCHES);
-    let (mut writer, done) = Writer::create(&path, &meta, resume)?;
-    eprintln!("trying the benches of {} problems", entries.len());
-    for audit in scoring::audits(scorer, &entries[done.min(entries.len())..])? {
-        writer.write(&audit)?;
-    }
-    writer.finish()?;
-    let audits: Vec<Audit> = rows_of(&path)?;
-    if audits.len() < entries.len() {
-        return Ok(None);
-    }
-    let entries: Vec<(Entry, Audit)> = entries.into_iter().zip(audits).collect();
-    let mut configuration = configuration;
-    configuration["candidates"] = json!(file_hash(&folder.join(CANDIDATES))?);
-    configuration["verdicts"] = json!(file_hash(&folder.join(VERDICTS))?);
-    let meta = self::meta("eval", configuration)?;
-    let path = folder.join(SCORES);
-    let (writer, done) = Writer::create(&path, &meta, resume)?;
-    let (ahead, known) = Ahead::open(&path, &meta, done, resume)?;
-    let bar = verify::progress_bar(candidates.len(), done);
-    let mut output = Output { writer, ahead, written: done, bar };
-    let outcome = scoring::score(scorer, &entries, candidates, done, known, &mut output);
-    let written = output.finish(candidates.len())?;
-    outcome
-        .with_context(|| format!("failed after {written} of {} candidates", candidates.len()))?;
-    if written < candidates.len() {
-        return Ok(None);
-    }
-    let audits = entries.into_iter().map(|(_, audit)| audit).collect();
-    Ok(Some((audits, rows_of(&path)?)))
-}
-
-/// The content of a benchmark.
-fn hash(entries: &[Entry]) -> String {
-    let mut text = String::new();
-    for Entry { problem, bench, files } in entries {
-        let files: Vec<(&str, String)> =
-            files.iter().map(|(name, bytes)| (name.as_str(), content_hash(bytes))).collect();
-        let row = json!([problem, content_hash(bench.as_bytes()), files]);
-        text += &format!("{row}\n");
-    }
-    content_hash(text.as_bytes())
-}
-
-fn meta(stage: &str, configuration: Value) -> anyhow::Result<Meta> {
-    let mut meta = Meta::new(stage, configuration);
-    meta.tools = BTreeMap::from([
-        ("icarus".to_owned(), icarus_version()?),
-        ("slang".to_owned(), crate::design::slang_version().to_owned()),
-    ]);
-    Ok(meta)
-}
-
 fn icarus_version() -> anyhow::Result<String> {
     tools::first_line(std::process::Command::new(tools::icarus()?.iverilog).arg("-V"))
-}
-
-fn rows_of<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
-    record::read::<T>(path)?.map(|row| Ok(row?.value)).collect()
-}
-
-/// Where scores go.
-struct Output {
-    writer: Writer,
-    ahead: Ahead,
-    written: usize,
-    bar: ProgressBar,
-}
-
-impl Output {
-    fn finish(mut self, total: usize) -> anyhow::Result<usize> {
-        self.bar.finish_and_clear();
-        self.writer.finish()?;
-        if self.written == total {
-            self.ahead.remove()?;
-        } else {
-            self.ahead.settle(self.written)?;
-        }
-        Ok(self.written)
-    }
-}
-
-impl Sink for Output {
-    fn write(&mut self, row: Row) -> Result<(), EvalError> {
-        self.writer.write(&row)?;
-        self.writer.flush()?;
-        self.written += 1;
-        self.bar.inc(1);
-        Ok(self.ahead.settle(self.written)?)
-    }
-
-    fn keep(&mut self, at: usize, row: &Row) -> Result<(), EvalError> {
-        self.ahead.keep(at, row)?;
-        Ok(self.ahead.settle(self.written)?)
-    }
 }
 
 /// What a reader must know to repeat it.
