@@ -312,3 +312,25 @@ fn parts_come_together() {
     succeeded(&mut bench.salv(&["merge", "part-1.jsonl", "part-2.jsonl", "-o", "merged.jsonl"]));
     assert_eq!(bench.read("merged.jsonl"), whole);
 }
+
+/// The first Ctrl-C waits for the answers that are on their way, the second does not.
+#[test]
+fn a_second_ctrl_c_ends_at_once() {
+    let server =
+        Server::start(|_, _| Answer::Late(Duration::from_secs(60), completion("late", "stop")));
+    let bench = bench(2);
+    let mut run = sample(&bench, &server, &["-n", "1", "--served-model", "m"])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a command");
+    while server.requests().len() < 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let started = Instant::now();
+    while run.try_wait().expect("a status").is_none() {
+        assert!(started.elapsed() < Duration::from_secs(30), "two signals did not end it");
+        succeeded(Command::new("kill").args(["-INT", &run.id().to_string()]));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(run.wait().expect("a status").code(), Some(130));
+}
