@@ -33,11 +33,12 @@ pub fn import(path: &Path, family: Option<&str>) -> Result<Vec<Problem>, ImportE
 /// Largest file that a bench reads: published ones have a few KB.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
+/// A file's name and content.
+pub type File = (String, Vec<u8>);
+
 /// The files beside each design's bench that the bench may read, by the design's name: what is neither Verilog nor
 /// the description nor the makefile.
-pub fn files_of_benches(
-    path: &Path,
-) -> Result<BTreeMap<String, Vec<(String, Vec<u8>)>>, ImportError> {
+pub fn files_of_benches(path: &Path) -> Result<BTreeMap<String, Vec<File>>, ImportError> {
     let mut by_design = BTreeMap::new();
     for description in files_under(path)?.into_iter().filter(|file| name_of(file) == DESCRIPTION) {
         let folder = description.parent().unwrap_or(Path::new(""));

@@ -153,6 +153,9 @@ pub trait Sink {
     fn keep(&mut self, at: usize, row: &Row) -> Result<(), EvalError>;
 }
 
+/// A problem and a completion.
+type Text<'a> = (&'a str, &'a str);
+
 /// Scores the candidates from `done` on, each with our verdict on it; `known` are rows of a run that was stopped.
 pub fn score(
     scorer: &Scorer,
@@ -164,7 +167,7 @@ pub fn score(
 ) -> Result<(), EvalError> {
     let by_name: HashMap<&str, &(Entry, Audit)> =
         entries.iter().map(|entry| (entry.0.problem.problem.as_str(), entry)).collect();
-    let texts: Mutex<HashMap<(&str, &str), (Mark, Mark)>> = Mutex::default();
+    let texts: Mutex<HashMap<Text, (Mark, Mark)>> = Mutex::default();
     let work = |at: usize, elaborator: &mut Elaborator| {
         let (candidate, verdict) = &candidates[at];
         let (entry, audit) = by_name[candidate.problem.as_str()];

@@ -114,7 +114,7 @@ impl Source {
             (Some(model), _) => {
                 settings["model"] = json!(model);
                 settings["adapter"] = json!(self.adapter);
-                self.from_model(model, arguments, &output)?
+                self.sample_model(model, arguments, &output)?
             }
             (None, Some(url)) => {
                 let sampling = crate::sample::server::Settings {
@@ -145,7 +145,7 @@ impl Source {
     }
 
     /// Has `salv-train` sample; false if it was stopped.
-    fn from_model(
+    fn sample_model(
         &self,
         model: &Path,
         arguments: &Arguments,
