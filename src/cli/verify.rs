@@ -94,8 +94,10 @@ pub struct BackendArguments {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum BackendName {
-    /// The best backend that is built: today verilator.
+    /// The one whose verdicts are proved: today verilator.
     Auto,
+    /// In process, many episodes at once; what lanes do not run is judged by verilator, and each verdict says by whom.
+    Lanes,
     /// Modules compiled by Verilator, in worker processes.
     Verilator,
 }
@@ -104,6 +106,11 @@ enum BackendName {
 const CACHE_SIZE_MAX: u64 = 4 << 30;
 
 impl BackendArguments {
+    /// Whether lanes judge first.
+    fn lanes(&self) -> bool {
+        matches!(self.backend, BackendName::Lanes)
+    }
+
     /// Finds the tools and prepares the backend.
     pub fn open(&self) -> anyhow::Result<(Verilator, Workers)> {
         let tools = self.tools()?;
@@ -113,7 +120,6 @@ impl BackendArguments {
 
     /// Finds the tools.
     pub fn tools(&self) -> anyhow::Result<Tools> {
-        let (BackendName::Auto | BackendName::Verilator) = self.backend;
         Tools::find(self.verilator.as_deref())
     }
 }
@@ -186,6 +192,7 @@ pub fn judge(arguments: &Arguments) -> anyhow::Result<Done> {
     let job = Run {
         problems: &problems,
         backend: &backend,
+        lanes: arguments.backend.lanes(),
         workers: &workers,
         config: &config,
         parallelism: parallelism(arguments)?,
@@ -349,11 +356,12 @@ fn meta(
     backend: &dyn Backend,
     rows: Shard,
 ) -> anyhow::Result<Meta> {
+    let lanes = arguments.backend.lanes();
     let hash = |path: &Path| file_hash(path);
     let problems = hash(&arguments.problems)?;
     let candidates = hash(&arguments.candidates)?;
     let configuration = json!({
-        "backend": backend.name(),
+        "backend": if lanes { run::LANES } else { backend.name() },
         "stimulus": config,
         "problems": problems,
         "candidates": candidates,
@@ -362,6 +370,9 @@ fn meta(
     meta.stimulus = Some(stimulus::VERSION);
     meta.seed = Some(config.seed);
     meta.tools = backend.tools();
+    if lanes {
+        meta.tools.insert(run::LANES.into(), crate::verify::lanes::VERSION.to_string());
+    }
     meta.shard = arguments.shard.map(|_| rows);
     meta.inputs = BTreeMap::from([
         (arguments.problems.display().to_string(), problems),

@@ -87,19 +87,26 @@ pub struct Lowered {
     pub uses_z: Vec<String>,
     /// The program, or the construct that lanes do not run.
     pub program: Result<Program, Unsupported>,
+    /// That of the text in which processes run in another order that the standard allows as well, where there is one.
+    pub reordered: Option<Result<Program, Unsupported>>,
 }
 
 /// Elaborates and lowers `top` in `source`; without a name, the one module that no other instantiates.
 pub fn lower(source: &str, top: Option<&str>) -> Result<Lowered, Refusal> {
-    see(source, top, |view| {
+    let mut reordered = None;
+    let mut lowered = see(source, top, |view| {
         let roles = view.roles();
         let View { top, ports, mut netlist, body, main, tree } = view;
         let constants::Constants { by_port, pool, durations } =
             constants::constants(&netlist, &ports);
         let sequential = state::is_sequential(&mut netlist);
         let initialised = state::is_initialised(&netlist, body);
-        let races = races::races(&netlist, &ports).outputs;
+        let races::Races { outputs: races, stale } = races::races(&netlist, &ports);
         let uses_z = tristate::outputs(&netlist, &ports, tree);
+        if !stale.is_empty() {
+            let text = rewrite::rewrite(&netlist, main, &[]);
+            reordered = Some(rewrite::rewrite(&netlist, main, &stale)).filter(|own| *own != text);
+        }
         let interface = Interface {
             top,
             ports,
@@ -110,8 +117,17 @@ pub fn lower(source: &str, top: Option<&str>) -> Result<Lowered, Refusal> {
             sequential,
             initialised,
         };
-        Lowered { interface, races, uses_z, program: lower::lower(body, tree, main.text) }
-    })
+        let program = lower::lower(body, tree, main.text);
+        Lowered { interface, races, uses_z, program, reordered: None }
+    })?;
+    if let Some(text) = reordered {
+        // What is not legal in the other order is judged by the one in which it is.
+        let again = see(&text, Some(&lowered.interface.top), |view| {
+            lower::lower(view.body, view.tree, view.main.text)
+        });
+        lowered.reordered = again.ok();
+    }
+    Ok(lowered)
 }
 
 /// An elaborated and accepted module, as long as slang's objects live.

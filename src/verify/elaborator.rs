@@ -3,6 +3,7 @@
 //! slang reads the text in a worker process. If that dies or panics the next one is asked once more
 //! ([`Relay`]); only a text on which both fail is said to be the cause.
 
+use super::lanes::job::{Job, Verdict};
 use super::verilator::timing::{Stage, Timing};
 use super::worker::{Event, Judging, Request};
 use crate::design::{Design, Refusal};
@@ -39,6 +40,18 @@ impl<'a> Elaborator<'a> {
         match self.timing {
             Some(timing) => timing.time(Stage::Elaborate, || self.ask(source, top)),
             None => self.ask(source, top),
+        }
+    }
+
+    /// Judges a candidate by lanes.
+    ///
+    /// What two workers die of is handed over: elaborated alone it may do no harm, and if not it shows there.
+    pub fn judge(&mut self, job: &Job) -> Result<Verdict, WorkerError> {
+        let request = |patience| Request::Lanes { job: Box::new(job.clone()), patience };
+        match self.relay.ask(request)? {
+            Ok(Event::Lanes(verdict)) => Ok(*verdict),
+            Ok(other) => Err(WorkerError::unexpected(other)),
+            Err(death) => Ok(Verdict::HandedOver(format!("the worker {death}"))),
         }
     }
 

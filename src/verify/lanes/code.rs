@@ -10,7 +10,7 @@
 //! Almost all values are known, almost always. So a unit has a second code, the *known* one, that looks at the value plane alone, and runs
 //! when all variables that it deals with are known ([`Unit::needs`]). Operations that can make an unknown value of known ones (a division, a
 //! select out of range, a memory, an x in the text) and what depends on them keep both planes there too (`known` says which).
-//! It has temporaries of its own, so that what it leaves at 0 in the unknown plane stays 0.
+//! Temporaries of which it writes the value plane alone have cells of their own, so that their unknown plane stays 0.
 
 use crate::design::program::{Kind, Memory, OpKind, PowerUp, Switch};
 
@@ -31,38 +31,154 @@ pub(super) struct Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Instruction {
     /// `(a >> shift) & mask`: a slice, or an extension that cuts.
-    Slice { dst: u32, a: u32, shift: u8, mask: u64 },
+    Slice {
+        dst: u32,
+        a: u32,
+        shift: u8,
+        mask: u64,
+    },
     /// `(a << shift) & mask`.
-    Shift { dst: u32, a: u32, shift: u8, mask: u64 },
+    Shift {
+        dst: u32,
+        a: u32,
+        shift: u8,
+        mask: u64,
+    },
     /// Fills from bit `63 - shift` upwards.
-    SignExtend { dst: u32, a: u32, shift: u8, mask: u64 },
-    Not { dst: u32, a: u32, mask: u64 },
-    Negate { dst: u32, a: u32, mask: u64 },
+    SignExtend {
+        dst: u32,
+        a: u32,
+        shift: u8,
+        mask: u64,
+    },
+    Not {
+        dst: u32,
+        a: u32,
+        mask: u64,
+    },
+    Negate {
+        dst: u32,
+        a: u32,
+        mask: u64,
+    },
     /// Whether `a` is this number: AND of all bits, or a comparison with a constant.
-    Is { dst: u32, a: u32, number: u64 },
-    IsNot { dst: u32, a: u32, number: u64 },
-    Parity { dst: u32, a: u32 },
-    CountOnes { dst: u32, a: u32, mask: u64 },
-    And { dst: u32, a: u32, b: u32 },
-    Or { dst: u32, a: u32, b: u32 },
-    Xor { dst: u32, a: u32, b: u32 },
-    Add { dst: u32, a: u32, b: u32, mask: u64 },
-    AddNumber { dst: u32, a: u32, number: u64, width: u8 },
-    Subtract { dst: u32, a: u32, b: u32, mask: u64 },
-    Multiply { dst: u32, a: u32, b: u32, mask: u64 },
-    ShiftLeft { dst: u32, a: u32, b: u32, mask: u64 },
-    ShiftRight { dst: u32, a: u32, b: u32, mask: u64 },
+    Is {
+        dst: u32,
+        a: u32,
+        number: u64,
+    },
+    IsNot {
+        dst: u32,
+        a: u32,
+        number: u64,
+    },
+    Parity {
+        dst: u32,
+        a: u32,
+    },
+    CountOnes {
+        dst: u32,
+        a: u32,
+        mask: u64,
+    },
+    And {
+        dst: u32,
+        a: u32,
+        b: u32,
+    },
+    Or {
+        dst: u32,
+        a: u32,
+        b: u32,
+    },
+    Xor {
+        dst: u32,
+        a: u32,
+        b: u32,
+    },
+    Add {
+        dst: u32,
+        a: u32,
+        b: u32,
+        mask: u64,
+    },
+    AddNumber {
+        dst: u32,
+        a: u32,
+        number: u64,
+        width: u8,
+    },
+    Subtract {
+        dst: u32,
+        a: u32,
+        b: u32,
+        mask: u64,
+    },
+    Multiply {
+        dst: u32,
+        a: u32,
+        b: u32,
+        mask: u64,
+    },
+    ShiftLeft {
+        dst: u32,
+        a: u32,
+        b: u32,
+        mask: u64,
+    },
+    ShiftRight {
+        dst: u32,
+        a: u32,
+        b: u32,
+        mask: u64,
+    },
     /// `shift` is 64 less the width.
-    ShiftRightSigned { dst: u32, a: u32, b: u32, shift: u8 },
-    Equal { dst: u32, a: u32, b: u32 },
-    Less { dst: u32, a: u32, b: u32 },
-    LessSigned { dst: u32, a: u32, b: u32, shift: u8 },
-    Mux { dst: u32, condition: u32, a: u32, b: u32 },
+    ShiftRightSigned {
+        dst: u32,
+        a: u32,
+        b: u32,
+        shift: u8,
+    },
+    Equal {
+        dst: u32,
+        a: u32,
+        b: u32,
+    },
+    Less {
+        dst: u32,
+        a: u32,
+        b: u32,
+    },
+    LessSigned {
+        dst: u32,
+        a: u32,
+        b: u32,
+        shift: u8,
+    },
+    Mux {
+        dst: u32,
+        condition: u32,
+        a: u32,
+        b: u32,
+    },
     /// `a << shift | b`.
-    Join { dst: u32, a: u32, b: u32, shift: u8 },
+    Join {
+        dst: u32,
+        a: u32,
+        b: u32,
+        shift: u8,
+    },
 
     /// The same for values of four states.
-    Four { what: Four, dst: u32, a: u32, b: u32, c: u32, width: u8, shift: u8 },
+    Four {
+        what: Four,
+        dst: u32,
+        a: u32,
+        b: u32,
+        c: u32,
+        width: u8,
+        shift: u8,
+    },
     /// The same for values of several cells.
     Wide(u32),
     /// An operation lane by lane.
@@ -71,49 +187,108 @@ pub(super) enum Instruction {
     Read(u32),
 
     /// Writes a cell in the lanes of the mask, known or of four states.
-    PutKnown { to: u32, value: u32 },
-    Put { to: u32, value: u32 },
+    PutKnown {
+        to: u32,
+        value: u32,
+    },
+    Put {
+        to: u32,
+        value: u32,
+    },
     /// Writes the bits of `mask`, to which the value is shifted.
-    PutPartKnown { to: u32, value: u32, shift: u8, mask: u64 },
-    PutPart { to: u32, value: u32, shift: u8, mask: u64 },
+    PutPartKnown {
+        to: u32,
+        value: u32,
+        shift: u8,
+        mask: u64,
+    },
+    PutPart {
+        to: u32,
+        value: u32,
+        shift: u8,
+        mask: u64,
+    },
     /// The only write of a variable of one cell: it is compared and its watchers are started at once.
-    AssignKnown { variable: u32, value: u32 },
-    Assign { variable: u32, value: u32 },
+    AssignKnown {
+        variable: u32,
+        value: u32,
+    },
+    Assign {
+        variable: u32,
+        value: u32,
+    },
     /// A write lane by lane.
     Store(u32),
     /// Begins nonblocking writes to a variable in this phase, if none have begun.
-    Open { variable: u32, is_known: bool },
+    Open {
+        variable: u32,
+        is_known: bool,
+    },
     /// Keeps what a variable holds, to compare at the end.
-    Keep { variable: u32, is_known: bool },
+    Keep {
+        variable: u32,
+        is_known: bool,
+    },
     /// Compares a variable with what was kept, and starts its watchers.
-    Compare { variable: u32, is_known: bool },
+    Compare {
+        variable: u32,
+        is_known: bool,
+    },
     /// Notes whether a variable has unknown bits.
-    Note { variable: u32 },
+    Note {
+        variable: u32,
+    },
 
     /// Parts the lanes by a condition of one bit; those where it is not 1 go on at `otherwise`.
-    Branch { condition: u32, frame: u32, otherwise: u32, is_known: bool },
+    Branch {
+        condition: u32,
+        frame: u32,
+        otherwise: u32,
+        is_known: bool,
+    },
     /// Between the two sides: lanes of the first wait, the others go on; with none, all go on at `end`.
-    Otherwise { frame: u32, end: u32 },
+    Otherwise {
+        frame: u32,
+        end: u32,
+    },
     /// The two sides meet.
-    Meet { frame: u32 },
+    Meet {
+        frame: u32,
+    },
     /// Runs what follows in the lanes where a condition is 1: a branch too short to be jumped over.
-    Narrow { condition: u32, frame: u32, is_known: bool },
+    Narrow {
+        condition: u32,
+        frame: u32,
+        is_known: bool,
+    },
     /// In the other lanes.
-    Invert { frame: u32 },
+    Invert {
+        frame: u32,
+    },
     /// In both.
-    Widen { frame: u32 },
+    Widen {
+        frame: u32,
+    },
     /// Parts the lanes by a selector.
     Switch(u32),
     /// The end of an arm: other lanes run theirs.
     ArmEnd(u32),
     /// The beginning of a block that lanes can leave.
-    Enter { label: u32 },
+    Enter {
+        label: u32,
+    },
     /// Its end: lanes that left it go on.
-    Leave { label: u32 },
+    Leave {
+        label: u32,
+    },
     /// Lanes leave a block.
-    Exit { label: u32 },
+    Exit {
+        label: u32,
+    },
     /// Lanes that are left go round again.
-    Repeat { start: u32 },
+    Repeat {
+        start: u32,
+    },
     /// The end of the unit.
     End,
 }
@@ -168,8 +343,6 @@ pub(super) struct General {
     pub kind: OpKind,
     pub dst: Place,
     pub operands: Vec<Place>,
-    /// Whether operands and result are known.
-    pub is_known: bool,
 }
 
 /// A word to be read.

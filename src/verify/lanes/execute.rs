@@ -15,6 +15,7 @@ impl<const L: usize> Engine<'_, L> {
         loop {
             let instruction = code.instructions[at];
             at += 1;
+            self.instructions += 1;
             match instruction {
                 Instruction::Branch { condition, frame, otherwise, is_known } => {
                     let then = self.ones(condition, mask, is_known);
@@ -271,6 +272,9 @@ impl<const L: usize> Engine<'_, L> {
             {
                 self.stop(1 << lane, Stop::Loop);
             }
+        }
+        if self.instructions > self.bounds.instructions {
+            self.stop(Self::FULL, Stop::Work);
         }
         mask & self.alive
     }

@@ -38,16 +38,20 @@ pub(super) struct Flattener<'a> {
     pub cells: Vec<u32>,
     /// Temporaries that have one.
     pub placed: Vec<Slot>,
-    /// The next cell for a temporary.
+    /// The next cell for a temporary with both planes.
     pub next: u32,
+    /// The next cell for a temporary of which only the value plane is ever written; these come before those with both.
+    pub next_known: u32,
+    /// Where cells with both planes begin.
+    pub both_start: u32,
     /// How often this unit writes each variable.
     pub stores: Vec<u32>,
     /// Variables that this unit writes at once, with one instruction.
     assigned: Vec<Slot>,
     unit: u32,
     restarts_itself: bool,
-    /// First cells of the temporaries of both codes.
-    temporaries: [u32; 2],
+    /// Where temporaries begin.
+    known_start: u32,
 }
 
 impl<'a> Flattener<'a> {
@@ -85,11 +89,13 @@ impl<'a> Flattener<'a> {
             cells,
             placed: Vec::new(),
             next,
+            next_known: 0,
+            both_start: 0,
             stores: vec![0; variables],
             assigned: Vec::new(),
             unit: 0,
             restarts_itself: false,
-            temporaries: [0; 2],
+            known_start: 0,
         }
     }
 
@@ -140,8 +146,9 @@ impl<'a> Flattener<'a> {
             cells
         };
         let most = groups.iter().map(cells).max().unwrap_or(0);
-        self.temporaries = [self.next, self.next + most];
-        self.code.cells = self.next + 2 * most;
+        self.known_start = self.next;
+        self.both_start = self.next + most;
+        self.code.cells = self.both_start + most;
     }
 
     pub fn place(&self, slot: Slot) -> Place {
@@ -225,7 +232,7 @@ impl<'a> Flattener<'a> {
         for slot in self.placed.drain(..) {
             self.cells[slot as usize] = NOWHERE;
         }
-        self.next = self.temporaries[usize::from(self.mode_is_known)];
+        (self.next_known, self.next) = (self.known_start, self.both_start);
         let start = self.here();
         self.assigned = self.assigned_by(bodies);
         let compared: Vec<Slot> = writes
@@ -258,8 +265,9 @@ impl<'a> Flattener<'a> {
     fn assigned_by(&self, bodies: &[&[Statement]]) -> Vec<Slot> {
         let mut assigned = Vec::new();
         for statement in bodies.iter().flat_map(|body| body.iter()) {
-            if let Statement::Store(Store { target: Target::Whole(slot), nonblocking: false, .. }) =
-                *statement
+            if let Statement::Store(Store {
+                target: Target::Whole(slot), nonblocking: false, ..
+            }) = *statement
                 && self.stores[slot as usize] == 1
                 && self.program.widths[slot as usize] <= 64
             {
@@ -338,9 +346,7 @@ impl<'a> Flattener<'a> {
                 let (variable, value) = (*slot, value.cell);
                 self.emit(match (is_known, self.is_watched(variable)) {
                     (true, true) => Instruction::AssignKnown { variable, value },
-                    (true, false) => {
-                        Instruction::PutKnown { to: self.place(variable).cell, value }
-                    }
+                    (true, false) => Instruction::PutKnown { to: self.place(variable).cell, value },
                     (false, _) => Instruction::Assign { variable, value },
                 });
                 return;
@@ -454,10 +460,8 @@ fn watch(watchers: &mut Vec<Watch>, unit: u32, trigger: &Trigger) {
     let mut add = |limb, what| {
         let same = |watch: &&mut Watch| watch.unit == unit && watch.limb == limb;
         if let What::Change(mask) = what
-            && let Some(Watch { what: What::Change(old), .. }) = watchers
-                .iter_mut()
-                .filter(|watch| matches!(watch.what, What::Change(_)))
-                .find(same)
+            && let Some(Watch { what: What::Change(old), .. }) =
+                watchers.iter_mut().filter(|watch| matches!(watch.what, What::Change(_))).find(same)
         {
             *old |= mask;
         } else if !watchers.contains(&Watch { unit, limb, what }) {

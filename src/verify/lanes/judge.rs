@@ -14,10 +14,11 @@ use crate::verify::backend::{Count, Outcome, Values};
 use crate::verify::stimulus::Layout;
 use crate::verify::verdict::{FirstMismatch, MismatchKind};
 
-/// Judges a candidate, whose interface the golden one accepts; `constants` are those of its text that the golden text lacks.
-/// Nothing where lanes cannot: the golden module stops in the candidate's own episodes.
-pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Option<Outcome> {
-    let ports = Ports::new(&golden.interface, program)?;
+/// Judges a candidate, whose interface the golden one accepts; `constants` are those of its text that the golden text lacks. An error
+/// says why another backend is to judge it.
+pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<Outcome, String> {
+    let ports = Ports::new(&golden.interface, program)
+        .ok_or_else(|| "a port that goes both ways".to_owned())?;
     let code = Code::new(program);
     let mut judging = Judging {
         golden,
@@ -28,11 +29,13 @@ pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Option<O
     // Where the golden module itself does not get through a candidate's own episodes, it is judged without them.
     let own = golden.own_runs(constants).unwrap_or_default();
     for run in golden.runs.iter().chain(&own) {
-        if let Err(stop) = judging.run(run) {
-            return Some(Outcome::Timeout(stop.to_string()));
+        match judging.run(run) {
+            Ok(()) => {}
+            Err(stop @ Stop::Work) => return Err(stop.to_string()),
+            Err(stop) => return Ok(Outcome::Timeout(stop.to_string())),
         }
     }
-    Some(Outcome::Counted(judging.counts()))
+    Ok(Outcome::Counted(judging.counts()))
 }
 
 /// Power-up states that tell a wrong value from an unknown one.

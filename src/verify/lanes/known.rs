@@ -82,8 +82,7 @@ impl Unknown {
     /// Whether a select of `dst`'s width from `a` stays within it.
     pub fn is_within(&self, program: &Program, a: Slot, offset: Slot, dst: Slot) -> bool {
         let width = |slot: Slot| u64::from(program.widths[slot as usize]);
-        self.largest[offset as usize]
-            .is_some_and(|at| at.saturating_add(width(dst)) <= width(a))
+        self.largest[offset as usize].is_some_and(|at| at.saturating_add(width(dst)) <= width(a))
     }
 }
 

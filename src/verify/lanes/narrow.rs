@@ -114,12 +114,12 @@ fn truth_or_whole<const L: usize>(cells: &mut [Word<L>], op: Operation, mask: u6
             let unknown = u64::from(x != 0);
             (u64::from(a.count_ones() & 1) & !unknown, unknown)
         }),
-        F::Equal => two(cells, op, |(a, x), (b, y)| {
-            truth((a ^ b) & !(x | y) != 0, x | y != 0, true)
-        }),
-        F::Matches => two(cells, op, |(a, x), (b, y)| {
-            truth((a ^ b) & !(x | y) != 0, x & !y != 0, true)
-        }),
+        F::Equal => {
+            two(cells, op, |(a, x), (b, y)| truth((a ^ b) & !(x | y) != 0, x | y != 0, true))
+        }
+        F::Matches => {
+            two(cells, op, |(a, x), (b, y)| truth((a ^ b) & !(x | y) != 0, x & !y != 0, true))
+        }
         F::Same => two(cells, op, |(a, x), (b, y)| (u64::from(a == b && x == y), 0)),
         F::CaseMatchesZ => two(cells, op, |(a, x), (b, y)| {
             let any = a & x | b & y;
@@ -134,9 +134,9 @@ fn truth_or_whole<const L: usize>(cells: &mut [Word<L>], op: Operation, mask: u6
         F::LessSigned => {
             whole(cells, op, 1, |a, b| Some(u64::from(sign(a, width) < sign(b, width))));
         }
-        F::Negate => one(cells, op, |(a, x)| {
-            if x == 0 { (a.wrapping_neg() & mask, 0) } else { (0, mask) }
-        }),
+        F::Negate => {
+            one(cells, op, |(a, x)| if x == 0 { (a.wrapping_neg() & mask, 0) } else { (0, mask) })
+        }
         F::Add => whole(cells, op, mask, |a, b| Some(a.wrapping_add(b))),
         F::Subtract => whole(cells, op, mask, |a, b| Some(a.wrapping_sub(b))),
         F::Multiply => whole(cells, op, mask, |a, b| Some(a.wrapping_mul(b))),

@@ -27,6 +27,9 @@ pub(super) struct Schedule {
     pub active: u64,
 }
 
+/// What a settling costs beside the instructions that it runs.
+const INSTRUCTIONS_OF_SETTLING: u64 = 4;
+
 /// Runs that are counted together.
 const RUNS_KEPT: usize = 1024;
 
@@ -159,6 +162,7 @@ impl<const L: usize> Engine<'_, L> {
 
     pub fn settle(&mut self) -> Result<(), Stop> {
         self.iterations_of_step = [0; L];
+        self.instructions += INSTRUCTIONS_OF_SETTLING;
         self.schedule.runs.clear();
         self.schedule.counts = [0; 64];
         self.schedule.runs_max =
@@ -176,12 +180,18 @@ impl<const L: usize> Engine<'_, L> {
                 break;
             }
         }
+        if self.instructions > self.bounds.instructions {
+            self.stop(Self::FULL, Stop::Work);
+        }
         // Before the first count, each run adds one at most.
         if self.schedule.counts != [0; 64]
             || self.schedule.runs.len() as u64 > self.schedule.runs_max
         {
             let over = self.schedule.count();
             self.stop(over, Stop::NotSettled);
+        }
+        if self.is_overworked {
+            return Err(Stop::Work);
         }
         let stopped = self.looped | self.unsettled;
         match stopped & stopped.wrapping_neg() {
@@ -198,6 +208,7 @@ impl<const L: usize> Engine<'_, L> {
         match why {
             Stop::Loop => self.looped |= lanes,
             Stop::NotSettled => self.unsettled |= lanes,
+            Stop::Work => self.is_overworked = true,
         }
     }
 

@@ -13,7 +13,7 @@ impl Flattener<'_> {
         }
         if let OpKind::Read { memory, index } = op.kind {
             let index = self.place(index);
-            let dst = self.result(op.dst);
+            let dst = self.result(op.dst, false);
             self.code.reads.push(Read { dst, memory, index });
             self.emit(Instruction::Read(self.code.reads.len() as u32 - 1));
             return;
@@ -24,19 +24,23 @@ impl Flattener<'_> {
             return;
         }
         let slots = operands(&op.kind);
-        let is_known =
-            self.is_known(op.dst) && slots.iter().all(|&operand| self.is_known(operand));
         if self.program.widths[op.dst as usize] <= 64 {
-            let known = is_known.then(|| self.known(self.next, op)).flatten();
-            if let Some(instruction) = known.or_else(|| self.four(self.next, op)) {
-                self.result(op.dst);
+            if self.is_value_alone(op.dst, &slots)
+                && let Some(instruction) = self.known(self.next_known, op)
+            {
+                self.result(op.dst, true);
+                self.emit(instruction);
+                return;
+            }
+            if let Some(instruction) = self.four(self.next, op) {
+                self.result(op.dst, false);
                 self.emit(instruction);
                 return;
             }
         }
         let places = slots.iter().map(|&slot| self.place(slot)).collect();
-        let dst = self.result(op.dst);
-        self.code.generals.push(General { kind: op.kind.clone(), dst, operands: places, is_known });
+        let dst = self.result(op.dst, false);
+        self.code.generals.push(General { kind: op.kind.clone(), dst, operands: places });
         let index = self.code.generals.len() as u32 - 1;
         self.emit(match super::wide::has(&op.kind) {
             true => Instruction::Wide(index),
@@ -44,11 +48,18 @@ impl Flattener<'_> {
         });
     }
 
+    /// Whether an operation can do with the value plane: all is known, and no operand lies above where the result would.
+    fn is_value_alone(&self, dst: Slot, operands: &[Slot]) -> bool {
+        let is_below = |slot: Slot| self.cells[slot as usize] < self.both_start;
+        self.is_known(dst) && operands.iter().all(|&slot| self.is_known(slot) && is_below(slot))
+    }
+
     /// Gives a temporary its cells.
-    fn result(&mut self, slot: Slot) -> Place {
-        self.cells[slot as usize] = self.next;
+    fn result(&mut self, slot: Slot, is_value_alone: bool) -> Place {
+        let next = if is_value_alone { &mut self.next_known } else { &mut self.next };
+        self.cells[slot as usize] = *next;
+        *next += limbs(self.program.widths[slot as usize]) as u32;
         self.placed.push(slot);
-        self.next += limbs(self.program.widths[slot as usize]) as u32;
         self.place(slot)
     }
 
@@ -84,12 +95,12 @@ impl Flattener<'_> {
         if width > 64 {
             return false;
         }
-        let is_known = self.is_known(dst) && pieces.iter().all(|&piece| self.is_known(piece));
+        let is_known = self.is_value_alone(dst, pieces);
         let (first, rest) = pieces.split_first().expect("a concatenation has a piece");
         let is_repeated = rest.iter().all(|piece| piece == first);
         let cell = self.place(*first).cell;
         if is_repeated && self.program.widths[*first as usize] == 1 {
-            let dst = self.result(dst).cell;
+            let dst = self.result(dst, is_known).cell;
             let mask = limb_mask(width, 0);
             self.emit(match is_known {
                 true => Instruction::SignExtend { dst, a: cell, shift: 63, mask },
@@ -104,10 +115,11 @@ impl Flattener<'_> {
         for (at, &piece) in rest.iter().enumerate() {
             let Place { cell: b, width: shift, .. } = self.place(piece);
             let to = if at + 1 == rest.len() {
-                self.result(dst).cell
+                self.result(dst, is_known).cell
             } else {
-                self.next += 1;
-                self.next - 1
+                let next = if is_known { &mut self.next_known } else { &mut self.next };
+                *next += 1;
+                *next - 1
             };
             self.emit(match is_known {
                 true => Instruction::Join { dst: to, a: joined, b, shift: shift as u8 },
@@ -136,7 +148,9 @@ impl Flattener<'_> {
         let is_wide = operands(&op.kind).iter().any(|&slot| width(slot) > 64);
         Some(match op.kind {
             K::Slice { a, lsb } => self.slice(dst, a, lsb, width(op.dst))?,
-            K::Extend { a, .. } if width(a) >= width(op.dst) => self.slice(dst, a, 0, width(op.dst))?,
+            K::Extend { a, .. } if width(a) >= width(op.dst) => {
+                self.slice(dst, a, 0, width(op.dst))?
+            }
             _ if is_wide => return None,
             K::Extend { a, signed: false } | K::Known(a) | K::Pull { a, .. } => {
                 I::Slice { dst, a: cell(a), shift: 0, mask }
@@ -229,9 +243,7 @@ impl Flattener<'_> {
                 a += lsb / 64;
                 (Four::Slice, to, lsb % 64)
             }
-            K::Extend { signed, .. } if to <= from || !signed && from <= 64 => {
-                (Four::Slice, to, 0)
-            }
+            K::Extend { signed, .. } if to <= from || !signed && from <= 64 => (Four::Slice, to, 0),
             _ if is_wide => return None,
             K::Extend { .. } => (Four::SignExtend, to, from),
             K::Select { offset, .. } => {
