@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod corpus;
 mod doctor;
+mod eval;
 mod export;
 mod extract;
 mod junit;
@@ -21,6 +22,7 @@ mod pair;
 mod report;
 #[cfg(feature = "train")]
 mod sampler;
+mod server;
 mod show;
 mod start;
 mod summary;
@@ -45,12 +47,13 @@ enum Command {
     Corpus(corpus::Arguments),
     Verify(verify::Arguments),
     Merge(merge::Arguments),
-    /// Sample candidates from a model (by the program `salv-train`)
+    /// Sample candidates from a server (--server URL), or from a model's folder (by the program `salv-train`)
     Sample(torch::Arguments),
     /// Train on pairs, or merge what was trained (by the program `salv-train`)
     Train(torch::Arguments),
     Extract(extract::Arguments),
     Pair(pair::Arguments),
+    Eval(eval::Arguments),
     Export(export::Arguments),
     Show(show::Arguments),
     Doctor(doctor::Arguments),
@@ -73,6 +76,7 @@ pub fn run() -> ExitCode {
         Command::Worker(arguments) => worker::run(arguments),
         Command::Extract(arguments) => extract::run(arguments),
         Command::Pair(arguments) => pair::run(arguments),
+        Command::Eval(arguments) => eval::run(arguments),
         Command::Export(arguments) => export::run(arguments),
     };
     match outcome {

@@ -29,38 +29,41 @@ use crate::worker::launch::Launchers;
 use crate::worker::sandbox::Cover;
 use crate::{candidate, problem, record};
 
+/// Candidates in one build.
+pub const BATCH: usize = 256;
+
 /// Judge every output signal of every candidate against its golden module
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The problems, `problems.jsonl`
-    problems: PathBuf,
+    pub problems: PathBuf,
     /// What models wrote, `candidates.jsonl`
-    candidates: PathBuf,
+    pub candidates: PathBuf,
     /// Where the verdicts go
     #[arg(short, long, default_value = "verdicts.jsonl")]
-    output: PathBuf,
+    pub output: PathBuf,
     #[command(flatten)]
-    stimulus: StimulusArguments,
+    pub stimulus: StimulusArguments,
     #[command(flatten)]
-    backend: BackendArguments,
+    pub backend: BackendArguments,
     /// Worker threads; by default one for each core
     #[arg(long)]
-    threads: Option<usize>,
+    pub threads: Option<usize>,
     /// Candidates in one build
-    #[arg(long, default_value_t = 256, hide = true)]
-    batch: usize,
+    #[arg(long, default_value_t = BATCH, hide = true)]
+    pub batch: usize,
     /// Continue a run that ended early
     #[arg(long)]
-    resume: bool,
+    pub resume: bool,
     /// Judge only part K of N, for a run on many machines; `salv merge` puts the parts together
     #[arg(long, value_name = "K/N")]
-    shard: Option<ShardOf>,
+    pub shard: Option<ShardOf>,
     #[command(flatten)]
-    report: ReportArguments,
+    pub report: ReportArguments,
 }
 
 /// What is applied to the inputs; it decides the verdicts and is saved with them.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct StimulusArguments {
     /// Seed of every random choice
     #[arg(long, default_value_t = Config::default().seed)]
@@ -79,7 +82,7 @@ impl StimulusArguments {
 }
 
 /// Who judges, and with which tools.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct BackendArguments {
     /// Who judges
     #[arg(long, value_enum, default_value_t = BackendName::Auto)]
@@ -146,6 +149,22 @@ pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Worker
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Done { summary, total, stopped } = judge(&arguments)?;
+    finish(&arguments, &summary, total, stopped)
+}
+
+/// What a run came to.
+pub struct Done {
+    /// What was found, in an earlier run too.
+    pub summary: Summary,
+    /// Candidates in all.
+    pub total: usize,
+    /// Whether it was stopped.
+    pub stopped: bool,
+}
+
+/// Judges the candidates into the output.
+pub fn judge(arguments: &Arguments) -> anyhow::Result<Done> {
     let inputs = [&arguments.problems, &arguments.candidates];
     for output in [Some(arguments.output.as_path()), arguments.report.junit()].into_iter().flatten()
     {
@@ -159,10 +178,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut problems = problem::load(&arguments.problems)?;
     // Half of a benchmark's text is test benches, which nothing here reads.
     problems.iter_mut().for_each(|problem| problem.testbench = None);
-    let rows = survey(&arguments, &problems)?;
+    let rows = survey(arguments, &problems)?;
     let config = arguments.stimulus.config();
     let (backend, workers) = arguments.backend.open()?;
-    let meta = meta(&arguments, &config, &backend, rows)?;
+    let meta = meta(arguments, &config, &backend, rows)?;
     let (writer, done) = Writer::create(&arguments.output, &meta, arguments.resume)?;
     let (ahead, known) = Ahead::open(&arguments.output, &meta, done, arguments.resume)?;
     let mut summary = Summary::default();
@@ -176,14 +195,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         lanes: arguments.backend.lanes(),
         workers: &workers,
         config: &config,
-        parallelism: parallelism(&arguments)?,
+        parallelism: parallelism(arguments)?,
         stop: &stop,
     };
     let started = Instant::now();
     let total = rows.range().len();
     let mut output = Output { writer, ahead, done, total, told: Instant::now(), summary };
     let kept = known.len();
-    let outcome = judge_rest(&arguments, &job, rows, known, &mut output);
+    let outcome = judge_rest(arguments, &job, rows, known, &mut output);
     // What was judged is kept, whatever ended the run.
     let summary = output.finish()?;
     let repeated = outcome
@@ -203,7 +222,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if repeated > 0 {
         eprintln!("{repeated} of them have the text of another one and were not judged again");
     }
-    finish(&arguments, &summary, total, stop.load(Ordering::Relaxed))
+    Ok(Done { summary, total, stopped: stop.load(Ordering::Relaxed) })
 }
 
 fn finish(
@@ -379,7 +398,7 @@ fn peak_memory_kib() -> Option<u64> {
 }
 
 /// A bar with rate and remaining time, where a person sees it.
-fn progress_bar(total: usize, done: usize) -> ProgressBar {
+pub fn progress_bar(total: usize, done: usize) -> ProgressBar {
     let bar = ProgressBar::new(total as u64).with_position(done as u64);
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());

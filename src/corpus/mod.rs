@@ -6,7 +6,8 @@
 //! UTF-8 become U+FFFD. An importer refuses what it does not know rather than leaving it out: a problem
 //! that is silently missing would look like a better score.
 //!
-//! What a benchmark's test bench reads from further files (RTLLM's `reference.txt`) is not carried along.
+//! What a benchmark's test bench reads from further files (RTLLM's `reference.txt`) is no part of a problem;
+//! [`rtllm::files_of_benches`] has it.
 
 pub mod completions;
 pub mod contamination;
@@ -59,6 +60,11 @@ pub fn hash(path: &Path) -> Result<String, ImportError> {
         listing += &format!("{} {}\n", record::file_hash(&file)?, name.display());
     }
     Ok(record::content_hash(listing.as_bytes()))
+}
+
+/// Whether the first row of a file is a problem of ours, as an importer writes them.
+pub fn is_problems(path: &Path) -> bool {
+    record::read::<Problem>(path).is_ok_and(|mut rows| matches!(rows.next(), Some(Ok(_))))
 }
 
 fn layout(path: &Path, message: impl Into<String>) -> ImportError {

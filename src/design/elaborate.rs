@@ -147,11 +147,49 @@ impl View<'_, '_> {
     }
 }
 
+/// Whether `top` in `source` keeps to itself in a simulation that others share: slang reads it without them, it ends
+/// nothing, touches no file and looks into no other module. What cannot be judged here (delays, events, Z) is not
+/// looked at. Printing is no trespass.
+pub fn confined(source: &str, top: &str) -> Result<(), Refusal> {
+    read(source, Some(top), |reading| {
+        refuse::symbols(reading.compiled, reading.main).or_else(|refusal| {
+            if refusal.reason == Reason::Forbidden { Err(refusal) } else { Ok(()) }
+        })?;
+        refuse::trespass(&Netlist::new(reading.body), reading.main)
+    })
+}
+
 /// Elaborates `top` in `source` and hands what came of it to `look`.
 pub(super) fn see<R>(
     source: &str,
     top: Option<&str>,
     look: impl FnOnce(View<'_, '_>) -> R,
+) -> Result<R, Refusal> {
+    read(source, top, |reading| {
+        let Reading { top, compiled, body, main, tree } = reading;
+        refuse::symbols(compiled, main)?;
+        let ports = port_list(body, main)?;
+        let netlist = Netlist::new(body);
+        refuse::check(&netlist, main)?;
+        refuse::driven_inputs(&netlist, &ports, body, main)?;
+        Ok(look(View { top, ports, netlist, body, main, tree }))
+    })
+}
+
+/// An elaborated module that nothing is said of yet.
+struct Reading<'v> {
+    top: String,
+    compiled: &'v sv_lang::Design,
+    body: Symbol<'v>,
+    main: &'v Main<'v>,
+    tree: &'v SyntaxTree,
+}
+
+/// Parses and elaborates `top` in `source`, and hands it on.
+fn read<R>(
+    source: &str,
+    top: Option<&str>,
+    look: impl FnOnce(Reading<'_>) -> Result<R, Refusal>,
 ) -> Result<R, Refusal> {
     let text = text::scan(source)?;
     let top = choose_top(&text, top)?;
@@ -173,12 +211,7 @@ pub(super) fn see<R>(
         .ok_or_else(|| {
             Refusal::new(Reason::ElaborationError, format!("module {top} instantiates itself"))
         })?;
-    refuse::symbols(&compiled, &main)?;
-    let ports = port_list(body, &main)?;
-    let netlist = Netlist::new(body);
-    refuse::check(&netlist, &main)?;
-    refuse::driven_inputs(&netlist, &ports, body, &main)?;
-    Ok(look(View { top, ports, netlist, body, main: &main, tree: &tree }))
+    look(Reading { top, compiled: &compiled, body, main: &main, tree: &tree })
 }
 
 /// The text that slang was given, and how its locations map to it.

@@ -66,4 +66,17 @@ impl<'a> Elaborator<'a> {
             Err(death) => Ok(Elaborated::Died(death)),
         }
     }
+
+    /// Whether `top` in `source` keeps to itself ([`crate::design::confined`]); the inner error says what it does
+    /// instead.
+    pub fn confined(&mut self, source: &str, top: &str) -> Result<Result<(), String>, WorkerError> {
+        let (source, top) = (source.to_owned(), top.to_owned());
+        let request =
+            |patience| Request::Confine { source: source.clone(), top: top.clone(), patience };
+        match self.relay.ask(request)? {
+            Ok(Event::Confined(found)) => Ok(found.map_err(|refusal| refusal.message)),
+            Ok(other) => Err(WorkerError::unexpected(other)),
+            Err(death) => Ok(Err(format!("the elaborator {death}"))),
+        }
+    }
 }

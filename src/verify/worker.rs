@@ -25,6 +25,15 @@ pub enum Request {
         /// Multiplies the CPU limit.
         patience: u64,
     },
+    /// See whether a module keeps to itself; answered by [`Event::Confined`].
+    Confine {
+        /// The text.
+        source: String,
+        /// The module.
+        top: String,
+        /// Multiplies the CPU limit.
+        patience: u64,
+    },
     /// Judge a candidate by lanes; answered by [`Event::Lanes`].
     Lanes {
         /// The candidate and its golden module.
@@ -43,6 +52,8 @@ pub enum Request {
 pub enum Event {
     /// The module, or why it is none.
     Design(Result<Box<Design>, Refusal>),
+    /// Whether the module keeps to itself, or what it does instead.
+    Confined(Result<(), Refusal>),
     /// What came of a candidate.
     Lanes(Box<job::Verdict>),
     /// A task is done.
@@ -84,7 +95,11 @@ impl Work for Judging {
     fn answer(&mut self, request: Request, reply: &mut Reply<Event>) -> Result<(), WorkerError> {
         match request {
             Request::Elaborate { source, top, patience } => {
-                self.elaborate(&source, top.as_deref(), patience, reply)
+                let elaborate = || design::elaborate(&source, top.as_deref());
+                self.read(patience, elaborate, |design| Event::Design(design.map(Box::new)), reply)
+            }
+            Request::Confine { source, top, patience } => {
+                self.read(patience, || design::confined(&source, &top), Event::Confined, reply)
             }
             Request::Lanes { job, patience } => self.lanes(&job, patience, reply),
             Request::Simulate(job) => simulate::run(&job, reply),
@@ -124,20 +139,21 @@ impl Judging {
         }
     }
 
-    fn elaborate(
+    /// Has slang read a text, and says what came of it.
+    fn read<T>(
         &mut self,
-        source: &str,
-        top: Option<&str>,
         patience: u64,
+        read: impl FnOnce() -> Result<T, Refusal>,
+        event: impl FnOnce(Result<T, Refusal>) -> Event,
         reply: &mut Reply<Event>,
     ) -> Result<(), WorkerError> {
         let first = self.enclose(CPU_SECONDS_OF_ELABORATION * patience)?;
-        let design = worker::caught(|| design::elaborate(source, top));
-        if !first && matches!(&design, Ok(Err(refusal)) if is_short(refusal)) {
+        let found = worker::caught(read);
+        if !first && matches!(&found, Ok(Err(refusal)) if is_short(refusal)) {
             worker::end_for_memory();
         }
-        match design {
-            Ok(design) => reply.send(&Event::Design(design.map(Box::new))),
+        match found {
+            Ok(found) => reply.send(&event(found)),
             Err(panic) => reply.panicked(panic),
         }
     }

@@ -5,6 +5,7 @@ mod candidate;
 mod corpus;
 mod demo;
 mod design;
+mod eval;
 mod extract;
 mod extract_bounds;
 mod extract_damage;
@@ -17,6 +18,7 @@ mod pair;
 mod record;
 #[cfg(feature = "train")]
 mod sample;
+mod sample_server;
 mod show;
 mod stimulus;
 mod tidy;

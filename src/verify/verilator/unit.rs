@@ -218,6 +218,7 @@ impl Compiler {
             environment: Vec::new(),
             folder: folder.to_path_buf(),
             read,
+            output: None,
             tool: Tool::Driver,
         };
         self.launchers.run(launch, limits)
