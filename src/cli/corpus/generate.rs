@@ -6,9 +6,9 @@ use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::sft::{expect_apart, load_all};
 use crate::candidate::Candidate;
 use crate::corpus::generate::{self, Generated, Settings, Split};
-use crate::corpus::sft::Sample;
 use crate::record::{Meta, Writer};
 
 /// What was typed after `generate`.
@@ -26,6 +26,9 @@ pub struct Generate {
     /// Only this family of designs; can be repeated
     #[arg(long, value_name = "NAME")]
     family: Vec<String>,
+    /// Write nothing that is too near to these problems; can be repeated
+    #[arg(long, value_name = "FILE")]
+    against: Vec<PathBuf>,
     /// Problems to write, `problems.jsonl`
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
@@ -62,17 +65,19 @@ impl Generate {
     pub fn run(self) -> anyhow::Result<()> {
         ensure!(self.count > 0, "--count must be 1 or more");
         let files: Vec<&PathBuf> = [&self.out].into_iter().chain(&self.sft).chain(&self.versions).collect();
-        for (at, file) in files.iter().enumerate() {
-            ensure!(!files[..at].contains(file), "two outputs are one file, {}", file.display());
-        }
-        let settings =
-            Settings { seed: self.seed, split: self.split.split(), families: self.family.clone() };
+        expect_apart(&files, &self.against.iter().collect::<Vec<_>>())?;
+        let settings = Settings {
+            seed: self.seed,
+            split: self.split.split(),
+            families: self.family.clone(),
+            against: load_all(&self.against)?,
+        };
         let made = generate::problems(&settings)?.take(self.count);
         let made = made.collect::<Result<Vec<Generated>, _>>()?;
-        let meta = self.meta();
+        let meta = self.meta()?;
         save(&self.out, &meta, made.iter().map(|one| &one.problem))?;
         if let Some(path) = &self.sft {
-            save(path, &meta, made.iter().map(sample))?;
+            save(path, &meta, made.iter().map(Generated::sample))?;
         }
         if let Some(path) = &self.versions {
             save(path, &meta, made.iter().flat_map(versions))?;
@@ -83,11 +88,14 @@ impl Generate {
         Ok(())
     }
 
-    fn meta(&self) -> Meta {
+    fn meta(&self) -> anyhow::Result<Meta> {
         let split = self.split.split().name();
         let mut meta = Meta::new("corpus", json!({ "source": "generate", "split": split, "families": self.family, "count": self.count }));
         meta.seed = Some(self.seed);
-        meta
+        for path in &self.against {
+            meta.inputs.insert(path.display().to_string(), super::hash(path)?);
+        }
+        Ok(meta)
     }
 }
 
@@ -101,18 +109,6 @@ fn save<T: serde::Serialize>(
         writer.write(&row)?;
     }
     Ok(writer.finish()?)
-}
-
-fn sample(one: &Generated) -> Sample {
-    Sample {
-        id: one.problem.problem.clone(),
-        system: None,
-        history: Vec::new(),
-        prompt: one.problem.prompt.clone(),
-        completion: one.problem.golden.clone(),
-        source: one.problem.source.clone(),
-        licence: one.problem.licence.clone(),
-    }
 }
 
 fn versions(one: &Generated) -> [Candidate; 2] {

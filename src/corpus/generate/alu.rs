@@ -51,7 +51,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
         part(("zero", &["zero", "z", "is_zero"], 1), &[&format!("is high when {y} is 0")], format!("{y} == {}", lit(w, 0)), format!("~|{y}")),
         part(("negative", &["neg", "n_flag", "sign"], 1), &[&format!("is the most significant bit of {y}")], format!("{y}[{top}]"), format!("{y} >> {top}")),
         part(("parity", &["par", "parity", "p_flag"], 1), &[&format!("is the XOR of all bits of {y}")], format!("^{y}"), xor_of(&y, w)),
-        part(("ones", &["ones", "all_ones"], 1), &[&format!("is high when all bits of {y} are 1")], format!("&{y}"), format!("~{y} == 0")),
+        part(("ones", &["ones", "all_ones"], 1), &[&format!("is high when all bits of {y} are 1")], format!("&{y}"), format!("~{y} == {}", lit(w, 0))),
         part(("odd", &["odd", "lsb"], 1), &[&format!("is the least significant bit of {y}")], format!("{y}[0]"), format!("{y} & 1'b1")),
         part(("equal", &["eq", "same"], 1), &[&format!("is high when {a} equals {b}")], format!("{a} == {b}"), format!("~|({a} ^ {b})")),
         part(("less", &["lt", "less"], 1), &[&format!("is high when {a} is less than {b}")], format!("{a} < {b}"), format!("({{1'b0, {a}}} - {{1'b0, {b}}}) >> {w}")),

@@ -31,7 +31,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
     };
     sketch.inner(&grant, n, golden, second);
     sketch.tell_inner(&[&format!("{grant} keeps only the {first} 1 of {live}"), &format!("{grant} grants the {first} bit of {live} that is 1, one-hot, and is 0 if there is none")]);
-    let before = sketch.name(&["before", "last_g"]);
+    let before = sketch.name(&["old_g", "last_g"]);
     sketch.inner(&before, n, Value::register(&zero, &[("", &grant)]), Value::register(&zero, &[("", &format!("{grant} | {zero}"))]));
     let w = bits_for(n - 1);
     let index = order.iter().map(|bit| (format!("{live}[{bit}]"), lit(w, *bit))).collect();

@@ -44,7 +44,7 @@ fn differences(a: &str, b: &str, less: &str, w: u32) -> Vec<Part> {
         part(("borrow", &["borrow", "bo", "bout"], 1), &[&format!("is the borrow of {a} - {b}"), &format!("is high when {a} - {b} needs a borrow")], format!("{a} < {b}"), format!("({{1'b0, {a}}} - {{1'b0, {b}}}) >> {w}")),
         part(("sub overflow", &["sub_ovf", "sv"], 1), &[&format!("is high when {a} - {b} overflows as a signed difference")], format!("({a}[{top}] != {b}[{top}]) && ({less}[{top}] != {a}[{top}])"), format!("({a}[{top}] ^ {b}[{top}]) & ({a}[{top}] ^ {less}[{top}])")),
         part(("floor", &["floor", "sub_sat", "lead"], w), &[&format!("is {a} - {b}, or 0 when {b} is greater than {a}")], Value::when(&[(&format!("{a} > {b}"), less)], lit(w, 0)), format!("{less} & ~{{{w}{{{a} < {b}}}}}")),
-        part(("distance", &["dist", "abs_diff", "gap"], w), &[&format!("is the absolute difference of {a} and {b}, unsigned")], Value::when(&[(&format!("{a} > {b}"), less)], format!("{b} - {a}")), format!("({less} ^ {{{w}{{{a} < {b}}}}}) + ({a} < {b})")),
+        part(("distance", &["distance", "abs_diff", "gap"], w), &[&format!("is the absolute difference of {a} and {b}, unsigned")], Value::when(&[(&format!("{a} > {b}"), less)], format!("{b} - {a}")), format!("({less} ^ {{{w}{{{a} < {b}}}}}) + ({a} < {b})")),
     ]
 }
 

@@ -54,6 +54,6 @@ fn constants(sketch: &mut Sketch, a: &str, w: u32) -> Vec<Part> {
     vec![
         part((format!("is {w} {k}"), &["hit", "found", "is_k"], 1), &[&format!("is high when {a} is {k}")], format!("{a} == {n}"), format!("~|({a} ^ {n})")),
         part((format!("over {w} {k}"), &["over", "high", "alarm"], 1), &[&format!("is high when {a} is greater than {k}")], format!("{a} > {n}"), format!("{a} >= {}", lit(w, k + 1))),
-        part((format!("within {w} {low} {high}"), &["in_range", "ok", "inside"], 1), &[&format!("is high when {a} is from {low} to {high}")], within, format!("({a} - {lowest}) < {}", lit(w + 1, high - low + 1))),
+        part((format!("within {w} {low} {high}"), &["in_range", "ok", "in_band"], 1), &[&format!("is high when {a} is from {low} to {high}")], within, format!("({a} - {lowest}) < {}", lit(w + 1, high - low + 1))),
     ]
 }

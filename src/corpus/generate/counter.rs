@@ -90,7 +90,7 @@ fn readings(sketch: &mut Sketch, counter: &Counter) -> Vec<Part> {
         expose("value", q),
         part(("terminal", &["tc", "last", "done", "wrap"], 1), &[&format!("is high when {q} is {end}{also}")], format!("{active}({q} == {})", lit(w, end)), format!("{}~|({q} ^ {})", active.replace("&&", "&"), lit(w, end))),
         part(("zero", &["zero", "is_zero", "at_zero"], 1), &[&format!("is high when {q} is 0")], format!("{q} == {zero}"), format!("~|{q}")),
-        part(("top", &["at_top", "max", "full"], 1), &[&format!("is high when {q} is {last}")], format!("{q} == {highest}"), format!("{q} >= {highest}")),
+        part(("top", &["at_top", "max", "full"], 1), &[&format!("is high when {q} is {last}")], format!("{q} == {highest}"), format!("~|({q} ^ {highest})")),
         part((format!("at {w} {k}"), &["hit", "at_k", "match"], 1), &[&format!("is high when {q} is {k}")], format!("{q} == {at}"), format!("~|({q} ^ {at})")),
         part((format!("below {w} {k}"), &["early", "below", "pwm"], 1), &[&format!("is high when {q} is less than {k}")], format!("{q} < {at}"), format!("({{1'b0, {q}}} - {{1'b0, {at}}}) >> {w}")),
         part(("half", &["half", "late", "upper"], 1), &[&format!("is high when {q} is at least {}", last.div_ceil(2))], format!("{q} >= {middle}"), format!("(({{1'b0, {q}}} - {{1'b0, {middle}}}) >> {w}) == 0")),

@@ -283,7 +283,7 @@ impl<'a> Sketch<'a> {
     /// Takes outputs from a pool, and of the rest what they need.
     pub(super) fn outputs(self, pool: Vec<Part>) -> Draft {
         let Sketch { chance, family, modules, mut taken, clock, inputs, mut inner, mut about, .. } = self;
-        let count = [1, 1, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7, 8][chance.below(17)].min(pool.len());
+        let count = [1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 6, 8][chance.below(16)].min(pool.len());
         let mut pool = pool;
         chance.shuffle(&mut pool);
         // What the design is about is mostly seen from outside.

@@ -45,7 +45,7 @@ fn counts(v: &str, n: u32) -> Vec<Part> {
     vec![
         part(("valid", &["valid", "any", "some"], 1), &[&format!("is high when any bit of {v} is 1"), &format!("is high when {v} is not 0")], format!("|{v}"), format!("{v} != {}", lit(n, 0))),
         part(("none", &["none", "idle", "empty"], 1), &[&format!("is high when no bit of {v} is 1")], format!("{v} == {}", lit(n, 0)), format!("~|{v}")),
-        part(("all", &["all", "full"], 1), &[&format!("is high when all bits of {v} are 1")], format!("&{v}"), format!("~{v} == 0")),
+        part(("all", &["all", "full"], 1), &[&format!("is high when all bits of {v} are 1")], format!("&{v}"), format!("~{v} == {}", lit(n, 0))),
         part(("ones", &["ones", "count", "cnt"], c), &[&format!("is the number of ones in {v}"), &format!("counts the bits of {v} that are 1")], count, ones),
         part(("gaps", &["zeros", "gaps"], c), &[&format!("is the number of zeros in {v}")], gaps, format!("{} - ({padded})", lit(c, n))),
         part(("parity", &["par", "parity", "odd"], 1), &[&format!("is high when {v} has an odd number of ones"), &format!("is the XOR of all bits of {v}")], format!("^{v}"), xor_of(v, n)),

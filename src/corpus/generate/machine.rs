@@ -46,17 +46,20 @@ fn draw_moves(at: usize, count: usize, chance: &mut Chance) -> [usize; 2] {
     }
 }
 
-/// Whether every state is reached from the first one and can be left.
+/// Whether the machine can always come from any state to any other, and stays in some state.
 fn is_alive(moves: &Moves) -> bool {
-    let mut reached = vec![false; moves.len()];
-    let mut waiting = vec![0];
-    while let Some(at) = waiting.pop() {
-        if !std::mem::replace(&mut reached[at], true) {
-            waiting.extend(moves[at]);
+    let reaches_all = |first: usize| {
+        let mut reached = vec![false; moves.len()];
+        let mut waiting = vec![first];
+        while let Some(at) = waiting.pop() {
+            if !std::mem::replace(&mut reached[at], true) {
+                waiting.extend(moves[at]);
+            }
         }
-    }
-    reached.into_iter().all(|reached| reached)
-        && moves.iter().enumerate().all(|(at, to)| to.iter().any(|to| *to != at))
+        reached.into_iter().all(|reached| reached)
+    };
+    let stays = moves.iter().enumerate().any(|(at, to)| to.contains(&at));
+    stays && (0..moves.len()).all(reaches_all)
 }
 
 fn described(moves: &Moves, state: &str, x: &str) -> String {

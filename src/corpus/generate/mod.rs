@@ -40,6 +40,8 @@ mod write;
 
 use std::collections::HashSet;
 
+use super::contamination::{Benchmarks, Thresholds};
+use super::sft::Sample;
 use crate::problem::Problem;
 use chance::Chance;
 use draft::Draft;
@@ -73,9 +75,10 @@ const FAMILIES: [Family; 18] = [
 const ATTEMPTS: usize = 20_000;
 
 /// Which part of all designs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Split {
     /// To learn the task from: seven of ten shapes.
+    #[default]
     Train,
     /// To sample candidates for and make pairs of.
     Pairs,
@@ -104,7 +107,7 @@ impl Split {
 }
 
 /// What is to be written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Decides everything that is drawn.
     pub seed: u64,
@@ -112,6 +115,8 @@ pub struct Settings {
     pub split: Split,
     /// Names of families; empty for all.
     pub families: Vec<String>,
+    /// Problems that nothing written may be near to, by [`super::contamination`].
+    pub against: Vec<Problem>,
 }
 
 /// A problem that was written.
@@ -163,52 +168,81 @@ pub fn problems(
     }
     let chosen = |name: &str| settings.families.is_empty() || settings.families.iter().any(|family| family == name);
     let families: Vec<Family> = FAMILIES.into_iter().filter(|(name, _)| chosen(name)).collect();
-    let settings = settings.clone();
-    let mut designs = HashSet::new();
-    Ok((0..).map(move |number| new_design(&settings, &families, number, &mut designs)))
+    let benchmarks = Benchmarks::new(&settings.against, Thresholds::default());
+    let mut source = Source { settings: settings.clone(), families, benchmarks, designs: HashSet::new() };
+    Ok((0..).map(move |number| source.problem(number)))
 }
 
-/// Draws until a design is of the split and new.
-fn new_design(
-    settings: &Settings,
-    families: &[Family],
-    number: usize,
-    designs: &mut HashSet<String>,
-) -> Result<Generated, GenerateError> {
-    let (seed, split) = (settings.seed.to_string(), settings.split.name());
-    let mut chance = Chance::new(&["generate", &seed, split, &number.to_string()]);
-    for _ in 0..ATTEMPTS {
-        let (_, draw) = families[chance.below(families.len())];
-        let draft = draw(&mut chance);
-        let shape = shape::shape(&draft);
-        let design = shape::design(&draft);
-        if Split::of(&shape) == settings.split && designs.insert(design.clone()) {
-            return Ok(finish(settings, number, &draft, (design, shape), &mut chance));
+/// What problems are drawn from.
+struct Source {
+    settings: Settings,
+    families: Vec<Family>,
+    benchmarks: Benchmarks,
+    /// Those that were written.
+    designs: HashSet<String>,
+}
+
+impl Source {
+    /// Draws until a design is of the split, new, and far from what it is to be far from.
+    fn problem(&mut self, number: usize) -> Result<Generated, GenerateError> {
+        let Settings { seed, split, .. } = self.settings;
+        let mut chance =
+            Chance::new(&["generate", &seed.to_string(), split.name(), &number.to_string()]);
+        for _ in 0..ATTEMPTS {
+            let (_, draw) = self.families[chance.below(self.families.len())];
+            let draft = draw(&mut chance);
+            let (design, shape) = (shape::design(&draft), shape::shape(&draft));
+            if Split::of(&shape) != split || self.designs.contains(&design) {
+                continue;
+            }
+            let made = self.finish(number, &draft, (design, shape), &mut chance);
+            if self.benchmarks.find(&made.sample()).is_none() {
+                self.designs.insert(made.design.clone());
+                return Ok(made);
+            }
+        }
+        Err(GenerateError::Exhausted { made: number })
+    }
+
+    fn finish(
+        &self,
+        number: usize,
+        draft: &Draft,
+        (design, shape): (String, String),
+        chance: &mut Chance,
+    ) -> Generated {
+        let style = write::Style::draw(chance);
+        let many = [2, 4].iter().filter(|bound| draft.outputs.len() > **bound).count();
+        let level = 1 + many + usize::from(draft.clock.is_some());
+        let Settings { seed, split, .. } = self.settings;
+        let problem = Problem {
+            problem: format!("{}-{seed}/{}-{number:06}", split.name(), draft.family),
+            prompt: tell::prompt(draft, chance),
+            golden: write::golden(draft, &style),
+            golden_top: Some(draft.module.clone()),
+            top: draft.module.clone(),
+            testbench: None,
+            inputs: Default::default(),
+            source: Some(format!("salv corpus generate, level {level}")),
+            licence: Some("MIT OR Apache-2.0".to_owned()),
+        };
+        let second = write::second(draft);
+        Generated { problem, second, family: draft.family, level, design, shape }
+    }
+}
+
+impl Generated {
+    /// Returns the prompt with its golden module, to learn from.
+    pub fn sample(&self) -> Sample {
+        let Problem { problem, prompt, golden, source, licence, .. } = &self.problem;
+        Sample {
+            id: problem.clone(),
+            system: None,
+            history: Vec::new(),
+            prompt: prompt.clone(),
+            completion: golden.clone(),
+            source: source.clone(),
+            licence: licence.clone(),
         }
     }
-    Err(GenerateError::Exhausted { made: number })
-}
-
-fn finish(
-    settings: &Settings,
-    number: usize,
-    draft: &Draft,
-    (design, shape): (String, String),
-    chance: &mut Chance,
-) -> Generated {
-    let style = write::Style::draw(chance);
-    let outputs = draft.outputs.len();
-    let level = 1 + usize::from(outputs > 2) + usize::from(outputs > 4) + usize::from(draft.clock.is_some());
-    let problem = Problem {
-        problem: format!("{}-{}/{}-{number:06}", settings.split.name(), settings.seed, draft.family),
-        prompt: tell::prompt(draft, chance),
-        golden: write::golden(draft, &style),
-        golden_top: Some(draft.module.clone()),
-        top: draft.module.clone(),
-        testbench: None,
-        inputs: Default::default(),
-        source: Some(format!("salv corpus generate, level {level}")),
-        licence: Some("MIT OR Apache-2.0".to_owned()),
-    };
-    Generated { problem, second: write::second(draft), family: draft.family, level, design, shape }
 }

@@ -36,7 +36,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
         part(("complement", &["yn", "inv", "not_y"], w), &[&format!("is the complement of {y}")], format!("~{y}"), format!("{y} ^ {{{w}{{1'b1}}}}")),
         part(("parity", &["par", "parity", "odd"], 1), &[&format!("is the XOR of all bits of {y}"), &format!("is high when {y} has an odd number of ones")], format!("^{y}"), xor_of(&y, w)),
         part(("zero", &["zero", "is_zero", "z"], 1), &[&format!("is high when {y} is 0")], format!("{y} == {}", lit(w, 0)), format!("~|{y}")),
-        part(("full", &["ones", "all_ones"], 1), &[&format!("is high when all bits of {y} are 1")], format!("&{y}"), format!("~{y} == 0")),
+        part(("full", &["ones", "all_ones"], 1), &[&format!("is high when all bits of {y} are 1")], format!("&{y}"), format!("~{y} == {}", lit(w, 0))),
         part(("msb", &["msb", "top_bit", "sign"], 1), &[&format!("is the most significant bit of {y}")], format!("{y}[{}]", w - 1), format!("{y} >= {}", lit(w, 1 << (w - 1)))),
         part(("lsb", &["lsb", "odd_word", "bit0"], 1), &[&format!("is the least significant bit of {y}")], format!("{y}[0]"), format!("{y} & 1'b1")),
         part(("gated", &["gated", "masked", "bus"], w), &[&format!("is {y} when {en} is high, else 0")], Value::when(&[(&en, &y)], lit(w, 0)), format!("{y} & {{{w}{{{en}}}}}")),

@@ -29,7 +29,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
     // Before the first bit there were zeros, with which a pattern may begin.
     let start = (n - bits_for(pattern)).min(m);
     sketch.inner(&place, 2, "1'b0", Value::register(lit(2, start), &[(step, &next)]));
-    let before = sketch.name(&["before", "x_q"]);
+    let before = sketch.name(&["earlier", "x_q"]);
     let kept = if gated { format!("{valid} ? {x} : {before}") } else { x.clone() };
     sketch.inner(&before, 1, "1'b0", Value::register("1'b0", &[("", &kept)]));
     let now = if gated { format!("{valid} && ") } else { String::new() };

@@ -28,7 +28,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
     let moved_too = if left { format!("({q} << 1) | ({incoming})") } else { format!("({q} >> 1) | (({incoming}) << {top})") };
     let (mut steps, mut rule) = (Vec::new(), String::new());
     let start = if kind == "ring" || kind == "feedback" { lit(w, 1) } else { lit(w, 0) };
-    if kind == "load" {
+    if kind != "in" {
         let load = sketch.input(&["load", "ld", "start"], 1);
         let d = sketch.input(&["d", "data", "pin"], w);
         rule = format!("; {load} has priority and loads {d}");
@@ -44,7 +44,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
         part(("out", &["sout", "so", "ser_out", "dout"], 1), &[&format!("is {q}[{first}]"), &format!("is the bit of {q} that leaves next, bit {first}")], format!("{q}[{first}]"), format!("{q} >> {first}")),
         part(("newest", &["newest", "in_q", "tail"], 1), &[&format!("is {q}[{second_end}]")], format!("{q}[{second_end}]"), format!("{q} >> {second_end}")),
         part(("parity", &["par", "parity"], 1), &[&format!("is the XOR of all bits of {q}")], format!("^{q}"), xor_of(&q, w)),
-        part(("ones", &["full", "all_ones"], 1), &[&format!("is high when all bits of {q} are 1")], format!("&{q}"), format!("~{q} == 0")),
+        part(("ones", &["full", "all_ones"], 1), &[&format!("is high when all bits of {q} are 1")], format!("&{q}"), format!("~{q} == {}", lit(w, 0))),
         part(("zero", &["empty", "zero", "none"], 1), &[&format!("is high when {q} is 0")], format!("{q} == {}", lit(w, 0)), format!("~|{q}")),
         part(("ends", &["ends", "ends_eq"], 1), &[&format!("is high when the highest and the lowest bit of {q} are equal")], format!("{q}[{top}] == {q}[0]"), format!("~({q}[{top}] ^ {q}[0])")),
         part(("complement", &["qn", "q_n", "inv"], w), &[&format!("is the complement of {q}")], format!("~{q}"), format!("{q} ^ {{{w}{{1'b1}}}}")),

@@ -10,7 +10,7 @@ use super::write::inputs;
 /// Words that may stand for others, each drawn anew where it stands.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("is high", &["is high", "is high", "is 1", "is asserted"]),
-    (" when ", &[" when ", " when ", " if ", " while "]),
+    (" when ", &[" when ", " when ", " if "]),
     (" the complement of ", &[" the complement of ", " the inverse of "]),
 ];
 
@@ -23,7 +23,7 @@ pub(super) fn prompt(draft: &Draft, chance: &mut Chance) -> String {
     }
     for about in &draft.about {
         text.push('\n');
-        text += &sentence(&vary(about, chance));
+        text += &format!("{}.", vary(about, chance));
     }
     let mut says = draft.says.clone();
     if chance.percent(20) {
@@ -55,11 +55,7 @@ fn vary(text: &str, chance: &mut Chance) -> String {
         }
         text = varied;
     }
-    text
-}
-
-fn sentence(text: &str) -> String {
-    format!("{text}.")
+    text.replace(" a 8-bit", " an 8-bit")
 }
 
 /// Introduces the module and lists its ports.

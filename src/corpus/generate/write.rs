@@ -257,7 +257,7 @@ fn registered(
 ) {
     let Some(reset) = clock.reset.as_ref().filter(|_| with_reset) else {
         text.line(1, &format!("always @({plain}) begin"));
-        group.iter().for_each(|signal| steps(signal, 2, text));
+        group.iter().for_each(|signal| steps(signal, (2, false), text));
         text.line(1, "end");
         return;
     };
@@ -272,23 +272,25 @@ fn registered(
         Value::Register(Some(value), _) => format!("{} <= {value};", signal.name),
         _ => String::new(),
     };
-    text.line(1, &format!("always @({plain}{edge}) begin"));
     if let [signal] = group {
+        text.line(1, &format!("always @({plain}{edge})"));
         text.line(2, &format!("if ({active}) {}", cleared(signal)));
-        text.line(2, "else begin");
-    } else {
-        text.line(2, &format!("if ({active}) begin"));
-        group.iter().for_each(|signal| text.line(3, &cleared(signal)));
-        text.line(2, "end else begin");
+        steps(signal, (2, true), text);
+        return;
     }
-    group.iter().for_each(|signal| steps(signal, 3, text));
+    text.line(1, &format!("always @({plain}{edge}) begin"));
+    text.line(2, &format!("if ({active}) begin"));
+    group.iter().for_each(|signal| text.line(3, &cleared(signal)));
+    text.line(2, "end else begin");
+    group.iter().for_each(|signal| steps(signal, (3, false), text));
     text.line(2, "end");
     text.line(1, "end");
 }
 
-fn steps(signal: &Signal, depth: usize, text: &mut Text) {
+/// Writes the steps of a register; `goes_on` says that an `if` stands before them.
+fn steps(signal: &Signal, (depth, goes_on): (usize, bool), text: &mut Text) {
     let Value::Register(_, steps) = &signal.golden else { return };
-    for (at, (condition, value)) in steps.iter().enumerate() {
+    for (at, (condition, value)) in (usize::from(goes_on)..).zip(steps) {
         let word = match (at, condition.is_empty()) {
             (0, true) => String::new(),
             (_, true) => "else ".to_owned(),
@@ -304,7 +306,10 @@ fn expression(value: &Value) -> String {
     match value {
         Value::Wire(text) => text.clone(),
         Value::When(steps, last) => {
-            let parts = steps.iter().map(|(condition, value)| format!("({condition}) ? {value} : "));
+            let parts = steps.iter().map(|(condition, value)| match words(condition).count() {
+                1 if !condition.contains(['~', '!', '|', '&']) => format!("{condition} ? {value} : "),
+                _ => format!("({condition}) ? {value} : "),
+            });
             parts.collect::<String>() + last
         }
         Value::Case(select, arms, last) => {
