@@ -64,7 +64,8 @@ impl Generate {
     /// Writes the files.
     pub fn run(self) -> anyhow::Result<()> {
         ensure!(self.count > 0, "--count must be 1 or more");
-        let files: Vec<&PathBuf> = [&self.out].into_iter().chain(&self.sft).chain(&self.versions).collect();
+        let files: Vec<&PathBuf> =
+            [&self.out].into_iter().chain(&self.sft).chain(&self.versions).collect();
         expect_apart(&files, &self.against.iter().collect::<Vec<_>>())?;
         let settings = Settings {
             seed: self.seed,
@@ -90,7 +91,15 @@ impl Generate {
 
     fn meta(&self) -> anyhow::Result<Meta> {
         let split = self.split.split().name();
-        let mut meta = Meta::new("corpus", json!({ "source": "generate", "split": split, "families": self.family, "count": self.count }));
+        let mut meta = Meta::new(
+            "corpus",
+            json!({
+                "source": "generate",
+                "split": split,
+                "families": self.family,
+                "count": self.count,
+            }),
+        );
         meta.seed = Some(self.seed);
         for path in &self.against {
             meta.inputs.insert(path.display().to_string(), super::hash(path)?);

@@ -59,7 +59,9 @@ impl Value {
         match self {
             Value::Wire(text) | Value::Block(text) => vec![text],
             Value::When(steps, last) => [pairs(steps), vec![last]].concat(),
-            Value::Case(select, arms, last) => [vec![select.as_str()], pairs(arms), vec![last]].concat(),
+            Value::Case(select, arms, last) => {
+                [vec![select.as_str()], pairs(arms), vec![last]].concat()
+            }
             Value::Register(_, steps) => pairs(steps),
             Value::Memory(_, condition, address, word) => vec![condition, address, word],
         }
@@ -74,7 +76,9 @@ impl Value {
             Value::Wire(text) => Value::Wire(change(text)),
             Value::Block(text) => Value::Block(change(text)),
             Value::When(steps, last) => Value::When(pairs(steps), change(last)),
-            Value::Case(select, arms, last) => Value::Case(change(select), pairs(arms), change(last)),
+            Value::Case(select, arms, last) => {
+                Value::Case(change(select), pairs(arms), change(last))
+            }
             Value::Register(reset, steps) => Value::Register(reset.clone(), pairs(steps)),
             Value::Memory(words, condition, address, word) => {
                 Value::Memory(*words, change(condition), change(address), change(word))
@@ -252,9 +256,20 @@ impl<'a> Sketch<'a> {
 
     /// Adds an inner signal, which stands in the modules that need it; what `about` says of it stands in the prompt
     /// whatever they need.
-    pub(super) fn inner(&mut self, name: &str, width: u32, golden: impl Into<Value>, second: impl Into<Value>) {
-        let signal =
-            Signal { kind: String::new(), name: name.to_owned(), width, golden: golden.into(), second: second.into() };
+    pub(super) fn inner(
+        &mut self,
+        name: &str,
+        width: u32,
+        golden: impl Into<Value>,
+        second: impl Into<Value>,
+    ) {
+        let signal = Signal {
+            kind: String::new(),
+            name: name.to_owned(),
+            width,
+            golden: golden.into(),
+            second: second.into(),
+        };
         self.inner.push((signal, String::new()));
     }
 
@@ -273,8 +288,11 @@ impl<'a> Sketch<'a> {
     pub(super) fn clock(&mut self) {
         let name = self.name(&["clk", "clk", "clk", "clock", "ck"]);
         let low = self.chance.percent(40);
-        let names: &[&str] =
-            if low { &["rst_n", "rst_n", "resetn", "reset_n"] } else { &["rst", "rst", "reset", "clr"] };
+        let names: &[&str] = if low {
+            &["rst_n", "rst_n", "resetn", "reset_n"]
+        } else {
+            &["rst", "rst", "reset", "clr"]
+        };
         let reset = Reset { name: self.name(names), asynchronous: self.chance.percent(50), low };
         let falling = self.chance.percent(15);
         self.clock = Some(Clock { name, falling, reset: Some(reset) });
@@ -282,8 +300,11 @@ impl<'a> Sketch<'a> {
 
     /// Takes outputs from a pool, and of the rest what they need.
     pub(super) fn outputs(self, pool: Vec<Part>) -> Draft {
-        let Sketch { chance, family, modules, mut taken, clock, inputs, mut inner, mut about, .. } = self;
-        let count = [1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 6, 8][chance.below(16)].min(pool.len());
+        let Sketch {
+            chance, family, modules, mut taken, clock, inputs, mut inner, mut about, ..
+        } = self;
+        let count =
+            [1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 6, 8][chance.below(16)].min(pool.len());
         let mut pool = pool;
         chance.shuffle(&mut pool);
         // What the design is about is mostly seen from outside.
@@ -332,7 +353,11 @@ impl<'a> Sketch<'a> {
             module,
             clock,
             inputs,
-            about: about.into_iter().chain(inner.iter().map(|(_, said)| said.clone())).filter(|said| !said.is_empty()).collect(),
+            about: about
+                .into_iter()
+                .chain(inner.iter().map(|(_, said)| said.clone()))
+                .filter(|said| !said.is_empty())
+                .collect(),
             says,
             outputs,
             inner: inner.into_iter().map(|(signal, _)| signal).collect(),
@@ -344,7 +369,9 @@ impl<'a> Sketch<'a> {
 fn needed_inner(mut inner: Vec<(Signal, String)>, outputs: &[Signal]) -> Vec<(Signal, String)> {
     let mut kept = Vec::new();
     loop {
-        let words = words_of(outputs.iter().chain(kept.iter().map(|(signal, _): &(Signal, String)| signal)));
+        let words = words_of(
+            outputs.iter().chain(kept.iter().map(|(signal, _): &(Signal, String)| signal)),
+        );
         let (needed, rest): (Vec<_>, Vec<_>) =
             inner.into_iter().partition(|(signal, _)| words.contains(signal.name.as_str()));
         if needed.is_empty() {

@@ -28,10 +28,8 @@ impl Gate {
             return if chance.percent(25) { Gate::Not(Box::new(input)) } else { input };
         }
         let (word, sign, inverted) = JOINS[chance.below(if depth > 1 { 3 } else { 6 })];
-        let operands = vec![
-            Gate::draw(inputs, depth - 1, chance),
-            Gate::draw(inputs, depth - 1, chance),
-        ];
+        let operands =
+            vec![Gate::draw(inputs, depth - 1, chance), Gate::draw(inputs, depth - 1, chance)];
         Gate::Join(word, sign, inverted, operands)
     }
 
@@ -105,7 +103,11 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
             let said = gate.said(&names);
             let index: Vec<&str> = names.iter().rev().map(String::as_str).collect();
             pool.push(part(
-                (format!("{table:x}"), &["y", "f", "out", "g", "y0", "y1", "y2", "f0", "f1", "f2", "o1", "o2"], 1),
+                (
+                    format!("{table:x}"),
+                    &["y", "f", "out", "g", "y0", "y1", "y2", "f0", "f1", "f2", "o1", "o2"],
+                    1,
+                ),
                 &[&format!("is {said}"), &format!("equals {said}"), &format!("= {said}")],
                 gate.code(&names),
                 format!("{rows}'h{table:x} >> {{{}}}", index.join(", ")),
@@ -124,7 +126,10 @@ fn majority(names: &[String], pool: &mut Vec<Part>) {
     if let [a, b, c] = names {
         pool.push(part(
             ("majority", &["maj", "vote", "most"], 1),
-            &[&format!("is high when at least two of {all} are high"), &format!("is the majority of {all}")],
+            &[
+                &format!("is high when at least two of {all} are high"),
+                &format!("is the majority of {all}"),
+            ],
             format!("({a} & {b}) | ({a} & {c}) | ({b} & {c})"),
             format!("({sum}) >= 3'd2"),
         ));
@@ -132,7 +137,8 @@ fn majority(names: &[String], pool: &mut Vec<Part>) {
     if names.len() > 2 {
         let others = |at: usize| {
             let terms = names.iter().enumerate();
-            let terms = terms.map(|(other, name)| if other == at { name.clone() } else { format!("~{name}") });
+            let terms = terms
+                .map(|(other, name)| if other == at { name.clone() } else { format!("~{name}") });
             format!("({})", terms.collect::<Vec<_>>().join(" & "))
         };
         pool.push(part(

@@ -146,7 +146,10 @@ pub enum GenerateError {
         name: String,
     },
     /// There are no more designs, or hardly any.
-    #[error("no new design found after {made} problems; ask for fewer, or for more families")]
+    #[error(
+        "no new design found after {made} problems; ask for fewer, or for \
+         more families"
+    )]
     Exhausted {
         /// Problems before it.
         made: usize,
@@ -166,10 +169,13 @@ pub fn problems(
     if let Some(name) = settings.families.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(GenerateError::Family { name: name.clone() });
     }
-    let chosen = |name: &str| settings.families.is_empty() || settings.families.iter().any(|family| family == name);
+    let chosen = |name: &str| {
+        settings.families.is_empty() || settings.families.iter().any(|family| family == name)
+    };
     let families: Vec<Family> = FAMILIES.into_iter().filter(|(name, _)| chosen(name)).collect();
     let benchmarks = Benchmarks::new(&settings.against, Thresholds::default());
-    let mut source = Source { settings: settings.clone(), families, benchmarks, designs: HashSet::new() };
+    let mut source =
+        Source { settings: settings.clone(), families, benchmarks, designs: HashSet::new() };
     Ok((0..).map(move |number| source.problem(number)))
 }
 

@@ -81,15 +81,17 @@ fn ports(draft: &Draft, chance: &mut Chance) -> String {
             list(&outputs)
         ),
         1 => format!(
-            "{verb} the module {name} in Verilog, with the inputs {} and the outputs {}.",
+            "{verb} the module {name} in Verilog, with the inputs {} and the \
+             outputs {}.",
             list(&inputs),
             list(&outputs)
         ),
         _ => {
             let mut text = format!("{verb} a Verilog module named {name} with these ports:");
             let lists = [("input", &inputs), ("output", &outputs)];
-            for (word, (name, width)) in
-                lists.into_iter().flat_map(|(word, ports)| ports.iter().map(move |port| (word, port)))
+            for (word, (name, width)) in lists
+                .into_iter()
+                .flat_map(|(word, ports)| ports.iter().map(move |port| (word, port)))
             {
                 let range = if *width == 1 { String::new() } else { format!("[{}:0] ", width - 1) };
                 text += &format!("\n- {word} {range}{name}");

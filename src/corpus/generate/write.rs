@@ -103,7 +103,9 @@ pub(super) fn inputs(draft: &Draft) -> Vec<(&str, u32)> {
 
 fn head(draft: &Draft, style: &Style, is_variable: impl Fn(&Signal) -> bool, text: &mut Text) {
     let wire = if style.wire { "wire " } else { "" };
-    let inputs = inputs(draft).into_iter().map(|(name, width)| format!("input {wire}{}{name}", range(width)));
+    let inputs = inputs(draft)
+        .into_iter()
+        .map(|(name, width)| format!("input {wire}{}{name}", range(width)));
     let outputs = draft.outputs.iter().map(|output| {
         let kind = if is_variable(output) { "reg " } else { wire };
         format!("output {kind}{}{}", range(output.width), output.name)
@@ -130,7 +132,12 @@ pub(super) fn golden(draft: &Draft, style: &Style) -> String {
     for signal in &inner {
         declare(signal, &signal.golden, is_variable(signal, false), &mut text);
     }
-    let all = || inner.iter().map(|signal| (*signal, false)).chain(draft.outputs.iter().map(|output| (output, true)));
+    let all = || {
+        inner
+            .iter()
+            .map(|signal| (*signal, false))
+            .chain(draft.outputs.iter().map(|output| (output, true)))
+    };
     if all().any(|(signal, _)| uses_loop(&signal.golden)) {
         text.line(1, "integer i;");
     }
@@ -141,7 +148,10 @@ pub(super) fn golden(draft: &Draft, style: &Style) -> String {
             combinational(signal, is_variable(signal, is_output), style, &mut text);
         }
     }
-    let joined: Vec<&Signal> = all().filter(|(signal, is_output)| apart(signal) && is_variable(signal, *is_output)).map(|(signal, _)| signal).collect();
+    let joined: Vec<&Signal> = all()
+        .filter(|(signal, is_output)| apart(signal) && is_variable(signal, *is_output))
+        .map(|(signal, _)| signal)
+        .collect();
     process(&joined, style, &mut text);
     if let Some(clock) = &draft.clock {
         clocked(&all().map(|(signal, _)| signal).collect::<Vec<_>>(), clock, style, &mut text);
@@ -233,7 +243,10 @@ fn clocked(signals: &[&Signal], clock: &Clock, style: &Style, text: &mut Text) {
         }
     }
     let of = |with_reset: bool| -> Vec<&Signal> {
-        let is = |value: &Value| matches!(value, Value::Register(reset, _) if reset.is_some() == with_reset);
+        let is = |value: &Value| match value {
+            Value::Register(reset, _) => reset.is_some() == with_reset,
+            _ => false,
+        };
         signals.iter().copied().filter(|signal| is(&signal.golden)).collect()
     };
     for (with_reset, registers) in [(true, of(true)), (false, of(false))] {
@@ -307,13 +320,16 @@ fn expression(value: &Value) -> String {
         Value::Wire(text) => text.clone(),
         Value::When(steps, last) => {
             let parts = steps.iter().map(|(condition, value)| match words(condition).count() {
-                1 if !condition.contains(['~', '!', '|', '&']) => format!("{condition} ? {value} : "),
+                1 if !condition.contains(['~', '!', '|', '&']) => {
+                    format!("{condition} ? {value} : ")
+                }
                 _ => format!("({condition}) ? {value} : "),
             });
             parts.collect::<String>() + last
         }
         Value::Case(select, arms, last) => {
-            let parts = arms.iter().map(|(label, value)| format!("({select}) == {label} ? {value} : "));
+            let parts =
+                arms.iter().map(|(label, value)| format!("({select}) == {label} ? {value} : "));
             parts.collect::<String>() + last
         }
         Value::Block(_) | Value::Register(..) | Value::Memory(..) => String::new(),
@@ -357,12 +373,21 @@ fn second_signal(signal: &Signal, clock: Option<&Clock>, text: &mut Text) {
             let holds = steps.last().is_none_or(|(condition, _)| !condition.is_empty());
             let last = if holds { name.as_str() } else { "" };
             let mut chain: String = chain.collect::<String>() + last;
-            let mut edges = format!("{} {}", if clock.falling { "negedge" } else { "posedge" }, clock.name);
+            let mut edges =
+                format!("{} {}", if clock.falling { "negedge" } else { "posedge" }, clock.name);
             let mut assigned = next.clone();
             if let (Some(reset), Some(value)) = (&clock.reset, reset) {
-                let active = if reset.low { format!("{} == 1'b0", reset.name) } else { format!("{} == 1'b1", reset.name) };
+                let active = if reset.low {
+                    format!("{} == 1'b0", reset.name)
+                } else {
+                    format!("{} == 1'b1", reset.name)
+                };
                 if reset.asynchronous {
-                    edges += &format!(", {} {}", if reset.low { "negedge" } else { "posedge" }, reset.name);
+                    edges += &format!(
+                        ", {} {}",
+                        if reset.low { "negedge" } else { "posedge" },
+                        reset.name
+                    );
                     assigned = format!("({active}) ? {value} : {next}");
                 } else {
                     chain = format!("({active}) ? {value} : ({chain})");
@@ -375,7 +400,10 @@ fn second_signal(signal: &Signal, clock: Option<&Clock>, text: &mut Text) {
             let edge = if clock.falling { "negedge" } else { "posedge" };
             text.line(1, &format!("always @({edge} {}) begin", clock.name));
             for at in 0..*words {
-                text.line(2, &format!("if (({condition}) && {address} == {at}) {name}[{at}] <= {word};"));
+                text.line(
+                    2,
+                    &format!("if (({condition}) && {address} == {at}) {name}[{at}] <= {word};"),
+                );
             }
             text.line(1, "end");
         }
