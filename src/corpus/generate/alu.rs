@@ -1,8 +1,9 @@
 //! Small ALUs: four operations chosen by a code, and flags of the result.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, expose, lit, part};
+use super::draft::{Draft, Value, lit};
 use super::select::xor_of;
+use super::sketch::{Part, Sketch, expose, part};
 
 /// What an operation is in words and in the two ways, with A and B for the operands and W for their width.
 type Operation = (&'static str, &'static str, &'static str);

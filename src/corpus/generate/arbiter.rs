@@ -1,7 +1,8 @@
 //! Arbiters: requests to grants, by fixed priority or in turn.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, bits_for, lit, part};
+use super::draft::{Draft, Value, bits_for, lit};
+use super::sketch::{Part, Sketch, part};
 
 /// The names of an arbiter, its requests, and which of them comes first.
 struct Arbiter {

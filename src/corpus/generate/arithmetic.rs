@@ -1,7 +1,8 @@
 //! Adders and subtracters with their flags, and small arithmetic of two words.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, lit, part};
+use super::draft::{Draft, Value, lit};
+use super::sketch::{Part, Sketch, part};
 
 pub(super) fn draw(chance: &mut Chance) -> Draft {
     let mut sketch =

@@ -1,7 +1,8 @@
 //! Comparators of two words, signed and unsigned, and of a word with constants.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, lit, part};
+use super::draft::{Draft, Value, lit};
+use super::sketch::{Part, Sketch, part};
 
 pub(super) fn draw(chance: &mut Chance) -> Draft {
     let mut sketch =

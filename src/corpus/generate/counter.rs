@@ -2,8 +2,9 @@
 //! their value.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, expose, lit, part};
+use super::draft::{Draft, Value, lit};
 use super::select::xor_of;
+use super::sketch::{Part, Sketch, expose, part};
 
 /// A counter: its name, bits, highest value, and when it moves (empty if always).
 struct Counter {

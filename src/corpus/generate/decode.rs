@@ -1,7 +1,8 @@
 //! Decoders: an address to lines, thermometer codes, and ranges of addresses.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, bin, lit, part};
+use super::draft::{Draft, Value, bin, lit};
+use super::sketch::{Part, Sketch, part};
 
 pub(super) fn draw(chance: &mut Chance) -> Draft {
     let mut sketch =

@@ -1,7 +1,8 @@
 //! Edge detectors, delays and what else is remembered of one bit.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, lit, part};
+use super::draft::{Draft, Value, lit};
+use super::sketch::{Part, Sketch, part};
 
 pub(super) fn draw(chance: &mut Chance) -> Draft {
     let mut sketch =

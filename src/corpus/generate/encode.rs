@@ -1,8 +1,9 @@
 //! Encoders and other questions about the bits of a word: which is the first, how many are there, in which code.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, bits_for, lit, part};
+use super::draft::{Draft, Value, bits_for, lit};
 use super::select::xor_of;
+use super::sketch::{Part, Sketch, part};
 
 pub(super) fn draw(chance: &mut Chance) -> Draft {
     let mut sketch =

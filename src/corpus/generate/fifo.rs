@@ -1,7 +1,8 @@
 //! Small FIFOs. The golden module counts words and has pointers into a memory; the second version shifts its words.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, bits_for, lit, part};
+use super::draft::{Draft, Value, bits_for, lit};
+use super::sketch::{Part, Sketch, part};
 
 /// The names of a FIFO, its words and their bits.
 struct Fifo {

@@ -2,7 +2,8 @@
 //! the function and not from its text.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, part};
+use super::draft::Draft;
+use super::sketch::{Part, Sketch, part};
 
 /// A function of the inputs, by their numbers.
 enum Gate {

@@ -1,7 +1,8 @@
 //! Accumulators: what is remembered of a stream of words.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, lit, part};
+use super::draft::{Draft, Value, lit};
+use super::sketch::{Part, Sketch, part};
 
 /// The words that come in, when, and what clears all that is remembered.
 struct Stream {

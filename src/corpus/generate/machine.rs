@@ -2,7 +2,8 @@
 //! version reads next states and outputs from tables that are computed here.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, lit, part};
+use super::draft::{Draft, Value, lit};
+use super::sketch::{Part, Sketch, part};
 
 /// Where each state goes when the input is 0 and when it is 1.
 type Moves = Vec<[usize; 2]>;

@@ -34,6 +34,7 @@ mod sequence;
 mod serial;
 mod shape;
 mod shift;
+mod sketch;
 mod tell;
 mod timer;
 mod write;

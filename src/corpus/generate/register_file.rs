@@ -1,7 +1,8 @@
 //! Register files of four words: two read ports, and what is known about them.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, bin, lit, part};
+use super::draft::{Draft, Value, bin, lit};
+use super::sketch::{Part, Sketch, part};
 
 /// The inputs of a register file.
 struct Ports {

@@ -1,7 +1,8 @@
 //! Multiplexers: one of a few words, and what can be said of it.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, bin, expose, lit, part};
+use super::draft::{Draft, Value, bin, lit};
+use super::sketch::{Part, Sketch, expose, part};
 
 pub(super) fn draw(chance: &mut Chance) -> Draft {
     let mut sketch =

@@ -2,7 +2,8 @@
 //! automaton of the pattern's prefixes, computed here.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, bin, bits_for, lit, part};
+use super::draft::{Draft, Value, bin, bits_for, lit};
+use super::sketch::{Part, Sketch, part};
 
 /// A stream of bits, the pattern in it, and what says that the pattern is complete, in both versions.
 struct Stream {

@@ -1,8 +1,9 @@
 //! Shift registers: serialisers, deserialisers and registers with feedback.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, bits_for, expose, lit, part};
+use super::draft::{Draft, Value, bits_for, lit};
 use super::select::xor_of;
+use super::sketch::{Part, Sketch, expose, part};
 
 /// A shift register: its name and bits, when it moves, and which bit leaves and comes.
 struct Moving {

@@ -1,7 +1,8 @@
 //! Shifters and other movements of bits within a word.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, bin, lit, part};
+use super::draft::{Draft, Value, bin, lit};
+use super::sketch::{Part, Sketch, part};
 
 pub(super) fn draw(chance: &mut Chance) -> Draft {
     let mut sketch =

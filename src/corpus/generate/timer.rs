@@ -1,7 +1,8 @@
 //! Timers: a start signal runs a countdown; and a free-running period with what happens at its points.
 
 use super::chance::Chance;
-use super::draft::{Draft, Part, Sketch, Value, bits_for, lit, part};
+use super::draft::{Draft, Value, bits_for, lit};
+use super::sketch::{Part, Sketch, part};
 
 /// A countdown: its register and bits, and what starts and stops it.
 struct Countdown {
