@@ -50,6 +50,24 @@ impl Gate {
         }
     }
 
+    /// Adds the inputs that are named in it.
+    fn mark(&self, named: &mut u32) {
+        match self {
+            Gate::Input(at) => *named |= 1 << at,
+            Gate::Not(inner) => inner.mark(named),
+            Gate::Join(_, _, _, operands) => operands.iter().for_each(|one| one.mark(named)),
+        }
+    }
+
+    /// Whether each input that is named in it matters, so that it is not a smaller gate in disguise.
+    fn is_plain(&self, inputs: usize) -> bool {
+        let mut named = 0;
+        self.mark(&mut named);
+        let matters =
+            |at: usize| (0..1 << inputs).any(|row| self.value(row) != self.value(row ^ 1 << at));
+        (0..inputs).all(|at| named >> at & 1 == 0 || matters(at))
+    }
+
     fn code(&self, names: &[String]) -> String {
         match self {
             Gate::Input(at) => names[*at].clone(),
@@ -94,13 +112,15 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
     let names: Vec<String> = set[..count].iter().map(|name| sketch.input(&[name], 1)).collect();
     let mut pool: Vec<Part> = Vec::new();
     let mut tables = std::collections::BTreeSet::new();
-    for _ in 0..40 {
+    let mut tries = 0;
+    while tries < 40 || pool.is_empty() {
+        tries += 1;
         let depth = 1 + sketch.chance.below(2) as u32;
         let gate = Gate::draw(count, depth, sketch.chance);
         let rows = 1 << count;
         let table = (0..rows).filter(|row| gate.value(*row)).map(|row| 1 << row).sum::<u32>();
-        let trivial = table == 0 || table == (1 << rows) - 1;
-        if !trivial && matches!(gate, Gate::Join(..)) && tables.insert(table) && pool.len() < 8 {
+        let is_new = gate.is_plain(count) && matches!(gate, Gate::Join(..));
+        if is_new && tables.insert(table) && pool.len() < 8 {
             let said = gate.said(&names);
             let index: Vec<&str> = names.iter().rev().map(String::as_str).collect();
             pool.push(part(
@@ -122,8 +142,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
 /// Functions of all inputs that have a name.
 fn majority(names: &[String], pool: &mut Vec<Part>) {
     let all = names.join(", ");
-    let sum = names.iter().map(|name| format!("{{1'b0, {name}}}")).collect::<Vec<_>>().join(" + ");
-    let sum = sum.replace("{1'b0", "{2'b0");
+    let sum = names.iter().map(|name| format!("{{2'b0, {name}}}")).collect::<Vec<_>>().join(" + ");
     if let [a, b, c] = names {
         pool.push(part(
             ("majority", &["maj", "vote", "most"], 1),
