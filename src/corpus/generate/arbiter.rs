@@ -137,8 +137,8 @@ fn over_time(arbiter: &Arbiter) -> Vec<Part> {
         part(
             ("registered", &["gnt_q", "grant_q", "owner"], n),
             &[&format!("is a register that takes {grant} unless {hold} is high")],
-            Value::register(&zero, &[(&format!("!{hold}"), &grant)]),
-            Value::register(&zero, &[(&hold, "@"), ("", &grant)]),
+            Value::register(&zero, &[(&format!("!{hold}"), grant)]),
+            Value::register(&zero, &[(hold, "@"), ("", grant)]),
         ),
         part(
             ("registered any", &["busy_q", "any_q"], 1),

@@ -150,9 +150,9 @@ fn signed(a: &str, b: &str, w: u32) -> Vec<Part> {
 
 fn constants(sketch: &mut Sketch, a: &str, w: u32) -> Vec<Part> {
     let most = (1 << w) - 1;
-    let k = sketch.chance.from_to(1, most - 1);
-    let low = sketch.chance.from_to(0, most / 2);
-    let high = sketch.chance.from_to(low + 1, most - 1).max(low + 1);
+    let k = sketch.chance.between(1, most - 1);
+    let low = sketch.chance.between(0, most / 2);
+    let high = sketch.chance.between(low + 1, most - 1).max(low + 1);
     let n = lit(w, k);
     let (lowest, highest) = (lit(w, low), lit(w, high));
     let within = if low == 0 {

@@ -31,7 +31,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
     };
     let q = sketch.name(&["q", "count", "cnt", "value", "num"]);
     let counter = core(&mut sketch, (q, w, last), direction, extra);
-    let k = sketch.chance.from_to(1, last - 1);
+    let k = sketch.chance.between(1, last - 1);
     let mut pool = places(&counter, k);
     pool.extend(values(&counter, k));
     sketch.outputs(pool)

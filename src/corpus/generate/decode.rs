@@ -20,7 +20,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
     }
     let most = (1 << k) - 1;
     for names in [["hit", "sel0"], ["match", "sel1"], ["here", "sel2"]] {
-        let at = sketch.chance.from_to(0, most);
+        let at = sketch.chance.between(0, most);
         pool.push(part(
             (format!("at {at}"), &names, 1),
             &[&format!("is high when {a} is {at}{also}")],
@@ -33,8 +33,8 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
         ));
     }
     for names in [["cs0", "rom", "low_area"], ["cs1", "ram", "io_area"]] {
-        let low = sketch.chance.from_to(1, most / 2);
-        let high = sketch.chance.from_to(low + 1, most);
+        let low = sketch.chance.between(1, most / 2);
+        let high = sketch.chance.between(low + 1, most);
         let within = if high == most {
             format!("{a} >= {}", lit(k, low))
         } else {

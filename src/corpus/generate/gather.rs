@@ -66,7 +66,7 @@ fn of_words(stream: &Stream) -> Vec<Part> {
         part(
             ("sum", &["sum", "acc", "total"], s),
             &[&format!("is a {s}-bit register with the sum of the words")],
-            stream.keep(&wide, &[(&en, &format!("@ + {d}"))]),
+            stream.keep(&wide, &[(en, &format!("@ + {d}"))]),
             stream.keep(&wide, &[("", &format!("@ + {masked}"))]),
         ),
         part(
@@ -76,19 +76,19 @@ fn of_words(stream: &Stream) -> Vec<Part> {
                  instead of overflowing",
                 (1 << w) - 1
             )],
-            stream.keep(&zero, &[(&stream.both(&over), &highest), (&en, &format!("@ + {d}"))]),
-            stream.keep(&zero, &[(&en, &format!("(@ > ~{d}) ? {ones} : @ + {d}"))]),
+            stream.keep(&zero, &[(&stream.both(&over), &highest), (en, &format!("@ + {d}"))]),
+            stream.keep(&zero, &[(en, &format!("(@ > ~{d}) ? {ones} : @ + {d}"))]),
         ),
         part(
             ("max", &["max", "peak", "highest"], w),
             &["is a register with the largest word, 0 at first"],
-            stream.keep(&zero, &[(&stream.both(&format!("{d} > @")), &d)]),
+            stream.keep(&zero, &[(&stream.both(&format!("{d} > @")), d)]),
             stream.keep(&zero, &[("", &format!("({masked} > @) ? {masked} : @"))]),
         ),
         part(
             ("min", &["min", "lowest", "dip"], w),
             &[&format!("is a register with the smallest word, {} at first", (1 << w) - 1)],
-            stream.keep(&highest, &[(&stream.both(&format!("{d} < @")), &d)]),
+            stream.keep(&highest, &[(&stream.both(&format!("{d} < @")), d)]),
             stream.keep(&highest, &[("", &format!("(({d} | {{{w}{{~{en}}}}}) < @) ? {d} : @"))]),
         ),
     ]
@@ -102,25 +102,25 @@ fn of_bits(stream: &Stream) -> Vec<Part> {
         part(
             ("last", &["last", "held", "q"], w),
             &["is a register with the last word"],
-            stream.keep(&zero, &[(&en, &d)]),
+            stream.keep(&zero, &[(en, d)]),
             stream.keep(&zero, &[("", &format!("{masked} | (@ & {{{w}{{~{en}}}}})"))]),
         ),
         part(
             ("count", &["count", "n", "samples"], 4),
             &["is a 4-bit register that counts the words"],
-            stream.keep("4'd0", &[(&en, "@ + 1'b1")]),
+            stream.keep("4'd0", &[(en, "@ + 1'b1")]),
             stream.keep("4'd0", &[("", &format!("@ + {en}"))]),
         ),
         part(
             ("xor", &["check", "xor_q", "sig"], w),
             &["is a register with the XOR of the words"],
-            stream.keep(&zero, &[(&en, &format!("@ ^ {d}"))]),
+            stream.keep(&zero, &[(en, &format!("@ ^ {d}"))]),
             stream.keep(&zero, &[("", &format!("@ ^ {masked}"))]),
         ),
         part(
             ("or", &["mask", "union_q", "any_bits"], w),
             &["is a register with the OR of the words"],
-            stream.keep(&zero, &[(&en, &format!("@ | {d}"))]),
+            stream.keep(&zero, &[(en, &format!("@ | {d}"))]),
             stream.keep(&zero, &[("", &format!("@ | {masked}"))]),
         ),
     ]
@@ -145,13 +145,13 @@ fn counts(stream: &Stream) -> Vec<Part> {
         part(
             ("started", &["started", "any", "seen"], 1),
             &["is a register that is high once a word has come"],
-            stream.keep("1'b0", &[(&en, "1'b1")]),
+            stream.keep("1'b0", &[(en, "1'b1")]),
             stream.keep("1'b0", &[("", &format!("@ | {en}"))]),
         ),
         part(
             ("flip", &["parity", "flip", "half_rate"], 1),
             &["is a register that toggles with each word"],
-            stream.keep("1'b0", &[(&en, "~@")]),
+            stream.keep("1'b0", &[(en, "~@")]),
             stream.keep("1'b0", &[("", &format!("@ ^ {en}"))]),
         ),
         part(

@@ -80,7 +80,7 @@ fn in_registers(sketch: &mut Sketch, ports: &Ports, names: Vec<String>) -> Read 
         sketch.inner(
             name,
             w,
-            Value::register(&zero, &[(&writes(at), &d)]),
+            Value::register(&zero, &[(&writes(at), d)]),
             Value::register(&zero, &[("", &next)]),
         );
     }
@@ -143,7 +143,7 @@ fn writes(ports: &Ports) -> Vec<Part> {
             ("written", &["written", "valid", "used"], 4),
             &["has a bit for each word, set when it is written and cleared by reset \
                only"],
-            Value::register("4'd0", &[(&we, &format!("@ | (4'd1 << {wa})"))]),
+            Value::register("4'd0", &[(we, &format!("@ | (4'd1 << {wa})"))]),
             Value::register(
                 "4'd0",
                 &[(
@@ -158,7 +158,7 @@ fn writes(ports: &Ports) -> Vec<Part> {
         part(
             ("last address", &["last_addr", "prev_wa"], 2),
             &["is a register with the address of the last write"],
-            Value::register("2'd0", &[(&we, &wa)]),
+            Value::register("2'd0", &[(we, wa)]),
             Value::register(
                 "2'd0",
                 &[("", &format!("({wa} & {{2{{{we}}}}}) | (@ & {{2{{~{we}}}}})"))],
@@ -167,7 +167,7 @@ fn writes(ports: &Ports) -> Vec<Part> {
         part(
             ("last word", &["last_data", "prev_d"], w),
             &["is a register with the last word written"],
-            Value::register(&zero, &[(&we, &d)]),
+            Value::register(&zero, &[(we, d)]),
             Value::register(
                 &zero,
                 &[("", &format!("({d} & {{{w}{{{we}}}}}) | (@ & {{{w}{{~{we}}}}})"))],
@@ -176,7 +176,7 @@ fn writes(ports: &Ports) -> Vec<Part> {
         part(
             ("line", &["wline", "wr_sel"], 4),
             &[&format!("is {wa} decoded one-hot when {we} is high, else 0")],
-            Value::when(&[(&we, &format!("4'd1 << {wa}"))], bin(4, 0)),
+            Value::when(&[(we, &format!("4'd1 << {wa}"))], bin(4, 0)),
             format!(
                 "{{4{{{we}}}}} & {{{wa} == 2'd3, {wa} == 2'd2, {wa} == 2'd1, {wa} == \
                  2'd0}}"
@@ -185,7 +185,7 @@ fn writes(ports: &Ports) -> Vec<Part> {
         part(
             ("count", &["writes", "wr_count"], 3),
             &["is a 3-bit register that counts the writes"],
-            Value::register("3'd0", &[(&we, "@ + 1'b1")]),
+            Value::register("3'd0", &[(we, "@ + 1'b1")]),
             Value::register("3'd0", &[("", &format!("@ + {we}"))]),
         ),
     ]

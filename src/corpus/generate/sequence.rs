@@ -23,7 +23,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
         Sketch::new("sequence", &["seq_det", "detector", "pattern", "finder", "bit_watch"], chance);
     sketch.clock();
     let n = [3, 4][sketch.chance.below(2)];
-    let pattern = sketch.chance.from_to(1, (1 << n) - 2);
+    let pattern = sketch.chance.between(1, (1 << n) - 2);
     let gated = sketch.variant(&["every", "valid"]) == "valid";
     let x = sketch.input(&["x", "in", "bit_in", "din", "s"], 1);
     let valid = sketch.input(&["valid", "en", "vld"], 1);
@@ -98,8 +98,8 @@ fn of_pattern(stream: &Stream) -> Vec<Part> {
             ("found register", &["found_q", "seen", "y_q", "detect"], 1),
             &["is a register that is high in the cycle after a bit that completes \
                the pattern"],
-            Value::register("1'b0", &[("", &found)]),
-            Value::register("1'b0", &[(&found_too, "1'b1"), ("", "1'b0")]),
+            Value::register("1'b0", &[("", found)]),
+            Value::register("1'b0", &[(found_too, "1'b1"), ("", "1'b0")]),
         ),
         part(
             ("sticky", &["ever", "sticky", "flag"], 1),
@@ -107,19 +107,19 @@ fn of_pattern(stream: &Stream) -> Vec<Part> {
                 "is a register that is set when the pattern is completed and cleared \
                  when {clear} is high; setting has priority"
             )],
-            Value::register("1'b0", &[(&found, "1'b1"), (clear, "1'b0")]),
+            Value::register("1'b0", &[(found, "1'b1"), (clear, "1'b0")]),
             Value::register("1'b0", &[("", &format!("({found_too}) | (@ & ~{clear})"))]),
         ),
         part(
             ("count", &["count", "hits", "n_found"], 3),
             &["is a 3-bit register that counts how often the pattern was completed"],
-            Value::register("3'd0", &[(&found, "@ + 1'b1")]),
+            Value::register("3'd0", &[(found, "@ + 1'b1")]),
             Value::register("3'd0", &[("", &format!("@ + ({found_too})"))]),
         ),
         part(
             ("toggle", &["tog", "parity", "alt"], 1),
             &["is a register that toggles each time the pattern is completed"],
-            Value::register("1'b0", &[(&found, "~@")]),
+            Value::register("1'b0", &[(found, "~@")]),
             Value::register("1'b0", &[("", &format!("@ ^ ({found_too})"))]),
         ),
     ]

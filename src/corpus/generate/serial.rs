@@ -151,7 +151,7 @@ fn counts(moving: &Moving) -> Vec<Part> {
             )],
             Value::register(
                 lit(c, 0),
-                &[(&format!("{en} && (@ == {end})"), &lit(c, 0)), (&en, "@ + 1'b1")],
+                &[(&format!("{en} && (@ == {end})"), &lit(c, 0)), (en, "@ + 1'b1")],
             ),
             Value::register(
                 lit(c, 0),
@@ -161,7 +161,7 @@ fn counts(moving: &Moving) -> Vec<Part> {
         part(
             ("sent", &["sent", "out_q", "gone"], 1),
             &[&format!("is a register that takes {q}[{leaves}] when {en} is high")],
-            Value::register("1'b0", &[(&en, &format!("{q}[{leaves}]"))]),
+            Value::register("1'b0", &[(en, &format!("{q}[{leaves}]"))]),
             Value::register("1'b0", &[("", &format!("({en} & {q}[{leaves}]) | (~{en} & @)"))]),
         ),
     ]

@@ -11,7 +11,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
     let bits = if w == 4 { 2 } else { 3 };
     let d = sketch.input(&["d", "in", "x", "a", "data"], w);
     let n = sketch.input(&["n", "amt", "shamt", "k"], bits);
-    let fixed = sketch.chance.from_to(1, w - 1);
+    let fixed = sketch.chance.between(1, w - 1);
     let mut pool = by_amount(&d, &n, w);
     pool.extend(with_amount(&d, &n, w));
     pool.extend(by_constant(&d, fixed, w));

@@ -232,7 +232,7 @@ impl<'a> Sketch<'a> {
         let own = |text: &str| text.replace('@', &name);
         let says: Vec<&str> = part.says.iter().map(String::as_str).collect();
         let said = format!("{name} {}", own(self.chance.pick(&says)));
-        let (golden, second) = (part.golden.map(&own), part.second.map(&own));
+        let (golden, second) = (part.golden.map(own), part.second.map(own));
         (Signal { kind: part.kind, name, width: part.width, golden, second }, said)
     }
 }

@@ -135,7 +135,7 @@ fn cleared(draft: &Draft) -> String {
     for signal in draft.inner.iter().chain(&draft.outputs) {
         if let Value::Register(Some(value), _) = &signal.golden {
             let number = value.split_once("'d").map_or(value.as_str(), |(_, number)| number);
-            if number.trim_matches('0') != "" && !number.ends_with("'b0") {
+            if !number.trim_matches('0').is_empty() && !number.ends_with("'b0") {
                 set.push(format!("{} to {number}", signal.name));
             }
         }

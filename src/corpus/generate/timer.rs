@@ -19,7 +19,7 @@ pub(super) fn draw(chance: &mut Chance) -> Draft {
     sketch.clock();
     let countdown = countdown(&mut sketch);
     let (t, p) = period(&mut sketch);
-    let k = sketch.chance.from_to(1, p - 2);
+    let k = sketch.chance.between(1, p - 2);
     let mut pool = of_countdown(&countdown);
     pool.extend(of_period(&t, p, k));
     sketch.outputs(pool)
@@ -118,7 +118,7 @@ fn of_countdown(countdown: &Countdown) -> Vec<Part> {
             Value::register("1'b0", &[("", &format!("({left} == {one}) && !{stop}"))]),
             Value::register(
                 "1'b0",
-                &[(&stop, "1'b0"), (&format!("{left} != {one}"), "1'b0"), ("", "1'b1")],
+                &[(stop, "1'b0"), (&format!("{left} != {one}"), "1'b0"), ("", "1'b1")],
             ),
         ),
         part(
@@ -130,7 +130,7 @@ fn of_countdown(countdown: &Countdown) -> Vec<Part> {
         part(
             ("starts", &["starts", "n_runs"], 3),
             &[&format!("is a 3-bit register that counts the cycles with {start} high")],
-            Value::register("3'd0", &[(&start, "@ + 1'b1")]),
+            Value::register("3'd0", &[(start, "@ + 1'b1")]),
             Value::register("3'd0", &[("", &format!("@ + {start}"))]),
         ),
     ]
