@@ -1,0 +1,302 @@
+//! The interpreter: runs a unit to its end, instruction by instruction, under a mask of lanes.
+
+use super::Stop;
+use super::code::{Arms, General, Instruction, Place, Read};
+use super::engine::{Engine, each_lane};
+use super::narrow::{Operation, binary, four, mux, sign, unary};
+use super::number::limb_mask;
+use super::{scalar, wide};
+use crate::design::program::{OpKind, Wildcards};
+
+impl<const L: usize> Engine<'_, L> {
+    /// Runs the code from `at` to its end in the lanes of `mask`.
+    pub fn execute(&mut self, mut at: usize, mut mask: u64) {
+        let code = self.code;
+        loop {
+            let instruction = code.instructions[at];
+            at += 1;
+            match instruction {
+                Instruction::Branch { condition, frame, otherwise, is_known } => {
+                    let then = self.ones(condition, mask, is_known);
+                    let other = mask & !then;
+                    if then == 0 {
+                        self.frames[frame as usize + 1] = 0;
+                        at = otherwise as usize;
+                    } else {
+                        self.frames[frame as usize] = other;
+                        mask = then;
+                    }
+                }
+                Instruction::Otherwise { frame, end } => {
+                    let other = self.frames[frame as usize];
+                    if other == 0 {
+                        at = end as usize;
+                    } else {
+                        self.frames[frame as usize + 1] = mask;
+                        mask = other;
+                    }
+                }
+                Instruction::Meet { frame } => mask |= self.frames[frame as usize + 1],
+                Instruction::Narrow { condition, frame, is_known } => {
+                    let then = self.ones(condition, mask, is_known);
+                    self.frames[frame as usize] = mask;
+                    self.frames[frame as usize + 1] = mask & !then;
+                    mask = then;
+                }
+                Instruction::Invert { frame } => mask = self.frames[frame as usize + 1],
+                Instruction::Widen { frame } => mask = self.frames[frame as usize],
+                Instruction::Switch(index) => {
+                    let arms = &code.arms[index as usize];
+                    (at, mask) = self.part(arms, mask);
+                }
+                Instruction::ArmEnd(index) => {
+                    (at, mask) = self.next_arm(&code.arms[index as usize], mask);
+                }
+                Instruction::Enter { label } => self.exited[label as usize] = 0,
+                Instruction::Leave { label } => mask |= self.exited[label as usize],
+                Instruction::Exit { label } => {
+                    self.exited[label as usize] |= mask;
+                    mask = 0;
+                }
+                Instruction::Repeat { start } => {
+                    mask = self.count_iteration(mask);
+                    if mask != 0 {
+                        at = start as usize;
+                    }
+                }
+                Instruction::End => return,
+                other => self.step(other, mask),
+            }
+        }
+    }
+
+    /// An instruction after which the next one comes.
+    #[inline(always)]
+    fn step(&mut self, instruction: Instruction, mask: u64) {
+        use Instruction as I;
+        let code = self.code;
+        let cells = &mut self.cells[..];
+        match instruction {
+            I::Slice { dst, a, shift, mask } => unary(cells, dst, a, |a| a >> (shift & 63) & mask),
+            I::Shift { dst, a, shift, mask } => unary(cells, dst, a, |a| a << (shift & 63) & mask),
+            I::SignExtend { dst, a, shift, mask } => {
+                let shift = shift & 63;
+                unary(cells, dst, a, |a| ((a << shift).cast_signed() >> shift) as u64 & mask);
+            }
+            I::Not { dst, a, mask } => unary(cells, dst, a, |a| !a & mask),
+            I::Negate { dst, a, mask } => unary(cells, dst, a, |a| a.wrapping_neg() & mask),
+            I::Is { dst, a, number } => unary(cells, dst, a, |a| u64::from(a == number)),
+            I::IsNot { dst, a, number } => unary(cells, dst, a, |a| u64::from(a != number)),
+            I::Parity { dst, a } => unary(cells, dst, a, |a| u64::from(a.count_ones() & 1)),
+            I::CountOnes { dst, a, mask } => {
+                unary(cells, dst, a, |a| u64::from(a.count_ones()) & mask);
+            }
+            I::And { dst, a, b } => binary(cells, dst, (a, b), |a, b| a & b),
+            I::Or { dst, a, b } => binary(cells, dst, (a, b), |a, b| a | b),
+            I::Xor { dst, a, b } => binary(cells, dst, (a, b), |a, b| a ^ b),
+            I::Add { dst, a, b, mask } => {
+                binary(cells, dst, (a, b), |a, b| a.wrapping_add(b) & mask);
+            }
+            I::AddNumber { dst, a, number, width } => {
+                let mask = !0 >> (64 - width & 63);
+                unary(cells, dst, a, |a| a.wrapping_add(number) & mask);
+            }
+            I::Subtract { dst, a, b, mask } => {
+                binary(cells, dst, (a, b), |a, b| a.wrapping_sub(b) & mask);
+            }
+            I::Multiply { dst, a, b, mask } => {
+                binary(cells, dst, (a, b), |a, b| a.wrapping_mul(b) & mask);
+            }
+            I::ShiftLeft { dst, a, b, mask } => {
+                binary(cells, dst, (a, b), |a, b| if b < 64 { a << b & mask } else { 0 });
+            }
+            I::ShiftRight { dst, a, b, mask } => {
+                binary(cells, dst, (a, b), |a, b| if b < 64 { a >> b & mask } else { 0 });
+            }
+            I::ShiftRightSigned { dst, a, b, shift } => {
+                let shift = shift & 63;
+                let mask = !0 >> shift;
+                binary(cells, dst, (a, b), |a, b| {
+                    ((a << shift).cast_signed() >> shift >> b.min(63)) as u64 & mask
+                });
+            }
+            I::Equal { dst, a, b } => binary(cells, dst, (a, b), |a, b| u64::from(a == b)),
+            I::Less { dst, a, b } => binary(cells, dst, (a, b), |a, b| u64::from(a < b)),
+            I::LessSigned { dst, a, b, shift } => {
+                let shift = shift & 63;
+                binary(cells, dst, (a, b), |a, b| {
+                    u64::from((a << shift).cast_signed() < (b << shift).cast_signed())
+                });
+            }
+            I::Mux { dst, condition, a, b } => mux(cells, dst, [condition, a, b]),
+            I::Join { dst, a, b, shift } => {
+                binary(cells, dst, (a, b), |a, b| a << (shift & 63) | b);
+            }
+            I::Four { what, dst, a, b, c, width, shift } => {
+                four(cells, Operation { what, dst, operands: [a, b, c], width, shift });
+            }
+            I::Wide(index) => wide::compute(cells, &code.generals[index as usize]),
+            I::General(index) => self.general(&code.generals[index as usize]),
+            I::Read(index) => self.read(&code.reads[index as usize]),
+            other => self.write(other, mask),
+        }
+    }
+
+    /// An instruction that writes variables or prepares for it.
+    #[inline(always)]
+    fn write(&mut self, instruction: Instruction, lanes: u64) {
+        use Instruction as I;
+        match instruction {
+            I::PutKnown { to, value } => self.put_known(to, value, lanes),
+            I::Put { to, value } => self.put(to, value, lanes),
+            I::PutPartKnown { to, value, shift, mask } => {
+                self.put_part_known(to, value, (shift, mask), lanes);
+            }
+            I::PutPart { to, value, shift, mask } => self.put_part(to, value, (shift, mask), lanes),
+            I::AssignKnown { variable, value } => self.assign_known(variable, value, lanes),
+            I::Assign { variable, value } => self.assign(variable, value, lanes),
+            I::Store(index) => self.store(&self.code.writes[index as usize], lanes),
+            I::Open { variable, is_known } => self.open(variable, is_known),
+            I::Keep { variable, is_known } => self.keep(variable, is_known),
+            I::Compare { variable, is_known } => self.compare(variable, is_known),
+            I::Note { variable } => self.note(variable),
+            _ => unreachable!("the interpreter itself runs what is left"),
+        }
+    }
+
+    /// The lanes in which a condition is 1.
+    #[inline(always)]
+    fn ones(&mut self, condition: u32, mask: u64, is_known: bool) -> u64 {
+        let word = &self.cells[condition as usize];
+        let one = (0..L).fold(0, |lanes, lane| lanes | (word.value[lane] & 1) << lane);
+        if is_known {
+            return one & mask;
+        }
+        let unknown = (0..L).fold(0, |lanes, lane| lanes | (word.unknown[lane] & 1) << lane);
+        self.optimistic |= unknown & mask & self.schedule.active;
+        one & !unknown & mask
+    }
+
+    #[inline(never)]
+    fn general(&mut self, op: &General) {
+        for lane in 0..L {
+            let [a, b, c] = &mut self.scratch.operands;
+            let result = &mut self.scratch.result;
+            result.clear(op.dst.width);
+            if let OpKind::Concat(_) = op.kind {
+                let mut lsb = op.dst.width;
+                for &piece in &op.operands {
+                    Self::gather(&self.cells, piece, lane, a);
+                    lsb -= piece.width;
+                    scalar::place(result, lsb, a);
+                }
+            } else {
+                for (&place, number) in op.operands.iter().zip([a, b, c]) {
+                    Self::gather(&self.cells, place, lane, number);
+                }
+                scalar::evaluate(&op.kind, &self.scratch.operands, result);
+            }
+            Self::scatter(&mut self.cells, op.dst.cell, lane, result);
+        }
+    }
+
+    #[inline(never)]
+    fn read(&mut self, read: &Read) {
+        let words = i64::from(self.code.memories[read.memory as usize].words);
+        let memory = &self.memories[read.memory as usize];
+        let (cells, results) = self.cells.split_at_mut(read.dst.cell as usize);
+        let Place { limbs, width, .. } = read.dst;
+        let index = &cells[read.index.cell as usize];
+        for lane in 0..L {
+            let number = sign(index.value[lane], read.index.width);
+            let is_there = index.unknown[lane] == 0 && (0..words).contains(&number);
+            for limb in 0..limbs as usize {
+                let out = &mut results[limb];
+                if is_there {
+                    let word = &memory[number as usize * limbs as usize + limb];
+                    out.value[lane] = word.value[lane];
+                    out.unknown[lane] = word.unknown[lane];
+                } else {
+                    out.value[lane] = 0;
+                    out.unknown[lane] = limb_mask(width, limb);
+                }
+            }
+        }
+    }
+
+    /// Parts the lanes by a selector; gives the first arm that lanes wait for, and those lanes.
+    fn part(&mut self, arms: &Arms, mask: u64) -> (usize, u64) {
+        let word = &self.cells[arms.selector.cell as usize];
+        let chosen = &mut self.chosen[arms.chosen as usize];
+        let mut optimistic = 0;
+        let mut rest = mask;
+        while rest != 0 {
+            let lane = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            let unknown = if arms.is_known { 0 } else { word.unknown[lane] };
+            chosen[lane] = arm(arms, word.value[lane], unknown);
+            optimistic |= u64::from(unknown != 0) << lane;
+        }
+        self.optimistic |= optimistic & self.schedule.active;
+        self.frames[arms.frame as usize] = mask;
+        self.frames[arms.frame as usize + 1] = 0;
+        self.next_arm(arms, 0)
+    }
+
+    /// The next arm that lanes wait for, and those lanes; or the end, where `done` and all before go on.
+    #[inline(always)]
+    fn next_arm(&mut self, arms: &Arms, done: u64) -> (usize, u64) {
+        let frame = arms.frame as usize;
+        let waiting = self.frames[frame];
+        if waiting == 0 {
+            return (arms.end as usize, self.frames[frame + 1] | done);
+        }
+        self.frames[frame + 1] |= done;
+        let chosen = &self.chosen[arms.chosen as usize];
+        let first = chosen[waiting.trailing_zeros() as usize & (L - 1)];
+        let lanes = (0..L).fold(0, |lanes, lane| lanes | u64::from(chosen[lane] == first) << lane);
+        let lanes = lanes & waiting;
+        self.frames[frame] = waiting & !lanes;
+        (arms.starts[first as usize] as usize, lanes)
+    }
+
+    /// One more iteration in these lanes; gives those that may go on.
+    fn count_iteration(&mut self, mask: u64) -> u64 {
+        let counted = mask & self.schedule.active;
+        for lane in each_lane(counted) {
+            self.iterations_of_step[lane] += 1;
+            self.iterations_of_episode[lane] += 1;
+            if self.iterations_of_step[lane] > self.bounds.iterations_of_step
+                || self.iterations_of_episode[lane] > self.bounds.iterations_of_episode
+            {
+                self.stop(1 << lane, Stop::Loop);
+            }
+        }
+        mask & self.alive
+    }
+}
+
+/// The arm that a selector chooses.
+#[inline(always)]
+fn arm(arms: &Arms, value: u64, unknown: u64) -> u32 {
+    if unknown == 0
+        && let Some(&arm) = arms.switch.table.get(value as usize)
+    {
+        return arm;
+    }
+    arm_by_items(arms, value, unknown)
+}
+
+fn arm_by_items(arms: &Arms, value: u64, unknown: u64) -> u32 {
+    let switch = &arms.switch;
+    let (blocks, any) = match switch.wildcards {
+        Wildcards::None => (unknown, 0),
+        Wildcards::Z => (unknown & !value, unknown & value),
+        Wildcards::Unknown => (0, unknown),
+    };
+    let matches = |&&(item, care, _): &&(u64, u64, u32)| {
+        (value ^ item) & care & !any == 0 && blocks & care == 0
+    };
+    let default = arms.starts.len() as u32 - 1;
+    switch.items.iter().find(matches).map_or(default, |&(_, _, arm)| arm)
+}
