@@ -11,11 +11,11 @@ use sv_lang::{
 };
 use sv_lang::{SyntaxTree, kinds::SymbolKind};
 
+use super::lower::{self, Unsupported};
 use super::netlist::Netlist;
+use super::program::Program;
 use super::text::{self, Text};
 use super::{Design, Direction, Interface, Place, Port, Reason, Refusal, Role};
-use super::lower::{self, Unsupported};
-use super::program::Program;
 use super::{constants, literal, races, refuse, rewrite, roles, state, tristate};
 
 /// Widest vector: Verilator's own limit for a port is of this order, and no benchmark comes near.

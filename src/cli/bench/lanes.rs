@@ -65,8 +65,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let problems = problem::load(&arguments.problems)?;
     let by_name: BTreeMap<&str, &Problem> =
         problems.iter().map(|problem| (problem.problem.as_str(), problem)).collect();
-    let config =
-        Config { vectors: arguments.vectors, seed: arguments.seed, ..Config::default() };
+    let config = Config { vectors: arguments.vectors, seed: arguments.seed, ..Config::default() };
     let mut verdicts = match &arguments.verdicts {
         Some(path) => Some(record::read::<Verdict>(path)?),
         None => None,
@@ -171,7 +170,8 @@ impl Report {
                     Outcome::Timeout(why) => format!("timeout ({why})"),
                     _ => "other".to_owned(),
                 };
-                let same = matches!(outcome, Outcome::Timeout(_)) && other.status == Status::Timeout;
+                let same =
+                    matches!(outcome, Outcome::Timeout(_)) && other.status == Status::Timeout;
                 if !same {
                     self.differ(arguments, other, "", &own, &format!("{:?}", other.status));
                 }
@@ -189,11 +189,23 @@ impl Report {
         }
     }
 
-    fn differ(&mut self, arguments: &Arguments, row: &Verdict, output: &str, own: &str, other: &str) {
+    fn differ(
+        &mut self,
+        arguments: &Arguments,
+        row: &Verdict,
+        output: &str,
+        own: &str,
+        other: &str,
+    ) {
         let class = |told: &str| told.split(';').next().unwrap_or_default().to_owned();
         *self.differences.entry(format!("{} / {}", class(own), class(other))).or_default() += 1;
         if arguments.list {
-            println!("{}\t{}\t{output}\t{own}\t{other}\t{}", row.problem, row.candidate, row.races.join(","));
+            println!(
+                "{}\t{}\t{output}\t{own}\t{other}\t{}",
+                row.problem,
+                row.candidate,
+                row.races.join(",")
+            );
         }
     }
 

@@ -1,6 +1,7 @@
 //! `salv corpus generate`: a seed, a split and a count in, problems out, and what goes with them.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::PathBuf;
 
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
@@ -74,18 +75,30 @@ impl Generate {
             against: load_all(&self.against)?,
         };
         let made = generate::problems(&settings)?.take(self.count);
-        let made = made.collect::<Result<Vec<Generated>, _>>()?;
         let meta = self.meta()?;
-        save(&self.out, &meta, made.iter().map(|one| &one.problem))?;
-        if let Some(path) = &self.sft {
-            save(path, &meta, made.iter().map(Generated::sample))?;
+        let create = |path: &PathBuf| Ok::<_, anyhow::Error>(Writer::create(path, &meta, false)?.0);
+        let mut problems = create(&self.out)?;
+        let mut samples = self.sft.as_ref().map(create).transpose()?;
+        let mut candidates = self.versions.as_ref().map(create).transpose()?;
+        let mut shapes = HashSet::new();
+        let bar = indicatif::ProgressBar::new(self.count as u64);
+        for one in made {
+            let one = one?;
+            problems.write(&one.problem)?;
+            if let Some(samples) = &mut samples {
+                samples.write(&one.sample())?;
+            }
+            if let Some(candidates) = &mut candidates {
+                versions(&one).iter().try_for_each(|version| candidates.write(version))?;
+            }
+            shapes.insert(one.shape);
+            bar.inc(1);
         }
-        if let Some(path) = &self.versions {
-            save(path, &meta, made.iter().flat_map(versions))?;
+        bar.finish_and_clear();
+        for writer in [Some(problems), samples, candidates].into_iter().flatten() {
+            writer.finish()?;
         }
-        let shapes: std::collections::HashSet<&str> =
-            made.iter().map(|one| one.shape.as_str()).collect();
-        eprintln!("{}: {} problem(s) of {} shapes", self.out.display(), made.len(), shapes.len());
+        eprintln!("{}: {} problem(s) of {} shapes", self.out.display(), self.count, shapes.len());
         Ok(())
     }
 
@@ -106,18 +119,6 @@ impl Generate {
         }
         Ok(meta)
     }
-}
-
-fn save<T: serde::Serialize>(
-    path: &Path,
-    meta: &Meta,
-    rows: impl Iterator<Item = T>,
-) -> anyhow::Result<()> {
-    let (mut writer, _) = Writer::create(path, meta, false)?;
-    for row in rows {
-        writer.write(&row)?;
-    }
-    Ok(writer.finish()?)
 }
 
 fn versions(one: &Generated) -> [Candidate; 2] {

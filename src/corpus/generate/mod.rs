@@ -10,8 +10,8 @@
 //!   the machine is used.
 //! - No design stands twice in a file (`shape.rs` says what a design is), and splits share no shape: not only no
 //!   design, but no set of outputs with other widths, constants, clock edge or reset either.
-//! - The second version shares no formula with the golden module, so that `salv verify` of the one against the other
-//!   finds mistakes of a family. It is no independent reading of the English text: whether the words say what the
+//! - The second version computes every output in another way, so that `salv verify` of the one against the other finds
+//!   mistakes of a family. It is no independent reading of the English text: whether the words say what the
 //!   module does is for a reader to judge.
 
 mod alu;
@@ -29,6 +29,7 @@ mod gates;
 mod gather;
 mod machine;
 mod register_file;
+mod second;
 mod select;
 mod sequence;
 mod serial;
@@ -233,7 +234,7 @@ impl Source {
             source: Some(format!("salv corpus generate, level {level}")),
             licence: Some("MIT OR Apache-2.0".to_owned()),
         };
-        let second = write::second(draft);
+        let second = second::second(draft);
         Generated { problem, second, family: draft.family, level, design, shape }
     }
 }

@@ -1,10 +1,7 @@
-//! A drawn design as Verilog: the golden module in one of many styles, and the second version.
+//! A drawn design as Verilog: the golden module, in one of many styles.
 //!
-//! The two share no text below the ports. The golden module uses each signal's first way of being computed, `if` and
-//! `case` in processes where its style likes them, and registers that are assigned where they are chosen. The second
-//! version uses the other way, conditional expressions in place of `if` and `case`, and registers that take a next
-//! value computed apart. So a mistake in a formula, in a priority, or in how this file writes a reset or an edge
-//! stands in one of them and not in the other, and `salv verify` tells them apart.
+//! It uses each signal's first way of being computed, `if` and `case` in processes where the style likes them, and
+//! registers that are assigned where they are chosen.
 
 use std::collections::BTreeSet;
 
@@ -44,6 +41,9 @@ impl Style {
         tilde: false,
     };
 
+    /// The style of the head of second versions.
+    pub(super) const EXPLICIT: Style = Style { wire: true, ..Style::PLAIN };
+
     /// Draws a style.
     pub(super) fn draw(chance: &mut Chance) -> Style {
         Style {
@@ -73,13 +73,14 @@ impl Style {
 }
 
 /// Lines with their depth.
-struct Text {
-    indent: usize,
-    lines: String,
+pub(super) struct Text {
+    pub(super) indent: usize,
+    pub(super) lines: String,
 }
 
 impl Text {
-    fn line(&mut self, depth: usize, text: &str) {
+    /// Adds a line.
+    pub(super) fn line(&mut self, depth: usize, text: &str) {
         if !text.is_empty() {
             self.lines += &" ".repeat(depth * self.indent);
             self.lines += text;
@@ -88,7 +89,8 @@ impl Text {
     }
 }
 
-fn range(width: u32) -> String {
+/// Returns the range in a declaration, with a blank.
+pub(super) fn range(width: u32) -> String {
     if width == 1 { String::new() } else { format!("[{}:0] ", width - 1) }
 }
 
@@ -101,7 +103,13 @@ pub(super) fn inputs(draft: &Draft) -> Vec<(&str, u32)> {
     clock.chain(draft.inputs.iter().map(|(name, width)| (name.as_str(), *width))).collect()
 }
 
-fn head(draft: &Draft, style: &Style, is_variable: impl Fn(&Signal) -> bool, text: &mut Text) {
+/// Writes the module's head with its ports.
+pub(super) fn head(
+    draft: &Draft,
+    style: &Style,
+    is_variable: impl Fn(&Signal) -> bool,
+    text: &mut Text,
+) {
     let wire = if style.wire { "wire " } else { "" };
     let inputs = inputs(draft)
         .into_iter()
@@ -161,7 +169,7 @@ pub(super) fn golden(draft: &Draft, style: &Style) -> String {
 }
 
 /// Returns the inner signals that the outputs need in one of the versions.
-fn used_inner(draft: &Draft, version: impl Fn(&Signal) -> &Value) -> Vec<&Signal> {
+pub(super) fn used_inner(draft: &Draft, version: impl Fn(&Signal) -> &Value) -> Vec<&Signal> {
     let mut needed: BTreeSet<&str> = BTreeSet::new();
     let mut waiting: Vec<&Signal> = draft.outputs.iter().collect();
     while let Some(signal) = waiting.pop() {
@@ -173,7 +181,8 @@ fn used_inner(draft: &Draft, version: impl Fn(&Signal) -> &Value) -> Vec<&Signal
     draft.inner.iter().filter(|inner| needed.contains(inner.name.as_str())).collect()
 }
 
-fn declare(signal: &Signal, value: &Value, is_variable: bool, text: &mut Text) {
+/// Declares an inner signal.
+pub(super) fn declare(signal: &Signal, value: &Value, is_variable: bool, text: &mut Text) {
     let kind = if is_variable { "reg" } else { "wire" };
     let words = match value {
         Value::Memory(words, ..) => format!(" [0:{}]", words - 1),
@@ -182,7 +191,8 @@ fn declare(signal: &Signal, value: &Value, is_variable: bool, text: &mut Text) {
     text.line(1, &format!("{kind} {}{}{words};", range(signal.width), signal.name));
 }
 
-fn uses_loop(value: &Value) -> bool {
+/// Whether a value needs the variable of a loop.
+pub(super) fn uses_loop(value: &Value) -> bool {
     matches!(value, Value::Block(text) if words(text).any(|word| word == "i"))
 }
 
@@ -315,7 +325,7 @@ fn steps(signal: &Signal, (depth, goes_on): (usize, bool), text: &mut Text) {
 }
 
 /// Returns a value as one expression.
-fn expression(value: &Value) -> String {
+pub(super) fn expression(value: &Value) -> String {
     match value {
         Value::Wire(text) => text.clone(),
         Value::When(steps, last) => {
@@ -333,80 +343,5 @@ fn expression(value: &Value) -> String {
             parts.collect::<String>() + last
         }
         Value::Block(_) | Value::Register(..) | Value::Memory(..) => String::new(),
-    }
-}
-
-/// Returns the second version.
-pub(super) fn second(draft: &Draft) -> String {
-    let style = Style { wire: true, ..Style::PLAIN };
-    let mut text = Text { indent: 2, lines: String::new() };
-    let is_variable = |value: &Value| value.is_clocked() || matches!(value, Value::Block(_));
-    head(draft, &style, |output| is_variable(&output.second), &mut text);
-    let inner = used_inner(draft, |signal| &signal.second);
-    for signal in &inner {
-        declare(signal, &signal.second, is_variable(&signal.second), &mut text);
-    }
-    if inner.iter().copied().chain(&draft.outputs).any(|signal| uses_loop(&signal.second)) {
-        text.line(1, "integer i;");
-    }
-    for signal in inner.into_iter().chain(&draft.outputs) {
-        second_signal(signal, draft.clock.as_ref(), &mut text);
-    }
-    text.line(0, "endmodule");
-    text.lines
-}
-
-fn second_signal(signal: &Signal, clock: Option<&Clock>, text: &mut Text) {
-    let name = &signal.name;
-    match (&signal.second, clock) {
-        (Value::Block(statements), _) => {
-            text.line(1, "always @(*) begin");
-            statements.lines().for_each(|line| text.line(2, line));
-            text.line(1, "end");
-        }
-        (Value::Register(reset, steps), Some(clock)) => {
-            let next = format!("{name}_after");
-            let chain = steps.iter().map(|(condition, value)| match condition.as_str() {
-                "" => value.clone(),
-                _ => format!("({condition}) ? {value} : "),
-            });
-            let holds = steps.last().is_none_or(|(condition, _)| !condition.is_empty());
-            let last = if holds { name.as_str() } else { "" };
-            let mut chain: String = chain.collect::<String>() + last;
-            let mut edges =
-                format!("{} {}", if clock.falling { "negedge" } else { "posedge" }, clock.name);
-            let mut assigned = next.clone();
-            if let (Some(reset), Some(value)) = (&clock.reset, reset) {
-                let active = if reset.low {
-                    format!("{} == 1'b0", reset.name)
-                } else {
-                    format!("{} == 1'b1", reset.name)
-                };
-                if reset.asynchronous {
-                    edges += &format!(
-                        ", {} {}",
-                        if reset.low { "negedge" } else { "posedge" },
-                        reset.name
-                    );
-                    assigned = format!("({active}) ? {value} : {next}");
-                } else {
-                    chain = format!("({active}) ? {value} : ({chain})");
-                }
-            }
-            text.line(1, &format!("wire {}{next} = {chain};", range(signal.width)));
-            text.line(1, &format!("always @({edges}) {name} <= {assigned};"));
-        }
-        (Value::Memory(words, condition, address, word), Some(clock)) => {
-            let edge = if clock.falling { "negedge" } else { "posedge" };
-            text.line(1, &format!("always @({edge} {}) begin", clock.name));
-            for at in 0..*words {
-                text.line(
-                    2,
-                    &format!("if (({condition}) && {address} == {at}) {name}[{at}] <= {word};"),
-                );
-            }
-            text.line(1, "end");
-        }
-        (value, _) => text.line(1, &format!("assign {name} = {};", expression(value))),
     }
 }

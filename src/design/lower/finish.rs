@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::program::{
-    Kind, PowerUp, Process, Program, Slot, Trigger, Watch,
-};
+use super::super::program::{Kind, PowerUp, Process, Program, Slot, Trigger, Watch};
 use super::analysis::{self, Effects};
 use super::build::{Range, split};
 use super::{Draft, Lowered, Lowering, Unsupported};
@@ -131,7 +129,11 @@ fn check_writes(drafts: &[Draft], effects: &[Effects]) -> Lowered<()> {
     let running = drafts.iter().zip(effects).filter(|(draft, _)| draft.kind != Kind::Initial);
     let now: BTreeSet<Slot> = running.flat_map(|(_, own)| own.writes.iter().copied()).collect();
     let mixed = effects.iter().any(|own| own.later.iter().any(|slot| now.contains(slot)));
-    if mixed { Err(Unsupported::new("blocking and nonblocking writes to one variable")) } else { Ok(()) }
+    if mixed {
+        Err(Unsupported::new("blocking and nonblocking writes to one variable"))
+    } else {
+        Ok(())
+    }
 }
 
 /// The processes that write each variable.
@@ -157,9 +159,8 @@ fn triggers_of(effects: &Effects, width: impl Fn(Slot) -> u32) -> Vec<Trigger> {
             triggers.push(Trigger { slot, watch: Watch::Change { lsb, width } });
         }
     }
-    triggers.extend(
-        effects.memory_reads.iter().map(|&slot| Trigger { slot, watch: Watch::Memory }),
-    );
+    triggers
+        .extend(effects.memory_reads.iter().map(|&slot| Trigger { slot, watch: Watch::Memory }));
     triggers
 }
 
@@ -171,9 +172,9 @@ fn is_pure(
     writers: &BTreeMap<Slot, Vec<usize>>,
 ) -> bool {
     let watched = |slot: &Slot| {
-        triggers.iter().any(|trigger| {
-            trigger.slot == *slot && matches!(trigger.watch, Watch::Change { .. })
-        })
+        triggers
+            .iter()
+            .any(|trigger| trigger.slot == *slot && matches!(trigger.watch, Watch::Change { .. }))
     };
     matches!(kind, Kind::Combinational | Kind::Triggered)
         && effects.memory_reads.is_empty()

@@ -136,7 +136,8 @@ impl Golden {
         let mut k = 0;
         while let Some(first) = self.stimulus.deep_cycles(k) {
             let end = (k..).find(|&k| self.stimulus.deep_cycles(k) != Some(first)).unwrap_or(k + 1);
-            let wanted = (k..end).any(|k| !self.is_done(toggles, idle) || self.stimulus.requires(k));
+            let wanted =
+                (k..end).any(|k| !self.is_done(toggles, idle) || self.stimulus.requires(k));
             if wanted {
                 let episodes: Vec<Episode> =
                     (k..end).filter_map(|k| self.stimulus.deep_episode(k)).collect();

@@ -136,9 +136,8 @@ impl Judging<'_> {
         let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
         (0..run.group.steps).any(|step| {
             let at = step * row + outputs.offsets[output] * run.stride;
-            (at..at + words).any(|at| {
-                (run.value[at] ^ own.value[at]) & run.defined[at] & own.defined[at] != 0
-            })
+            (at..at + words)
+                .any(|at| (run.value[at] ^ own.value[at]) & run.defined[at] & own.defined[at] != 0)
         })
     }
 
@@ -163,7 +162,8 @@ impl Judging<'_> {
                 let at = step * row + outputs.offsets[output] * run.stride;
                 let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
                 let (golden, defined) = (&run.value[at..at + words], &run.defined[at..at + words]);
-                let (by_value, at_all) = machine.differs(self.ports.outputs[output], golden, defined);
+                let (by_value, at_all) =
+                    machine.differs(self.ports.outputs[output], golden, defined);
                 if at_all != 0 {
                     tally.mismatches += u64::from(at_all.count_ones());
                     tally.by_value |= by_value != 0;

@@ -41,9 +41,9 @@ mod whole;
 mod wide;
 
 pub use code::Code;
+use engine::Engine;
 pub use golden::{Golden, GoldenError};
 pub use judge::judge;
-use engine::Engine;
 
 /// Lanes of a machine at most: a set of lanes is a word.
 pub const LANES_MAX: usize = 64;
