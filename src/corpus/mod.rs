@@ -1,5 +1,6 @@
 //! Importers: benchmarks and plain folders become `problems.jsonl` and `candidates.jsonl`, published training
-//! data becomes `sft.jsonl` ([`sft`]), without what a benchmark holds ([`contamination`]).
+//! data becomes `sft.jsonl` ([`sft`]), without what a benchmark holds ([`contamination`]). And problems of our
+//! own ([`generate`]).
 //!
 //! In goes the path of a benchmark as its authors publish it, out come problems in a fixed order: that of
 //! the names for folders, that of the rows for files. Texts are taken as they are; only bytes that are no
@@ -12,6 +13,7 @@
 pub mod completions;
 pub mod contamination;
 pub mod folder;
+pub mod generate;
 pub mod rtllm;
 pub mod salv_seed;
 pub mod sft;
