@@ -61,6 +61,8 @@ pub struct Launch {
     pub folder: PathBuf,
     /// What it may read beside its own folder and those of system tools.
     pub read: Vec<PathBuf>,
+    /// What it may read and execute beside system tools and its own installation.
+    pub run: Vec<PathBuf>,
     /// What else it does.
     pub tool: Tool,
 }
@@ -253,7 +255,7 @@ fn reach(launch: &Launch) -> Reach {
     let devices = DEVICES.iter().map(PathBuf::from);
     let mut read: Vec<PathBuf> = launch.read.iter().cloned().chain(devices).collect();
     let run = match launch.tool {
-        Tool::Driver => installed,
+        Tool::Driver => installed.into_iter().chain(launch.run.iter().cloned()).collect(),
         Tool::Alone => {
             read.extend(installed);
             let loaders = LOADERS.iter().map(PathBuf::from);

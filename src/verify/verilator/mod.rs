@@ -203,6 +203,7 @@ impl Verilator {
             environment: vec![("VERILATOR_ROOT".into(), root.clone())],
             folder: folder.to_path_buf(),
             read: vec![root.join("include")],
+            run: Vec::new(),
             tool: Tool::Alone,
         };
         self.compiler.launchers.run(launch, limits)

@@ -218,6 +218,7 @@ impl Compiler {
             environment: Vec::new(),
             folder: folder.to_path_buf(),
             read,
+            run: Vec::new(),
             tool: Tool::Driver,
         };
         self.launchers.run(launch, limits)

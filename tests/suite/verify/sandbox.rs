@@ -143,6 +143,7 @@ impl Probe {
                 environment: Vec::new(),
                 folder: self.path("work"),
                 read: Vec::new(),
+                run: Vec::new(),
                 tool,
             };
             launchers.run(launch, limits).expect("a launch").success()
