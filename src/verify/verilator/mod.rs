@@ -49,10 +49,10 @@ const VERILATE_LIMITS_AGAIN: Limits = Limits { cpu_seconds: 120, ..VERILATE_LIMI
 
 /// The backend, ready to judge.
 pub struct Verilator {
-    compiler: Compiler,
-    runtime: Runtime,
-    cache: Cache,
-    workers: Workers,
+    pub(in crate::verify) compiler: Compiler,
+    pub(in crate::verify) runtime: Runtime,
+    pub(in crate::verify) cache: Cache,
+    pub(in crate::verify) workers: Workers,
     program: PathBuf,
     timing: Timing,
 }
@@ -190,7 +190,8 @@ impl Verilator {
         }
     }
 
-    fn run(
+    /// Runs Verilator in a folder.
+    pub(in crate::verify) fn run(
         &self,
         arguments: Vec<String>,
         folder: &std::path::Path,
