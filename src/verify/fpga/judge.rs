@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::bitstream::{Build, Builder};
+use super::bitstream::{Build, Builder, Stage};
 use super::harness::{self, CONTROLS, Harness};
 use super::link::{Link, Wire};
 use super::module::{Mapped, Mapper};
@@ -95,10 +95,7 @@ impl Job<'_> {
         &self,
         mapped: &[(usize, Arc<Mapped>)],
     ) -> Result<Vec<(usize, Outcome)>, FpgaError> {
-        let modules: Vec<&Mapped> = mapped.iter().map(|(_, module)| &**module).collect();
-        let mut groups =
-            plan::groups(&modules, harness_luts(self.task, self.chip, 4), self.golden, self.fpga.board);
-        groups.reverse();
+        let mut groups = self.groups(mapped);
         let mut outcomes = Vec::new();
         while let Some(group) = groups.pop() {
             let members: Vec<(usize, &Mapped)> =
@@ -119,6 +116,15 @@ impl Job<'_> {
         Ok(outcomes)
     }
 
+    /// Groups that share a chip, by index in `mapped`, the first last.
+    fn groups(&self, mapped: &[(usize, Arc<Mapped>)]) -> Vec<Vec<usize>> {
+        let modules: Vec<&Mapped> = mapped.iter().map(|(_, module)| &**module).collect();
+        let luts = harness_luts(self.task, self.chip, mapped.len().min(8));
+        let mut groups = plan::groups(&modules, luts, self.golden, self.fpga.board);
+        groups.reverse();
+        groups
+    }
+
     /// The candidates of one chip; the inner error says why they do not fit on one.
     fn judge_group(
         &self,
@@ -126,7 +132,7 @@ impl Job<'_> {
     ) -> Result<Result<Vec<Outcome>, String>, FpgaError> {
         let mut harness = self.harness(members);
         let builder = self.builder();
-        let build = match self.build(&builder, &mut harness)? {
+        let build = match self.build(&builder, &mut harness, self.fpga.carrier.stage())? {
             Ok(build) => build,
             Err(why) => return Ok(Err(why)),
         };
@@ -167,13 +173,14 @@ impl Job<'_> {
         &self,
         builder: &Builder,
         harness: &mut Harness,
+        stage: Stage,
     ) -> Result<Result<Build, String>, FpgaError> {
         let fpga = self.fpga;
         let slots = harness.candidates.len();
         fpga.tell(&format!("building {slots} candidates of {} for {}", self.task.interface.top, fpga.board.name));
         for clocks in STEP_CLOCKS {
             harness.step_clocks = clocks;
-            let build = match builder.build(harness, fpga.carrier.stage())? {
+            let build = match builder.build(harness, stage)? {
                 Ok(build) => build,
                 Err(why) => return Ok(Err(why)),
             };
@@ -187,6 +194,37 @@ impl Job<'_> {
         }
         Ok(Err("its paths are too long for this board's clock".into()))
     }
+}
+
+/// The chips that the candidates of a task would be on, with their members; what is refused or does not fit is left out.
+pub fn builds(
+    fpga: &Fpga,
+    task: &Task,
+    config: &Config,
+) -> Result<Vec<(Vec<usize>, Build)>, FpgaError> {
+    let stimulus =
+        Stimulus::new(&task.interface, &task.restrictions, task.key.as_bytes(), config)?;
+    let chip = stimulus.chip(&task.interface);
+    let Ok((golden, candidates)) = mapped(fpga, task)? else { return Ok(Vec::new()) };
+    let job = Job { fpga, task, config, stimulus: &stimulus, chip: &chip, golden: &golden };
+    let on_chip = candidates.into_iter().enumerate();
+    let on_chip: Vec<(usize, Arc<Mapped>)> =
+        on_chip.filter_map(|(index, module)| Some((index, module.ok()?))).collect();
+    let mut builds = Vec::new();
+    let mut groups = job.groups(&on_chip);
+    while let Some(group) = groups.pop() {
+        let members: Vec<(usize, &Mapped)> =
+            group.iter().map(|&at| (on_chip[at].0, &*on_chip[at].1)).collect();
+        let build = job.build(&job.builder(), &mut job.harness(&members), Stage::Bitstream)?;
+        match (build, plan::halves(&group)) {
+            (Ok(build), _) => {
+                builds.push((members.iter().map(|(index, _)| *index).collect(), build));
+            }
+            (Err(_), Some([left, right])) => groups.extend([right, left]),
+            (Err(_), None) => {}
+        }
+    }
+    Ok(builds)
 }
 
 /// What the harness around these modules takes.

@@ -16,7 +16,7 @@ use super::cache::{Cache, CacheError, Scratch};
 use super::stimulus::{self, Config};
 use super::worker::{Event, Judging, Request};
 use crate::design::Interface;
-use crate::worker::launch::{Ended, Launch, LaunchError};
+use crate::worker::launch::{Ended, Launch, LaunchError, Launchers};
 use crate::worker::sandbox::{Limits, Tool};
 use crate::worker::{Answer, WorkerError, Workers};
 use harvest::Member;
@@ -105,6 +105,11 @@ impl Verilator {
     /// children that have ended. A later tool starts new ones.
     pub fn rest(&self) {
         self.compiler.launchers.rest();
+    }
+
+    /// What starts its tools, for others that start tools.
+    pub fn launchers(&self) -> &Launchers {
+        &self.compiler.launchers
     }
 
     /// C++ of one module, or why there is none.
