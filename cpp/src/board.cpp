@@ -30,7 +30,10 @@ template <typename Body>
 void guarded(Body body) {
     static const Guard guard = reinterpret_cast<Guard>(find(RTLD_DEFAULT, "salv_guard"));
     const Stop stop = guard([](void* argument) { (*static_cast<Body*>(argument))(); }, &body);
-    if (stop != Stop::Done) throw std::runtime_error("the model of the board stopped");
+    if (stop == Stop::Done) return;
+    using Words = const char* (*)();
+    const Words words = reinterpret_cast<Words>(find(RTLD_DEFAULT, "salv_last_words"));
+    throw std::runtime_error("the model of the board stopped (" + std::to_string(static_cast<int>(stop)) + "): " + words());
 }
 
 }  // namespace

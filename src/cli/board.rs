@@ -6,11 +6,11 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 
 use super::tools::{self, Tools};
+use crate::verify::fpga::Fpga;
 use crate::verify::fpga::bitstream::Stage;
 use crate::verify::fpga::boards::{BOARDS, Board, Family};
 use crate::verify::fpga::carrier::Carrier;
 use crate::verify::fpga::toolchain::Toolchain;
-use crate::verify::fpga::Fpga;
 use crate::verify::verilator::Verilator;
 use crate::worker::Workers;
 
@@ -57,7 +57,8 @@ impl BoardArguments {
     pub fn board(&self) -> anyhow::Result<&'static Board> {
         let names: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();
         let names = names.join(", ");
-        let name = self.board.as_deref().with_context(|| format!("--board is missing: one of {names}"))?;
+        let name =
+            self.board.as_deref().with_context(|| format!("--board is missing: one of {names}"))?;
         Board::named(name).with_context(|| format!("no board is called {name}: one of {names}"))
     }
 
@@ -68,7 +69,10 @@ impl BoardArguments {
             (Some(simulate), _) => {
                 let stage = simulate.stage();
                 if stage == Stage::Bitstream && !board.family.decodes() {
-                    bail!("bitstreams of {} cannot be decoded: --simulate netlist is as deep as it goes", board.name);
+                    bail!(
+                        "bitstreams of {} cannot be decoded: --simulate netlist is as deep as it goes",
+                        board.name
+                    );
                 }
                 Ok(Carrier::Simulated(stage))
             }
@@ -76,7 +80,9 @@ impl BoardArguments {
                 let port = port.clone();
                 Ok(Carrier::Port { port, programmer: self.programmer(board)? })
             }
-            (None, None) => bail!("a board needs --port (/dev/ttyUSB0, say) or --simulate rtl|netlist|bitstream"),
+            (None, None) => bail!(
+                "a board needs --port (/dev/ttyUSB0, say) or --simulate rtl|netlist|bitstream"
+            ),
         }
     }
 
@@ -95,11 +101,7 @@ impl BoardArguments {
     }
 
     /// Prepares the backend around Verilator's.
-    pub fn open(
-        &self,
-        verilator: Verilator,
-        jobs: usize,
-    ) -> anyhow::Result<Fpga> {
+    pub fn open(&self, verilator: Verilator, jobs: usize) -> anyhow::Result<Fpga> {
         let (board, carrier) = (self.board()?, self.carrier()?);
         let cache = tools::cache_folder()?;
         let found = tools::find_fpga(&cache)?;
@@ -107,7 +109,9 @@ impl BoardArguments {
             && matches!(carrier, Carrier::Simulated(_))
             && found.decoder.is_none()
         {
-            bail!("icebox_vlog is not on the PATH (type: sudo apt-get install fpga-icestorm fpga-icestorm-chipdb)");
+            bail!(
+                "icebox_vlog is not on the PATH (type: sudo apt-get install fpga-icestorm fpga-icestorm-chipdb)"
+            );
         }
         let tools = Toolchain {
             python: found.python,

@@ -12,13 +12,13 @@ use super::verify::StimulusArguments;
 use crate::candidate;
 use crate::problem;
 use crate::verify::backend::Task;
+use crate::verify::fpga::Fpga;
 use crate::verify::fpga::bitstream::{Build, Stage};
 use crate::verify::fpga::carrier::{self, Port};
 use crate::verify::fpga::judge;
 use crate::verify::fpga::link::{Link, Patience};
 use crate::verify::fpga::prove::{self, Proof};
-use crate::verify::fpga::session::identify;
-use crate::verify::fpga::Fpga;
+use crate::verify::fpga::session::introduced;
 use crate::verify::run::{self, Parallelism, Run};
 use crate::worker::Workers;
 
@@ -93,7 +93,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 fn build(arguments: &BuildArguments) -> anyhow::Result<ExitCode> {
     let problems = problem::load(&arguments.problems)?;
-    let simulated = BoardArguments { simulate: Some(board::Simulate::Rtl), port: None, ..arguments.board.clone() };
+    let simulated = BoardArguments {
+        simulate: Some(board::Simulate::Rtl),
+        port: None,
+        ..arguments.board.clone()
+    };
     let (fpga, workers) = board::open(&simulated, None, 1)?;
     std::fs::create_dir_all(&arguments.output)
         .with_context(|| format!("failed to make {}", arguments.output.display()))?;
@@ -146,7 +150,9 @@ fn tasks(
                     None => joined = Some((task, vec![row.id.clone()])),
                 }
             }
-            Err((status, message)) => eprintln!("candidate {}: {}: {message}", row.id, status.name()),
+            Err((status, message)) => {
+                eprintln!("candidate {}: {}: {message}", row.id, status.name())
+            }
         }
     }
     Ok(joined)
@@ -165,9 +171,12 @@ fn write_build(
         "build": name, "board": fpga.board.name, "problem": problem, "candidates": candidates,
         "megahertz": placed.megahertz, "seed": placed.seed, "used": placed.used,
     });
-    for (ending, bytes) in [("bin", placed.bits.clone()), ("json", format!("{page:#}\n").into_bytes())] {
+    for (ending, bytes) in
+        [("bin", placed.bits.clone()), ("json", format!("{page:#}\n").into_bytes())]
+    {
         let path = folder.join(format!("{name}.{ending}"));
-        std::fs::write(&path, bytes).with_context(|| format!("failed to write {}", path.display()))?;
+        std::fs::write(&path, bytes)
+            .with_context(|| format!("failed to write {}", path.display()))?;
     }
     println!("{}", folder.join(format!("{name}.bin")).display());
     Ok(())
@@ -185,14 +194,19 @@ fn program(arguments: &ProgramArguments) -> anyhow::Result<ExitCode> {
 
 fn ask(arguments: &IdentifyArguments) -> anyhow::Result<ExitCode> {
     let board = arguments.board.board()?;
-    let port = arguments.board.port.as_ref().context("--port is missing: the board's serial port")?;
+    let port =
+        arguments.board.port.as_ref().context("--port is missing: the board's serial port")?;
     let mut port = Port::open(&port.display().to_string(), board.baud)?;
     let mut link = Link::new(&mut port, Patience::REAL);
     link.settle().map_err(crate::verify::fpga::FpgaError::from)?;
-    let identity = identify(&mut link)?;
+    let identity = introduced(&mut link, board)?;
     let expected = identity.is(board, identity.build_id);
     println!("build {:016x}", identity.build_id);
-    println!("board {}, contract and stimulus {:#06x}", identity.board(), identity.version & 0xffff);
+    println!(
+        "board {}, contract and stimulus {:#06x}",
+        identity.board(),
+        identity.version & 0xffff
+    );
     let (inputs, outputs, slots) =
         (identity.shape & 0xff, identity.shape >> 8 & 0xff, identity.shape >> 16);
     println!("{inputs} inputs, {outputs} outputs, {slots} slots of which two are controls");
@@ -240,13 +254,20 @@ fn show(name: &str, board: &str, proof: &Proof) {
     match proof.difference() {
         None => println!("  equal      all stages, byte for byte"),
         Some((before, after, at, tool)) => {
-            println!("  DIFFERENT  {} and {} from byte {at} on: {tool} is at fault", before.name(), after.name());
+            println!(
+                "  DIFFERENT  {} and {} from byte {at} on: {tool} is at fault",
+                before.name(),
+                after.name()
+            );
         }
     }
     for flip in &proof.flips {
         let prove::Lut { x, y, cell } = flip.place;
         let said = flip.caught.as_deref().unwrap_or("not noticed (no input reaches it)");
-        println!("  flipped    bit {} of table {x}/{y}/{cell} in {}: {said}", flip.bit, flip.instance);
+        println!(
+            "  flipped    bit {} of table {x}/{y}/{cell} in {}: {said}",
+            flip.bit, flip.instance
+        );
     }
     match &proof.merged {
         Some(said) => println!("  merged     refused: {said}"),

@@ -349,7 +349,11 @@ fn stream(error: RecordError) -> RunError {
 }
 
 fn parallelism(arguments: &Arguments) -> anyhow::Result<Parallelism> {
-    let threads = start::threads(arguments.threads)?;
+    // A board's backend spreads its chips itself, and candidates of one problem shall share them.
+    let threads = match arguments.backend.backend {
+        BackendName::Fpga => 1,
+        _ => start::threads(arguments.threads)?,
+    };
     anyhow::ensure!(arguments.batch > 0, "--batch must be 1 or more");
     Ok(Parallelism { threads, batch: arguments.batch })
 }

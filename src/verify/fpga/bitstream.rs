@@ -107,7 +107,8 @@ impl Builder<'_> {
     /// Builds the chip up to a stage.
     pub fn build(&self, harness: &Harness, stage: Stage) -> Result<Fits, FpgaError> {
         let id = self.id(harness);
-        let mut build = Build { id, netlist: String::new(), placeable: String::new(), placed: None };
+        let mut build =
+            Build { id, netlist: String::new(), placeable: String::new(), placed: None };
         if stage == Stage::Rtl {
             return Ok(Ok(build));
         }
@@ -162,7 +163,8 @@ impl Builder<'_> {
         let folder = scratch.path();
         let mut sources = Vec::new();
         let files = self.files(harness, build.id);
-        for (name, text) in files.iter().chain([&("modules.sv".to_owned(), harness.black_boxes())]) {
+        for (name, text) in files.iter().chain([&("modules.sv".to_owned(), harness.black_boxes())])
+        {
             write(folder, name, text)?;
             if !name.ends_with(".svh") {
                 sources.push(name.clone());
@@ -189,7 +191,11 @@ impl Builder<'_> {
         for (name, expected) in &instances {
             let found = answer.inside.get(name).copied().unwrap_or(0);
             if found != *expected {
-                return Err(FpgaError::Merged { instance: name.clone(), found, expected: *expected });
+                return Err(FpgaError::Merged {
+                    instance: name.clone(),
+                    found,
+                    expected: *expected,
+                });
             }
         }
         build.netlist = read(folder, "chip.v")?;
@@ -209,11 +215,7 @@ impl Builder<'_> {
     }
 
     /// Place and route, with one seed after the other.
-    fn place(
-        &self,
-        harness: &Harness,
-        build: &mut Build,
-    ) -> Result<Result<(), String>, FpgaError> {
+    fn place(&self, harness: &Harness, build: &mut Build) -> Result<Result<(), String>, FpgaError> {
         let scratch = self.cache.scratch()?;
         let folder = scratch.path();
         write(folder, "chip.json", &build.placeable)?;
@@ -316,14 +318,17 @@ impl Builder<'_> {
     /// Yosys's simulation models of the family's cells, with the files that they include.
     fn cells(&self) -> Result<Vec<(String, String)>, FpgaError> {
         let names: &[&str] = match self.board.family {
-            Family::Ecp5 => &["cells_ff.vh", "cells_io.vh", "common_sim.vh", "ccu2c_sim.vh", "cells_sim.v"],
+            Family::Ecp5 => {
+                &["cells_ff.vh", "cells_io.vh", "common_sim.vh", "ccu2c_sim.vh", "cells_sim.v"]
+            }
             Family::Hx | Family::Up => &["cells_sim.v"],
         };
         let folder = self.tools.yosys.join("share").join(self.board.family.name());
         let cell = |name: &&str| {
             let text = read(&folder, name)?;
             let text = text.replace(&format!("+/{}/", self.board.family.name()), "");
-            let name = if name.ends_with(".vh") { format!("{name}.svh") } else { (*name).to_owned() };
+            let name =
+                if name.ends_with(".vh") { format!("{name}.svh") } else { (*name).to_owned() };
             Ok((name, text.replace(".vh\"", ".vh.svh\"")))
         };
         names.iter().map(cell).collect()

@@ -40,7 +40,9 @@ pub fn refusal(interface: &Interface, chip: &Chip) -> Option<String> {
     let outputs = interface.outputs().count();
     if chip.inputs.len() > INPUTS_MAX || outputs > OUTPUTS_MAX {
         let (inputs, limit) = (chip.inputs.len(), INPUTS_MAX);
-        return Some(format!("{inputs} inputs and {outputs} outputs are more than {limit} of each"));
+        return Some(format!(
+            "{inputs} inputs and {outputs} outputs are more than {limit} of each"
+        ));
     }
     if chip.inputs.is_empty() {
         return Some("it has no input, so a chip has nothing to drive".into());
@@ -117,7 +119,8 @@ impl Harness<'_> {
 
     /// The modules as they were elaborated, for simulation before synthesis.
     pub fn texts(&self) -> String {
-        let texts = self.modules().into_iter().map(|(mapped, level)| mapped.twins[level].text.as_str());
+        let texts =
+            self.modules().into_iter().map(|(mapped, level)| mapped.twins[level].text.as_str());
         "`default_nettype wire\n".to_owned() + &texts.collect::<Vec<_>>().join("\n")
     }
 
@@ -128,7 +131,9 @@ impl Harness<'_> {
         let last = self.slot_count() - 1;
         let mut text = format!(
             "`default_nettype none\nmodule slots (\n  input  logic power_up_i,\n  input  logic fault_i,\n  input  logic [{}:0] inputs_i,\n  output logic [1:0][{}:0] golden_o,\n  output logic [{last}:0][1:0][{}:0] candidate_o\n);\n",
-            inputs - 1, outputs - 1, outputs - 1,
+            inputs - 1,
+            outputs - 1,
+            outputs - 1,
         );
         self.pair(&mut text, self.golden, golden_name, |level| format!("golden_o[{level}]"));
         for (slot, mapped) in self.slots().enumerate() {
@@ -137,7 +142,10 @@ impl Harness<'_> {
                 let _ = writeln!(text, "  logic [1:0][{}:0] right;", outputs - 1);
                 self.pair(&mut text, mapped, name, |level| format!("right[{level}]"));
                 for level in 0..2 {
-                    let _ = writeln!(text, "  assign candidate_o[1][{level}] = right[{level}] ^ {{{outputs}{{fault_i}}}};");
+                    let _ = writeln!(
+                        text,
+                        "  assign candidate_o[1][{level}] = right[{level}] ^ {{{outputs}{{fault_i}}}};"
+                    );
                 }
             } else {
                 self.pair(&mut text, mapped, name, |level| format!("candidate_o[{slot}][{level}]"));
@@ -190,7 +198,8 @@ impl Harness<'_> {
 
     /// The module `build`.
     pub fn build_text(&self, build_id: u64) -> String {
-        let inputs: Vec<String> = self.chip.inputs.iter().rev().map(|input| self.input_text(input)).collect();
+        let inputs: Vec<String> =
+            self.chip.inputs.iter().rev().map(|input| self.input_text(input)).collect();
         let widths: Vec<String> =
             self.interface.outputs().map(|port| format!("16'd{}", port.width)).collect();
         let widths: Vec<String> = widths.into_iter().rev().collect();
@@ -204,7 +213,10 @@ impl Harness<'_> {
         TEMPLATE
             .replace("@INPUTS@", &inputs.join(",\n    "))
             .replace("@INPUT_COUNT@", &inputs.len().to_string())
-            .replace("@INPUT_BITS@", &self.chip.inputs.iter().map(|i| i.width).sum::<u32>().to_string())
+            .replace(
+                "@INPUT_BITS@",
+                &self.chip.inputs.iter().map(|i| i.width).sum::<u32>().to_string(),
+            )
             .replace("@OUTPUT_COUNT@", &widths.len().to_string())
             .replace("@OUTPUT_BITS@", &output_bits(self.interface).to_string())
             .replace("@WIDTHS@", &widths.join(", "))
@@ -338,4 +350,3 @@ fn input_text(input: &ChipInput, tables: bool) -> String {
     }
     format!("input_t'{{{}, kind: {kind}, default: '0}}", fields.join(", "))
 }
-

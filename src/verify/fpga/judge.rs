@@ -28,11 +28,12 @@ pub fn judge(fpga: &Fpga, task: &Task, config: &Config) -> Result<TaskOutcome, F
     let all = |why: String| {
         TaskOutcome::Candidates(vec![Outcome::Unsupported(why); task.candidates.len()])
     };
-    let stimulus = match Stimulus::new(&task.interface, &task.restrictions, task.key.as_bytes(), config) {
-        Ok(stimulus) => stimulus,
-        Err(error @ StimulusError::NotSynchronous) => return Ok(all(error.to_string())),
-        Err(error) => return Err(error.into()),
-    };
+    let stimulus =
+        match Stimulus::new(&task.interface, &task.restrictions, task.key.as_bytes(), config) {
+            Ok(stimulus) => stimulus,
+            Err(error @ StimulusError::NotSynchronous) => return Ok(all(error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
     let chip = stimulus.chip(&task.interface);
     if let Some(why) = harness::refusal(&task.interface, &chip) {
         return Ok(all(format!("this backend has no harness for the golden module: {why}")));
@@ -108,7 +109,8 @@ impl Job<'_> {
                 (Err(_), Some([left, right])) => groups.extend([right, left]),
                 (Err(why), None) => {
                     let board = self.fpga.board.name;
-                    let why = format!("it does not fit on board {board} beside its golden module: {why}");
+                    let why =
+                        format!("it does not fit on board {board} beside its golden module: {why}");
                     outcomes.push((members[0].0, Outcome::Unsupported(why)));
                 }
             }
@@ -177,7 +179,10 @@ impl Job<'_> {
     ) -> Result<Result<Build, String>, FpgaError> {
         let fpga = self.fpga;
         let slots = harness.candidates.len();
-        fpga.tell(&format!("building {slots} candidates of {} for {}", self.task.interface.top, fpga.board.name));
+        fpga.tell(&format!(
+            "building {slots} candidates of {} for {}",
+            self.task.interface.top, fpga.board.name
+        ));
         for clocks in STEP_CLOCKS {
             harness.step_clocks = clocks;
             let build = match builder.build(harness, stage)? {
@@ -185,7 +190,9 @@ impl Job<'_> {
                 Err(why) => return Ok(Err(why)),
             };
             let slow = |build: &Build| match &build.placed {
-                Some(placed) => placed.megahertz * 1e6 * f64::from(clocks) < fpga.board.hertz as f64,
+                Some(placed) => {
+                    placed.megahertz * 1e6 * f64::from(clocks) < fpga.board.hertz as f64
+                }
                 None => false,
             };
             if !slow(&build) {
@@ -202,8 +209,7 @@ pub fn builds(
     task: &Task,
     config: &Config,
 ) -> Result<Vec<(Vec<usize>, Build)>, FpgaError> {
-    let stimulus =
-        Stimulus::new(&task.interface, &task.restrictions, task.key.as_bytes(), config)?;
+    let stimulus = Stimulus::new(&task.interface, &task.restrictions, task.key.as_bytes(), config)?;
     let chip = stimulus.chip(&task.interface);
     let Ok((golden, candidates)) = mapped(fpga, task)? else { return Ok(Vec::new()) };
     let job = Job { fpga, task, config, stimulus: &stimulus, chip: &chip, golden: &golden };

@@ -83,10 +83,8 @@ impl<'a> Link<'a> {
         Link { wire, patience }
     }
 
-    /// Takes what still comes of an earlier conversation, and ends a frame that it left open: a chip that is in the middle
-    /// of one takes zeros as its rest, and as no command when it has ended.
+    /// Takes what still comes of an earlier conversation.
     pub fn settle(&mut self) -> Result<(), LinkError> {
-        self.send(&[0; 8])?;
         let mut stale = 0;
         loop {
             match self.receive_some(&mut [0; 256])? {
@@ -126,7 +124,8 @@ impl<'a> Link<'a> {
             let part = (count - words.len()).min(WORDS_MAX);
             self.send(&head(2, address + words.len() as u32, part))?;
             let bytes = self.receive(4 * part)?;
-            let word = |bytes: &[u8]| bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
+            let word =
+                |bytes: &[u8]| bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
             words.extend(bytes.chunks(4).map(word));
         }
         Ok(words)
@@ -162,7 +161,8 @@ impl<'a> Link<'a> {
                 Err(error) if waits(error.kind()) => quiet += 1,
                 Err(error) => return Err(failure(error)),
             }
-            let over = started.elapsed() >= self.patience.time || quiet >= self.patience.quiet_reads;
+            let over =
+                started.elapsed() >= self.patience.time || quiet >= self.patience.quiet_reads;
             if received < count && over {
                 let seconds = started.elapsed().as_secs_f64();
                 return Err(LinkError::Silent { received, wanted: count, seconds });

@@ -100,7 +100,9 @@ pub enum FpgaError {
     #[error("failed to understand what a tool of the FPGA backend wrote: {0}")]
     Answer(String),
     /// Yosys fails on a module that it takes.
-    #[error("yosys fails on a module that every Yosys takes (`salv doctor` says which was found): {0}")]
+    #[error(
+        "yosys fails on a module that every Yosys takes (`salv doctor` says which was found): {0}"
+    )]
     Canary(String),
     /// Yosys fails on the harness.
     #[error("yosys fails on the harness, which is a fault of salv to be reported: {0}")]
@@ -109,10 +111,14 @@ pub enum FpgaError {
     #[error("failed to pack or unpack a bitstream: {0}")]
     Pack(String),
     /// There is no decoder of bitstreams.
-    #[error("icebox_vlog is not on the PATH (type: sudo apt-get install fpga-icestorm fpga-icestorm-chipdb)")]
+    #[error(
+        "icebox_vlog is not on the PATH (type: sudo apt-get install fpga-icestorm fpga-icestorm-chipdb)"
+    )]
     NoDecoder,
     /// Bitstreams of this family cannot be decoded.
-    #[error("bitstreams of board {0} cannot be decoded to a netlist; --simulate netlist is as deep as it goes")]
+    #[error(
+        "bitstreams of board {0} cannot be decoded to a netlist; --simulate netlist is as deep as it goes"
+    )]
     NoDecoderOf(&'static str),
     /// The design of a proof has no place on a chip.
     #[error("this design proves nothing, because it has no place on a chip: {0}")]
@@ -166,7 +172,9 @@ pub enum FpgaError {
         expected: u64,
     },
     /// The harness has another shape than its build id says.
-    #[error("the harness has shape {found:#010x}, not {expected:#010x}: the link is not to be trusted")]
+    #[error(
+        "the harness has shape {found:#010x}, not {expected:#010x}: the link is not to be trusted"
+    )]
     Shape {
         /// What it says.
         found: u32,
@@ -174,7 +182,9 @@ pub enum FpgaError {
         expected: u32,
     },
     /// A register does not hold what was written.
-    #[error("register {address:#04x} holds {found:#010x} after {expected:#010x} was written (a noisy link? another baud rate?)")]
+    #[error(
+        "register {address:#04x} holds {found:#010x} after {expected:#010x} was written (a noisy link? another baud rate?)"
+    )]
     Register {
         /// Its address.
         address: u32,
@@ -184,7 +194,9 @@ pub enum FpgaError {
         expected: u32,
     },
     /// The check differs.
-    #[error("the check over {what} is {found:#010x} on the board and {expected:#010x} here (a noisy link?)")]
+    #[error(
+        "the check over {what} is {found:#010x} on the board and {expected:#010x} here (a noisy link?)"
+    )]
     Check {
         /// What was said.
         what: &'static str,
@@ -200,7 +212,9 @@ pub enum FpgaError {
     #[error("a counter reads {0:#010x}, which it never holds (a noisy link?)")]
     Counter(u32),
     /// A run does not end.
-    #[error("the run has not ended after {clocks} clocks (STATUS {status:#x}): does the board's clock run?")]
+    #[error(
+        "the run has not ended after {clocks} clocks (STATUS {status:#x}): does the board's clock run?"
+    )]
     NeverEnds {
         /// How long was waited.
         clocks: u64,
@@ -234,7 +248,9 @@ pub enum FpgaError {
         expected: u64,
     },
     /// A counter and the bits beside it disagree.
-    #[error("a slot counts {mismatches} mismatches, and no output of it says so, or the other way round")]
+    #[error(
+        "a slot counts {mismatches} mismatches, and no output of it says so, or the other way round"
+    )]
     CountDiffers {
         /// The counter.
         mismatches: u64,
@@ -248,7 +264,9 @@ pub enum FpgaError {
         said: String,
     },
     /// The port could not be opened.
-    #[error("failed to open {port} (is the board plugged in? may you use it: are you in the group `dialout`?)")]
+    #[error(
+        "failed to open {port} (is the board plugged in? may you use it: are you in the group `dialout`?)"
+    )]
     Port {
         /// The port.
         port: String,
@@ -347,9 +365,8 @@ impl Backend for Fpga {
             }
         };
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.jobs.clamp(1, tasks.len().max(1)))
-                .map(|_| scope.spawn(work))
-                .collect();
+            let threads: Vec<_> =
+                (0..self.jobs.clamp(1, tasks.len().max(1))).map(|_| scope.spawn(work)).collect();
             for thread in threads {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             }

@@ -55,16 +55,12 @@ const ARGUMENTS: &[&str] = &[
 ];
 
 /// Builds the model, or finds it in the cache.
-pub fn build(
-    verilator: &Verilator,
-    text: &ChipText,
-    board: &Board,
-) -> Result<PathBuf, FpgaError> {
+pub fn build(verilator: &Verilator, text: &ChipText, board: &Board) -> Result<PathBuf, FpgaError> {
     let cache = &verilator.cache;
     let compiler = &verilator.compiler;
-    let pins = board.pins.join(" ");
+    let table = shim(&[], board.pins);
     let arguments = [ARGUMENTS.join(" "), text.defines.join(" ")].join(" ");
-    let mut parts = vec!["board", &compiler.verilator_version, &compiler.cxx_version, &pins];
+    let mut parts = vec!["board", &compiler.verilator_version, &compiler.cxx_version, &table];
     parts.extend([arguments.as_str(), HEADER, &text.top]);
     parts.extend(text.files.iter().flat_map(|(name, text)| [name.as_str(), text.as_str()]));
     let key = cache.key(&parts);
@@ -99,7 +95,11 @@ fn verilate(verilator: &Verilator, text: &ChipText, folder: &Path) -> Result<(),
         }
     }
     let ended = verilator.run(arguments, folder, VERILATE_LIMITS)?;
-    if ended.success() { Ok(()) } else { Err(FpgaError::tool("verilator on a board's model", &ended)) }
+    if ended.success() {
+        Ok(())
+    } else {
+        Err(FpgaError::tool("verilator on a board's model", &ended))
+    }
 }
 
 /// The files of C++ that Verilator made, sorted.
@@ -124,7 +124,10 @@ fn shim(files: &[String], [clock, receive, send]: [&str; 3]) -> String {
         "#include \"salv_board.h\"
 namespace {{
 void* create() {{
-    Vboard* const board = new Vboard;
+    // A context has a pool of threads unless it is told otherwise, and a worker may start none.
+    VerilatedContext* const context = new VerilatedContext;
+    context->threads(1);
+    Vboard* const board = new Vboard{{context}};
     board->{clock} = 0;
     board->{receive} = 1;
     board->eval();

@@ -112,8 +112,7 @@ impl Mapper<'_> {
     ) -> Result<Result<Arc<Mapped>, String>, FpgaError> {
         let ports = json!(golden.ports).to_string();
         let roles = json!(golden.roles).to_string();
-        let parts =
-            ["module", board.family.name(), &module.top, &module.source, &ports, &roles];
+        let parts = ["module", board.family.name(), &module.top, &module.source, &ports, &roles];
         let key = self.tools.key(self.cache, &parts);
         if let Some(path) = self.cache.find(&key) {
             let bytes = std::fs::read(&path).map_err(|source| FpgaError::file(&path, source))?;
@@ -166,7 +165,8 @@ impl Mapper<'_> {
         if self.trusted.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let source = "module canary(input clk, d, output reg q); always @(posedge clk) q <= d; endmodule\n";
+        let source =
+            "module canary(input clk, d, output reg q); always @(posedge clk) q <= d; endmodule\n";
         let (interface, module) = canary(source);
         match self.run(&module, &interface, board, "canary", MODULE_LIMITS)? {
             Ok(Ok(_)) => {
@@ -192,10 +192,13 @@ impl Mapper<'_> {
         let name = format!("salv_{key}");
         let is_clock = |(port, role): &(_, &Role)| {
             let port: &&crate::design::Port = port;
-            port.direction == Direction::Input && port.width == 1 && matches!(role, Role::Clock { .. })
+            port.direction == Direction::Input
+                && port.width == 1
+                && matches!(role, Role::Clock { .. })
         };
         let ports = golden.ports.iter().zip(&golden.roles);
-        let clocks: Vec<&str> = ports.filter(is_clock).map(|(port, _)| port.name.as_str()).collect();
+        let clocks: Vec<&str> =
+            ports.filter(is_clock).map(|(port, _)| port.name.as_str()).collect();
         let all: Vec<&str> = golden.ports.iter().map(|port| port.name.as_str()).collect();
         let job = json!({
             "work": "module", "source": module.source, "top": module.top, "name": name,

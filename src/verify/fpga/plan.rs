@@ -13,7 +13,12 @@ pub fn harness_luts(inputs: usize, wide_bits: u32, output_bits: u32, slots: usiz
 }
 
 /// Groups of candidates by index; `mapped` are their sizes.
-pub fn groups(mapped: &[&Mapped], fixed_luts: u32, golden: &Mapped, board: &Board) -> Vec<Vec<usize>> {
+pub fn groups(
+    mapped: &[&Mapped],
+    fixed_luts: u32,
+    golden: &Mapped,
+    board: &Board,
+) -> Vec<Vec<usize>> {
     // The golden module, its copy and the control that is wrong on purpose.
     let fixed_sets: u32 = 3 * golden.twins.iter().map(|twin| twin.control_sets).sum::<u32>();
     let fixed = (fixed_luts + 3 * golden.size().0, fixed_sets);

@@ -85,8 +85,7 @@ const FLIPS_MAX: usize = 4;
 
 /// Proves a board with a task.
 pub fn prove(fpga: &Fpga, task: &Task, config: &Config) -> Result<Proof, FpgaError> {
-    let stimulus =
-        Stimulus::new(&task.interface, &task.restrictions, task.key.as_bytes(), config)?;
+    let stimulus = Stimulus::new(&task.interface, &task.restrictions, task.key.as_bytes(), config)?;
     let chip = stimulus.chip(&task.interface);
     let refused = |why| FpgaError::NothingToProve(why);
     let (golden, candidates) = judge::mapped(fpga, task)?.map_err(refused)?;
@@ -148,8 +147,7 @@ impl Talk<'_> {
     ) -> Result<(Vec<u8>, Result<Vec<bool>, FpgaError>), FpgaError> {
         let board = carrier::simulated(self.job.fpga, self.builder, self.harness, build, stage)?;
         let mut wire = Recorded { inner: board, said: Vec::new() };
-        let found =
-            Conversation::hold(self.job, &mut wire, self.harness, build.id, self.members);
+        let found = Conversation::hold(self.job, &mut wire, self.harness, build.id, self.members);
         let wrong = found.map(|found| found.iter().flatten().map(|f| f.place.is_some()).collect());
         Ok((wire.said, wrong))
     }
@@ -167,7 +165,9 @@ impl Talk<'_> {
             let bits = places.flat_map(|&(_, place)| [0, 15].map(|bit| (place, bit)));
             for (place, bit) in bits.take(FLIPS_MAX) {
                 let (fpga, Lut { x, y, cell }) = (self.job.fpga, place);
-                fpga.tell(&format!("turning over bit {bit} of the table at {x}/{y}/{cell} in {instance}"));
+                fpga.tell(&format!(
+                    "turning over bit {bit} of the table at {x}/{y}/{cell} in {instance}"
+                ));
                 let caught = self.flip(build, placed, stages, place, bit)?;
                 let done = caught.is_some();
                 flips.push(Flip { instance: instance.to_owned(), place, bit, caught });
@@ -257,10 +257,15 @@ mod tests {
     #[test]
     fn one_bit_of_one_tile_is_turned_over() {
         let row = "0".repeat(54) + "\n";
-        let text = format!(".logic_tile 1 2\n{}\n.logic_tile 3 4\n{}", row.repeat(16), row.repeat(16));
+        let text =
+            format!(".logic_tile 1 2\n{}\n.logic_tile 3 4\n{}", row.repeat(16), row.repeat(16));
         let place = Lut { x: 3, y: 4, cell: 5 };
         let other = flipped(&text, place, 1).expect("the tile");
-        let lines: Vec<(usize, &str)> = other.lines().enumerate().filter(|(_, line)| line.contains('1') && !line.starts_with('.')).collect();
+        let lines: Vec<(usize, &str)> = other
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| line.contains('1') && !line.starts_with('.'))
+            .collect();
         assert_eq!(lines.len(), 1);
         // Bit 1 is number 14: the second row of the table, the fifth column.
         assert_eq!(lines[0].0, 18 + 1 + 11);

@@ -22,7 +22,6 @@ pub mod at {
     pub const MODE: u32 = 0x28;
     pub const TABLE_AT: u32 = 0x5c;
     pub const TABLE_DATA: u32 = 0x60;
-    pub const POINTS_LOW: u32 = 0x64;
     pub const RESULTS: u32 = 0x1000;
 }
 

@@ -54,7 +54,14 @@ fn with_values(count: Count, trace: &Trace, output: usize, place: (u32, u32, u8)
     let steps = trace.steps.clone();
     let shape = Episode { index: episode, power_up: 0, steps, rows: Vec::new() };
     let compared = &trace.candidate.value;
-    compare::add_kinds(&mut shown, &trace.outputs, &shape, &trace.golden, compared, &trace.candidate);
+    compare::add_kinds(
+        &mut shown,
+        &trace.outputs,
+        &shape,
+        &trace.golden,
+        compared,
+        &trace.candidate,
+    );
     let Count { kind, first, .. } = shown.swap_remove(output);
     if first.is_some() {
         return Count { kind, first, ..count };
@@ -62,13 +69,14 @@ fn with_values(count: Count, trace: &Trace, output: usize, place: (u32, u32, u8)
     let Some(index) = index else { return wrong(count, place, [unknown(1), unknown(1)]) };
     let range = trace.outputs.word_ranges().nth(output).unwrap_or(0..0);
     let mask = trace.outputs.mask();
-    let defined = range.clone().all(|word| {
-        trace.golden.defined[index * words + word] & mask[word] == mask[word]
-    });
+    let defined = range
+        .clone()
+        .all(|word| trace.golden.defined[index * words + word] & mask[word] == mask[word]);
     if !defined {
         return Count { compared: 0, ..count };
     }
-    let literals = [&trace.golden, &trace.candidate].map(|values| trace.outputs.literal(output, values, index));
+    let literals = [&trace.golden, &trace.candidate]
+        .map(|values| trace.outputs.literal(output, values, index));
     wrong(count, place, literals)
 }
 

@@ -7,7 +7,7 @@
 
 use super::FpgaError;
 use super::harness::{CONTROLS, Harness};
-use super::link::Link;
+use super::link::{Link, LinkError};
 use super::registers::{self as registers, Check, at};
 use crate::verify::stimulus::chip::{ChipInput, ChipRun, ChipTables, Constant};
 
@@ -37,7 +37,7 @@ pub struct RunResult {
     /// Comparison points.
     pub points: u64,
     /// Points at which slot 1 was wrong on purpose.
-    pub fault_points: u32,
+    pub fault_points: u64,
     /// Place of the first mismatch of what was selected: number of the episode in its sequence, cycle, step.
     pub first: Option<(u32, u32, u8)>,
     /// The slots, controls first.
@@ -108,7 +108,7 @@ impl<'a, 'w> Session<'a, 'w> {
         let mut session =
             Session { link, harness, stream, hertz: board.hertz, check: Check::START };
         session.link.settle()?;
-        let identity = identify(&mut session.link)?;
+        let identity = introduced(&mut session.link, board)?;
         identity.is(board, build_id)?;
         let shape = harness.chip.inputs.len() as u32
             | (harness.interface.outputs().count() as u32) << 8
@@ -141,7 +141,12 @@ impl<'a, 'w> Session<'a, 'w> {
         const POOL: u32 = 128;
         const COUNTS: u32 = 255;
         let at = |entry: u32, lane: u32| entry | lane << 8 | number << 16;
-        let legal: Vec<Constant> = input.legal.iter().flatten().map(|value| Constant { value: value.clone(), mask: Vec::new() }).collect();
+        let legal: Vec<Constant> = input
+            .legal
+            .iter()
+            .flatten()
+            .map(|value| Constant { value: value.clone(), mask: Vec::new() })
+            .collect();
         let own = if input.legal.is_some() { &legal } else { &tables.own };
         let pool: &[Constant] = if input.legal.is_some() { &[] } else { &tables.pool };
         for (from, entries) in [(0, own.as_slice()), (POOL, pool)] {
@@ -251,22 +256,26 @@ impl<'a, 'w> Session<'a, 'w> {
         let outputs = self.harness.interface.outputs().count();
         let bits = super::harness::output_bits(self.harness.interface) as usize;
         let (slot_words, window_words) = (1 + outputs.div_ceil(32), bits.div_ceil(32));
-        let words = self.harness.slot_count() * slot_words + 3 * window_words;
+        /// Points, points of the fault, and the two words of the first mismatch.
+        const HEAD: usize = 4;
+        let words = HEAD + self.harness.slot_count() * slot_words + 3 * window_words;
         self.start_check()?;
-        let head = self.read(at::POINTS_LOW, 6)?;
         let words = self.read(at::RESULTS, words)?;
         self.end_check("reading the results")?;
+        let (head, words) = words.split_at(HEAD);
         let (slots, window) = words.split_at(self.harness.slot_count() * slot_words);
+        let count = |state| registers::count_of(state).ok_or(FpgaError::Counter(state));
         let slots = slots.chunks(slot_words).map(|words| {
-            let mismatches = registers::count_of(words[0]).ok_or(FpgaError::Counter(words[0]))?;
-            Ok(SlotResult { mismatches, outputs: flags(&words[1..], outputs) })
+            Ok(SlotResult { mismatches: count(words[0])?, outputs: flags(&words[1..], outputs) })
         });
         let slots = slots.collect::<Result<Vec<SlotResult>, FpgaError>>()?;
         let part = |number: usize| flags(&window[number * window_words..], bits);
-        let first = (head[3] >> 8 & 1 == 1).then(|| (head[4], head[5], (head[3] & 3) as u8));
+        const NUMBER: u32 = 0xff_ffff;
+        let place = (head[3] & NUMBER, head[2] & NUMBER, (head[2] >> 29 & 3) as u8);
+        let first = (head[2] >> 31 == 1).then_some(place);
         let result = RunResult {
-            points: u64::from(head[0]) | u64::from(head[1]) << 32,
-            fault_points: head[2],
+            points: count(head[0])?,
+            fault_points: count(head[1])?,
             first,
             slots,
             window: Window { zero: part(0), one: part(1), undefined: part(2) },
@@ -286,7 +295,7 @@ impl<'a, 'w> Session<'a, 'w> {
             return Err(FpgaError::CopyDiffers { mismatches: copy.mismatches });
         }
         let wrong = &result.slots[1];
-        let expected = u64::from(result.fault_points);
+        let expected = result.fault_points;
         let always_defined = !result.window.undefined.contains(&true);
         let caught = match always_defined {
             true => wrong.mismatches == expected,
@@ -297,7 +306,9 @@ impl<'a, 'w> Session<'a, 'w> {
         if !caught || (wrong.mismatches > 0) != found {
             return Err(FpgaError::FaultMissed { mismatches: wrong.mismatches, expected });
         }
-        let idle = result.slots[CONTROLS..].iter().find(|s| (s.mismatches > 0) != s.outputs.contains(&true));
+        let idle = result.slots[CONTROLS..]
+            .iter()
+            .find(|s| (s.mismatches > 0) != s.outputs.contains(&true));
         match idle {
             Some(slot) => Err(FpgaError::CountDiffers { mismatches: slot.mismatches }),
             None => Ok(()),
@@ -351,8 +362,24 @@ pub struct Identity {
     pub shape: u32,
 }
 
+/// Clocks of silence after which the chip drops a frame that was left open, and as many again.
+const CLOCKS_OF_SILENCE: u64 = 2 << 20;
+
+/// Asks a chip what it is, once more after a silence: an earlier conversation may have ended in the middle of a frame, whose
+/// rest the chip then took the question for.
+pub fn introduced(link: &mut Link, board: &super::boards::Board) -> Result<Identity, FpgaError> {
+    match identify(link) {
+        Err(FpgaError::Link(LinkError::Silent { .. })) => {
+            link.wait(CLOCKS_OF_SILENCE, board.hertz)?;
+            link.settle()?;
+            identify(link)
+        }
+        other => other,
+    }
+}
+
 /// Asks a chip what it is.
-pub fn identify(link: &mut Link) -> Result<Identity, FpgaError> {
+fn identify(link: &mut Link) -> Result<Identity, FpgaError> {
     let words = link.read(at::IDENT / 4, 5)?;
     let build_id = u64::from(words[2]) | u64::from(words[3]) << 32;
     Ok(Identity { ident: words[0], version: words[1], build_id, shape: words[4] })

@@ -73,7 +73,8 @@ impl Toolchain {
         }
         let path = folder.join("answer.json");
         let answer = std::fs::read(&path).map_err(|source| FpgaError::file(&path, source))?;
-        let answer = serde_json::from_slice(&answer).map_err(|e| FpgaError::Answer(e.to_string()))?;
+        let answer =
+            serde_json::from_slice(&answer).map_err(|e| FpgaError::Answer(e.to_string()))?;
         Ok(Ok(answer))
     }
 
