@@ -61,6 +61,7 @@ module player import harness_pkg::*; #(
 
   logic start_episode, start_segment, words_done, long, leadable;
   logic [CYCLE_BITS-8:0] segment;
+  logic [8:0] rows;
   logic flush, run, limited, ready, move, early, late;
   logic commit, side, clock_edge, rises, all_up, all_down;
   logic [CYCLE_BITS-1:0] cycle_now;
@@ -97,6 +98,7 @@ module player import harness_pkg::*; #(
     .flush_o          (flush),
     .run_o            (run),
     .limited_o        (limited),
+    .rows_o           (rows),
     .ready_i          (ready),
     .power_up_o       (power_up_o),
     .commit_o         (commit),
@@ -143,8 +145,8 @@ module player import harness_pkg::*; #(
     .clk_i     (clk_i),
     .rst_ni    (rst_ni),
     .flush_i   (flush),
-    .first_i   (start_episode),
     .limited_i (limited),
+    .rows_i    (rows),
     .run_i     (run),
     .take_i    (commit),
     .ready_o   (ready),
