@@ -17,7 +17,8 @@ module input_wide import harness_pkg::*; #(
 ) (
   input  logic                clk_i,
   input  logic                rst_ni,
-  // Words and settings of the episode and its segments.
+  // Words and settings of the episode and its segments; an episode starts from a row of zeros.
+  input  logic                fresh_i,
   input  logic                load_control_i,
   input  logic                load_slice_i,
   input  logic [4:0]          slice_i,
@@ -374,7 +375,9 @@ module input_wide import harness_pkg::*; #(
   assign base = formed_beside_q ? partner_value_i : value_q;
   always_comb begin
     value_d = value_q;
-    if (commit_i && (power_up_i || (may_change_i && formed_due_q))) begin
+    if (fresh_i) begin
+      value_d = '0;
+    end else if (commit_i && (power_up_i || (may_change_i && formed_due_q))) begin
       value_d = ((base & formed_keep_q) ^ formed_word_q) + {Width{formed_down_q}} +
           Width'(formed_up_q);
     end

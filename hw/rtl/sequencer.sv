@@ -42,6 +42,7 @@ module sequencer import harness_pkg::*; #(
   output logic                  flush_o,
   output logic                  run_o,
   output logic                  limited_o,
+  output logic [8:0]            rows_o,
   input  logic                  ready_i,
   // The row.
   output logic                  power_up_o,
@@ -248,6 +249,19 @@ module sequencer import harness_pkg::*; #(
   assign flush_o = state_q == StEpisode || state_q == StSegment;
   assign run_o = state_q >= StRow;
   assign limited_o = changing;
+
+  // Rows of the segment that begins: two a cycle, and before the first the power-up row. Only where an exhaustive walk goes on from
+  // episode to episode does it matter that the last segment is shorter.
+  if (Clocks == 0) begin : gen_exact_rows
+    logic [CYCLE_BITS-1:0] rest;
+    logic [7:0] segment_cycles;
+    assign rest = (state_q == StEpisode) ? length : length - cycle_q;
+    assign segment_cycles = (rest > CYCLE_BITS'(128)) ? 8'd128 : rest[7:0];
+    assign rows_o = {segment_cycles, 1'b0} + 9'(state_q == StEpisode);
+  end else begin : gen_whole_rows
+    assign rows_o = 9'd256 + 9'(state_q == StEpisode);
+  end
+
   assign power_up_o = state_q == StRow || state_q == StPowerUp || state_q == StUp ||
       state_q == StDown;
   assign all_up_o = state_q == StPowerUp && tick_q == '0;

@@ -337,6 +337,7 @@ module stimulus import harness_pkg::*; #(
       ) u_wide (
         .clk_i              (clk_i),
         .rst_ni             (rst_ni),
+        .fresh_i            (fresh_i),
         .load_control_i     (selected && lane_i == LaneControl),
         .load_slice_i       (selected && lane_i == LaneSlice),
         .slice_i            (slice_i),

@@ -5,27 +5,25 @@
 `default_nettype none
 
 /// A draw takes five stages, and a row may be wanted at every clock, so the generators run ahead. They must not run past
-/// the end of a segment, whose successor has other settings: `limited_i` says that this one ends after 128 cycles.
-/// At a flush everything ahead is dropped.
+/// the end of a segment, whose successor has other settings or goes on with the walk: with `limited_i` they stop after the
+/// rows that it has. At a flush everything ahead is dropped.
 module supply (
-  input  logic clk_i,
-  input  logic rst_ni,
-  input  logic flush_i,
-  // The segment is the episode's first: one row more, for power-up.
-  input  logic first_i,
-  input  logic limited_i,
-  input  logic run_i,
-  input  logic take_i,
-  output logic ready_o,
+  input  logic       clk_i,
+  input  logic       rst_ni,
+  input  logic       flush_i,
+  input  logic       limited_i,
+  // At a flush: the rows of the segment.
+  input  logic [8:0] rows_i,
+  input  logic       run_i,
+  input  logic       take_i,
+  output logic       ready_o,
   // All stages take what is before them.
-  output logic move_o,
+  output logic       move_o,
   // A draw enters: the control generators of wide inputs step.
-  output logic early_o,
+  output logic       early_o,
   // A draw goes from stage 2 to 3: all other generators step.
-  output logic late_o
+  output logic       late_o
 );
-
-  localparam int unsigned ROWS = 256;
 
   logic [4:0] valid_d, valid_q;
   logic [8:0] rest_d, rest_q;
@@ -42,7 +40,7 @@ module supply (
     rest_d = rest_q;
     if (flush_i) begin
       valid_d = '0;
-      rest_d = first_i ? 9'(ROWS + 1) : 9'(ROWS);
+      rest_d = rows_i;
     end else if (move_o) begin
       valid_d = {valid_q[3:0], issues};
       rest_d = rest_q - 9'(issues);

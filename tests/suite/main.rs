@@ -11,6 +11,7 @@ mod extract_damage;
 mod extract_second;
 #[cfg(feature = "train")]
 mod model;
+mod hw;
 mod mutants;
 mod pair;
 mod record;
