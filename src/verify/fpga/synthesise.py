@@ -317,6 +317,8 @@ def twin(job, elaborated, level, answer):
     design = ys.Design()
     run(design, "read_json twin.json", f"setundef -undriven {word}", f"write_verilog -noattr module{level}.v",
         synthesis(job, job["name"]), "opt_clean -purge", f"write_json module{level}.json")
+    # Yosys writes the library of cells too.
+    store(f"module{level}.json", {"modules": {job["name"]: load(f"module{level}.json")["modules"][job["name"]]}})
     refused = wiring(f"module{level}.json", job["name"])
     if refused:
         return refused
@@ -351,7 +353,7 @@ def chip(job):
 
 def link(design, netlists):
     """Puts mapped modules in the place of their black boxes."""
-    run(design, "delete =A:blackbox=1 =salv_* %i")
+    run(design, "delete =salv_*")
     run(design, *(f"read_json {path}" for path in netlists))
 
 
