@@ -1,11 +1,15 @@
 //! `salv fpga`: bitstreams by themselves, a board asked what it is, and the proof of a board without the board.
 
+use std::collections::HashSet;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::json;
+use serialport::{SerialPort as _, TTYPort};
 
 use super::board::{self, BoardArguments};
 use super::verify::StimulusArguments;
@@ -35,6 +39,7 @@ enum Command {
     Program(ProgramArguments),
     Identify(IdentifyArguments),
     Prove(ProveArguments),
+    Serve(ServeArguments),
 }
 
 /// Build the bitstreams that `salv verify --backend fpga` would, and write them to a folder
@@ -82,12 +87,29 @@ struct ProveArguments {
     stimulus: StimulusArguments,
 }
 
+/// Put a simulated board behind a pseudo-terminal, for whatever speaks to serial ports
+///
+/// The board holds the first chip that `salv verify --backend fpga` would build of these candidates. The path of the
+/// pseudo-terminal is printed; the board is there until the command is ended.
+#[derive(clap::Args)]
+struct ServeArguments {
+    /// The problems, `problems.jsonl`; the first is taken
+    problems: PathBuf,
+    /// What models wrote, `candidates.jsonl`
+    candidates: PathBuf,
+    #[command(flatten)]
+    board: BoardArguments,
+    #[command(flatten)]
+    stimulus: StimulusArguments,
+}
+
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Build(arguments) => build(&arguments),
         Command::Program(arguments) => program(&arguments),
         Command::Identify(arguments) => ask(&arguments),
         Command::Prove(arguments) => prove_board(&arguments),
+        Command::Serve(arguments) => serve(&arguments),
     }
 }
 
@@ -137,17 +159,19 @@ fn tasks(
         stop: &AtomicBool::new(false),
     };
     let mut joined: Option<(Task, Vec<String>)> = None;
-    for row in rows {
+    let mut texts = HashSet::new();
+    // A verification judges equal texts once.
+    for row in rows.iter().filter(|row| texts.insert(row.completion.as_str())) {
         match run::task_of(&run, row)? {
+            // A second subject is the same text in another order of processes.
             Ok(mut task) => {
-                // A second one is the same text in another order of processes, which a chip has none of.
-                task.candidates.truncate(1);
+                let names = vec![row.id.clone(); task.candidates.len()];
                 match &mut joined {
                     Some((all, ids)) => {
                         all.candidates.append(&mut task.candidates);
-                        ids.push(row.id.clone());
+                        ids.extend(names);
                     }
-                    None => joined = Some((task, vec![row.id.clone()])),
+                    None => joined = Some((task, names)),
                 }
             }
             Err((status, message)) => {
@@ -156,6 +180,35 @@ fn tasks(
         }
     }
     Ok(joined)
+}
+
+fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
+    let (fpga, workers) = board::open(&arguments.board, None, 1)?;
+    let problems = problem::load(&arguments.problems)?;
+    let problem = problems.first().context("there is no problem")?;
+    let rows = candidate::read(&arguments.candidates)?.collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<_> = rows.iter().filter(|row| row.problem == problem.problem).collect();
+    let config = arguments.stimulus.config();
+    let tasks = tasks(problem, &rows, &fpga, &workers, &config)?;
+    let (task, _) = tasks.context("no candidate can be judged")?;
+    let mut board = judge::first_board(&fpga, &task, &config)?;
+    let (mut ours, theirs) = TTYPort::pair().context("failed to make a pseudo-terminal")?;
+    ours.set_timeout(Duration::from_millis(1))?;
+    println!("{}", theirs.name().context("the pseudo-terminal has no name")?);
+    std::io::stdout().flush()?;
+    let mut bytes = [0; 4096];
+    loop {
+        match ours.read(&mut bytes) {
+            Ok(count) => board.write_all(&bytes[..count])?,
+            Err(error) if error.kind() == ErrorKind::TimedOut => {}
+            Err(error) => return Err(error.into()),
+        }
+        match board.read(&mut bytes) {
+            Ok(count) => ours.write_all(&bytes[..count])?,
+            Err(error) if error.kind() == ErrorKind::TimedOut => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 fn write_build(

@@ -35,6 +35,8 @@ impl Carrier {
     pub fn stage(&self) -> Stage {
         match self {
             Carrier::Simulated(stage) => *stage,
+            // The board holds the bits already; which they are, their id says.
+            Carrier::Port { programmer: None, .. } => Stage::Rtl,
             Carrier::Port { .. } => Stage::Bitstream,
         }
     }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::bitstream::{Build, Builder, Stage};
+use super::board::SimulatedBoard;
 use super::harness::{self, CONTROLS, Harness};
 use super::link::{Link, Wire};
 use super::module::{Mapped, Mapper};
@@ -231,6 +232,25 @@ pub fn builds(
         }
     }
     Ok(builds)
+}
+
+/// The first chip that the candidates of a task would be on, as a simulated board.
+pub fn first_board(fpga: &Fpga, task: &Task, config: &Config) -> Result<SimulatedBoard, FpgaError> {
+    let stimulus = Stimulus::new(&task.interface, &task.restrictions, task.key.as_bytes(), config)?;
+    let chip = stimulus.chip(&task.interface);
+    let (golden, candidates) = mapped(fpga, task)?.map_err(FpgaError::NothingToProve)?;
+    let job = Job { fpga, task, config, stimulus: &stimulus, chip: &chip, golden: &golden };
+    let on_chip = candidates.into_iter().enumerate();
+    let on_chip: Vec<(usize, Arc<Mapped>)> =
+        on_chip.filter_map(|(index, module)| Some((index, module.ok()?))).collect();
+    let none = || FpgaError::NothingToProve("no candidate has a place on a chip".into());
+    let group = job.groups(&on_chip).pop().ok_or_else(none)?;
+    let members: Vec<(usize, &Mapped)> =
+        group.iter().map(|&at| (on_chip[at].0, &*on_chip[at].1)).collect();
+    let (builder, mut harness) = (job.builder(), job.harness(&members));
+    let stage = fpga.carrier.stage();
+    let build = job.build(&builder, &mut harness, stage)?.map_err(FpgaError::NothingToProve)?;
+    carrier::simulated(fpga, &builder, &harness, &build, stage)
 }
 
 /// What the harness around these modules takes.
