@@ -14,6 +14,7 @@ rtl/episode_settings.sv
 rtl/generator.sv
 rtl/input_settings.sv
 rtl/mix.sv
+rtl/power_on_reset.sv
 rtl/registers.sv
 rtl/reset_pulse.sv
 rtl/scan.sv

@@ -277,6 +277,8 @@ module harness import harness_pkg::*; #(
 
   assign busy_o = busy;
 
+  // An access is summed while the next byte comes: in 66 clocks.
+  `ASSERT_INIT(DivisorRange, UartDivisor >= 8, "8 clocks a bit at least")
   `ASSERT_INIT(OutputsRange, OutputCount >= 1 && OutputCount <= OUTPUTS_MAX, "1 to 64 outputs")
   `ASSERT_INIT(SlotsRange, SlotCount >= 2, "the two controls at least")
 
