@@ -19,13 +19,19 @@ fn check(case: &Case) {
 #[test]
 fn rows_are_the_librarys() {
     // An 8-bit input with constants, a counter's waits, a reset that is tested first.
-    check(&Case::new("clk:1:clock areset_n:1:areset_n d:8:data en:1:data", Profile::Full).waits(&[3, 20]));
+    check(
+        &Case::new("clk:1:clock areset_n:1:areset_n d:8:data en:1:data", Profile::Full)
+            .waits(&[3, 20]),
+    );
     // Nothing keeps state: every value, then random ones.
     check(&Case::new("a:4:data b:3:data s:1:data", Profile::Full));
     // Words of several slices, legal values, two clocks and a gate.
     check(
-        &Case::new("ca:1:clock cb:1:clock r:1:sync g:1:gate x:70:data y:70:data k:5:legal", Profile::Full)
-            .step_clocks(3),
+        &Case::new(
+            "ca:1:clock cb:1:clock r:1:sync g:1:gate x:70:data y:70:data k:5:legal",
+            Profile::Full,
+        )
+        .step_clocks(3),
     );
 }
 
@@ -42,8 +48,10 @@ fn rows_are_the_librarys_on_random_interfaces() {
         eprintln!("skipped: the long twin test runs with SALV_TEST_ALL=1");
         return;
     }
-    let first: u64 = std::env::var("SALV_TEST_SEED").map_or(1, |seed| seed.parse().expect("a number"));
-    let count: u64 = std::env::var("SALV_TEST_COUNT").map_or(24, |count| count.parse().expect("a number"));
+    let first: u64 =
+        std::env::var("SALV_TEST_SEED").map_or(1, |seed| seed.parse().expect("a number"));
+    let count: u64 =
+        std::env::var("SALV_TEST_COUNT").map_or(24, |count| count.parse().expect("a number"));
     for seed in first..first + count {
         let case = Case::random(seed);
         eprintln!("{}", case.describe());

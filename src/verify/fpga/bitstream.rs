@@ -426,36 +426,38 @@ fn placed(folder: &Path, seed: u32, instances: &[(String, u32)]) -> Result<Place
     })
 }
 
-/// icebox_vlog names ports in the header and declares them again as wires, which Verilator refuses: the ports get their
-/// direction in the header, and the second declaration goes.
+/// icebox_vlog names ports in the header and declares them again as wires or registers, which Verilator refuses: a port
+/// that is a register says so in the header, and the second declaration goes.
 fn with_plain_header(text: &str) -> String {
+    let header = text.lines().find(|line| line.starts_with("module ")).unwrap_or("");
+    let inside = header.split_once('(').map_or("", |(_, rest)| rest);
+    let inside = inside.rsplit_once(')').map_or("", |(inside, _)| inside);
+    let mut ports: Vec<String> = inside.split(", ").map(str::to_owned).collect();
     let mut out = String::with_capacity(text.len());
-    let mut ports: Vec<String> = Vec::new();
     for line in text.lines() {
-        if line.starts_with("module ") {
-            let inside = line.split_once('(').map_or("", |(_, rest)| rest);
-            let inside = inside.split_once(')').map_or(inside, |(inside, _)| inside);
-            for port in inside.split(',') {
-                if let Some(name) = port.split_whitespace().last() {
-                    ports.push(name.to_owned());
-                }
+        let list = ["wire", "reg"].iter().find_map(|kind| {
+            let names = line.strip_prefix(kind)?.strip_prefix(' ')?.strip_suffix(';')?;
+            Some((*kind, names))
+        });
+        let Some((kind, names)) = list else {
+            out += line;
+            out.push('\n');
+            continue;
+        };
+        let mut rest = Vec::new();
+        for declared in names.split(", ") {
+            let name = declared.split(' ').next().unwrap_or(declared);
+            match ports.iter_mut().find(|port| port.split(' ').next_back() == Some(name)) {
+                Some(port) if kind == "reg" => *port = format!("output reg {declared}"),
+                Some(_) => {}
+                None => rest.push(declared),
             }
         }
-        match line.strip_prefix("wire ").and_then(|rest| rest.strip_suffix(';')) {
-            Some(names) => {
-                let names = names.split(", ").filter(|name| !ports.iter().any(|port| port == name));
-                let names: Vec<&str> = names.collect();
-                if !names.is_empty() {
-                    out.push_str(&format!("wire {};\n", names.join(", ")));
-                }
-            }
-            None => {
-                out.push_str(line);
-                out.push('\n');
-            }
+        if !rest.is_empty() {
+            out += &format!("{kind} {};\n", rest.join(", "));
         }
     }
-    out
+    out.replacen(inside, &ports.join(", "), 1)
 }
 
 fn read(folder: &Path, name: &str) -> Result<String, FpgaError> {
@@ -466,4 +468,16 @@ fn read(folder: &Path, name: &str) -> Result<String, FpgaError> {
 fn write(folder: &Path, name: &str, text: &str) -> Result<(), FpgaError> {
     let path = folder.join(name);
     std::fs::write(&path, text).map_err(|source| FpgaError::file(&path, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_plain_header;
+
+    #[test]
+    fn a_port_is_declared_once() {
+        let text = "\nmodule top (input a, output y, output z);\n\nwire a, n1, z;\nwire n2;\nreg n3 = 0, y = 0;\nendmodule\n";
+        let plain = "\nmodule top (input a, output reg y = 0, output z);\n\nwire n1;\nwire n2;\nreg n3 = 0;\nendmodule\n";
+        assert_eq!(with_plain_header(text), plain);
+    }
 }

@@ -77,6 +77,9 @@ impl Board {
     }
 }
 
+/// Pins of the top modules in `fpga/`.
+const PINS: [&str; 3] = ["clk_i", "uart_rx_i", "uart_tx_o"];
+
 /// All boards.
 pub const BOARDS: &[Board] = &[
     Board {
@@ -86,8 +89,8 @@ pub const BOARDS: &[Board] = &[
         device: &["--up5k", "--package", "sg48"],
         hertz: 12_000_000,
         baud: 1_000_000,
-        pins: ["clk_i", "uart_rx_i", "uart_tx_o"],
-        luts: 4400,
+        pins: PINS,
+        luts: 4_400,
         control_sets: 500,
         top: include_str!("../../../fpga/icebreaker/top.sv"),
         constraints: include_str!("../../../fpga/icebreaker/pins.pcf"),
@@ -99,10 +102,49 @@ pub const BOARDS: &[Board] = &[
         device: &["--hx8k", "--package", "ct256"],
         hertz: 12_000_000,
         baud: 1_000_000,
-        pins: ["clk_i", "uart_rx_i", "uart_tx_o"],
-        luts: 6600,
+        pins: PINS,
+        luts: 6_600,
         control_sets: 800,
         top: include_str!("../../../fpga/hx8k/top.sv"),
         constraints: include_str!("../../../fpga/hx8k/pins.pcf"),
+    },
+    Board {
+        name: "ulx3s",
+        number: 3,
+        family: Family::Ecp5,
+        device: &["--85k", "--package", "CABGA381"],
+        hertz: 25_000_000,
+        baud: 1_000_000,
+        pins: PINS,
+        luts: 60_000,
+        control_sets: 6_000,
+        top: include_str!("../../../fpga/ulx3s/top.sv"),
+        constraints: include_str!("../../../fpga/ulx3s/pins.lpf"),
+    },
+    Board {
+        name: "ulx3s-25k",
+        number: 3,
+        family: Family::Ecp5,
+        device: &["--25k", "--package", "CABGA381"],
+        hertz: 25_000_000,
+        baud: 1_000_000,
+        pins: PINS,
+        luts: 18_000,
+        control_sets: 2_000,
+        top: include_str!("../../../fpga/ulx3s/top.sv"),
+        constraints: include_str!("../../../fpga/ulx3s/pins.lpf"),
+    },
+    Board {
+        name: "colorlight-i5",
+        number: 4,
+        family: Family::Ecp5,
+        device: &["--25k", "--package", "CABGA381"],
+        hertz: 25_000_000,
+        baud: 1_000_000,
+        pins: PINS,
+        luts: 18_000,
+        control_sets: 2_000,
+        top: include_str!("../../../fpga/colorlight-i5/top.sv"),
+        constraints: include_str!("../../../fpga/colorlight-i5/pins.lpf"),
     },
 ];

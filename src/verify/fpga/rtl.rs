@@ -20,6 +20,7 @@ pub const FILES: &[(&str, &str)] = files![
     "generator.sv",
     "input_settings.sv",
     "mix.sv",
+    "power_on_reset.sv",
     "registers.sv",
     "reset_pulse.sv",
     "scan.sv",
@@ -41,3 +42,15 @@ pub const FILES: &[(&str, &str)] = files![
     "player.sv",
     "harness.sv",
 ];
+
+#[cfg(test)]
+mod tests {
+    /// A file that is listed and not here would be missing from every build.
+    #[test]
+    fn the_files_are_those_of_the_list() {
+        let list = include_str!("../../../hw/harness.f");
+        let listed = list.lines().filter_map(|line| line.trim().strip_prefix("rtl/"));
+        let here = super::FILES.iter().map(|(name, _)| *name).filter(|name| name.ends_with(".sv"));
+        assert!(listed.eq(here));
+    }
+}
