@@ -196,7 +196,8 @@ fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     ours.set_timeout(Duration::from_millis(1))?;
     println!("{}", theirs.name().context("the pseudo-terminal has no name")?);
     std::io::stdout().flush()?;
-    let mut bytes = [0; 4096];
+    // Few at a time: a board that is waited for lets the time of as many bytes pass.
+    let mut bytes = [0; 16];
     loop {
         match ours.read(&mut bytes) {
             Ok(count) => board.write_all(&bytes[..count])?,

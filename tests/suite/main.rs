@@ -9,6 +9,7 @@ mod extract;
 mod extract_bounds;
 mod extract_damage;
 mod extract_second;
+mod fpga;
 mod hw;
 #[cfg(feature = "train")]
 mod model;

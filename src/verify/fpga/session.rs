@@ -230,7 +230,7 @@ impl<'a, 'w> Session<'a, 'w> {
         FAULT_CYCLE | step << 6
     }
 
-    /// Waits as long as the run takes, and as long again.
+    /// Waits four times as long as the run takes and a second, no more.
     fn await_end(&mut self, run: &ChipRun) -> Result<(), FpgaError> {
         let steps = if self.harness.chip.synchronous { 2 } else { 4 };
         let settings = CLOCKS_OF_SETTINGS * (self.harness.chip.inputs.len() as u64 + 2);
@@ -243,7 +243,7 @@ impl<'a, 'w> Session<'a, 'w> {
             if status & (registers::BUSY | registers::DONE) == registers::DONE {
                 return Ok(());
             }
-            if waited > 4 * expected + CLOCKS_OF_LOOK {
+            if waited > 4 * expected + self.hertz {
                 return Err(FpgaError::NeverEnds { clocks: waited, status });
             }
             let clocks = CLOCKS_OF_LOOK.min(expected / 4 + 1000);
