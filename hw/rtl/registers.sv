@@ -29,7 +29,8 @@ module registers import harness_pkg::*; #(
   input  logic                  done_i,
   input  logic                  stopped_i,
   // What configures it.
-  output logic [63:0]           stream_o,
+  input  logic                  turn_stream_i,
+  output logic                  stream_bit_o,
   output flavour_e              flavour_o,
   output logic [1:0]            sequence_o,
   output logic                  walk_o,
@@ -107,6 +108,8 @@ module registers import harness_pkg::*; #(
       select_q <= '0;
       fault_q <= '0;
       table_at_q <= '0;
+    end else if (turn_stream_i) begin
+      stream_q <= {stream_q[62:0], stream_q[63]};
     end else if (takes) begin
       unique case (number)
         STREAM_LOW:  stream_q[31:0] <= write_data_i;
@@ -177,7 +180,7 @@ module registers import harness_pkg::*; #(
     end
   end
 
-  assign stream_o = stream_q;
+  assign stream_bit_o = stream_q[63];
   assign flavour_o = flavour_q;
   assign sequence_o = sequence_q;
   assign walk_o = walk_q;
@@ -189,6 +192,7 @@ module registers import harness_pkg::*; #(
   assign fault_o = fault_q;
   assign table_at_o = table_at_q;
 
+  `ASSERT(TurnsInRuns, !turn_stream_i || busy_i, "the stream turns while it may be written")
   `ASSERT(StartsAtRest, !(start_o && busy_i), "a run starts while one is on")
 
 endmodule

@@ -15,6 +15,7 @@ module player_tb import harness_pkg::*; ();
 
   logic clk, rst_n, start, walk, write_number, write_episodes, table_write;
   logic [63:0] stream;
+  logic turn_stream;
   flavour_e flavour;
   logic [1:0] sequence_number;
   logic [5:0] leader;
@@ -43,7 +44,8 @@ module player_tb import harness_pkg::*; ();
     .rst_ni           (rst_n),
     .start_i          (start),
     .stop_i           (1'b0),
-    .stream_i         (stream),
+    .turn_stream_o    (turn_stream),
+    .stream_bit_i     (stream[63]),
     .flavour_i        (flavour),
     .sequence_i       (sequence_number),
     .walk_i           (walk),
@@ -79,6 +81,13 @@ module player_tb import harness_pkg::*; ();
     clk = 1'b0;
     forever begin
       #1 clk = !clk;
+    end
+  end
+
+  // The register that holds the stream turns it.
+  always @(posedge clk) begin
+    if (turn_stream) begin
+      stream <= {stream[62:0], stream[63]};
     end
   end
 
