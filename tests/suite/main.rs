@@ -9,9 +9,9 @@ mod extract;
 mod extract_bounds;
 mod extract_damage;
 mod extract_second;
+mod hw;
 #[cfg(feature = "train")]
 mod model;
-mod hw;
 mod mutants;
 mod pair;
 mod record;

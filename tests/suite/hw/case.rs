@@ -70,7 +70,13 @@ impl Case {
         let mut draws = Draws(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let sequential = draws.below(4) > 0;
         let synchronous = sequential && draws.below(3) == 0;
-        let clocks = if !sequential { 0 } else if synchronous { 1 } else { 1 + draws.below(3) };
+        let clocks = if !sequential {
+            0
+        } else if synchronous {
+            1
+        } else {
+            1 + draws.below(3)
+        };
         let mut inputs: Vec<String> = Vec::new();
         for at in 0..clocks {
             let role = if draws.below(3) == 0 { "falling" } else { "clock" };
@@ -83,7 +89,8 @@ impl Case {
             }
         }
         for at in 0..1 + draws.below(5) {
-            let width = [1, 1, 2, 3, 4, 8, 8, 13, 16, 32, 33, 64, 65, 100][draws.below(14) as usize];
+            let width =
+                [1, 1, 2, 3, 4, 8, 8, 13, 16, 32, 33, 64, 65, 100][draws.below(14) as usize];
             let role = match draws.below(8) {
                 0 if width >= 5 => "legal",
                 1 if clocks > 0 && !synchronous => "gate",
@@ -103,7 +110,8 @@ impl Case {
         case.depth = 65_536;
         case.interface.initialised = draws.below(4) == 0;
         if draws.below(2) == 0 {
-            case.interface.durations = (0..1 + draws.below(9)).map(|at| 2 + at as u32 * 25).collect();
+            case.interface.durations =
+                (0..1 + draws.below(9)).map(|at| 2 + at as u32 * 25).collect();
         }
         for width in 1..draws.below(40) as u32 {
             case.interface.pool.push(bits(1 + width % 33, draws.below(1 << 33)));
@@ -121,20 +129,20 @@ impl Case {
         format!("seed {}, inputs {}, {:?}", self.config.seed, self.inputs, self.config.profile)
     }
 
-    /// The points that the script has.
-    pub fn points(&self) -> usize {
-        self.script().lines().filter(|line| line.starts_with("at ")).count()
-    }
-
     fn stimulus(&self) -> Stimulus {
-        Stimulus::new(&self.interface, &self.restrictions, b"golden", &self.config).expect("a stimulus")
+        Stimulus::new(&self.interface, &self.restrictions, b"golden", &self.config)
+            .expect("a stimulus")
     }
 
     /// What the bench includes.
     pub fn header(&self) -> String {
         let chip = self.stimulus().chip(&self.interface);
         let inputs: Vec<String> = chip.inputs.iter().rev().map(input_text).collect();
-        let waits = chip.durations.iter().rev().fold("128'h".to_owned(), |text, cycles| format!("{text}{cycles:02x}"));
+        let waits = chip
+            .durations
+            .iter()
+            .rev()
+            .fold("128'h".to_owned(), |text, cycles| format!("{text}{cycles:02x}"));
         let waits = if chip.durations.is_empty() { "'0" } else { &waits };
         let flag = |value: bool| format!("1'b{}", u8::from(value));
         [
@@ -158,10 +166,12 @@ impl Case {
         let stimulus = self.stimulus();
         let chip = stimulus.chip(&self.interface);
         let mut text = format!("stream {:x}\n", stimulus.chip_stream());
-        let golden: Vec<ChipTables> = chip.inputs.iter().map(|input| input.tables.clone()).collect();
+        let golden: Vec<ChipTables> =
+            chip.inputs.iter().map(|input| input.tables.clone()).collect();
         load(&mut text, &chip, &golden);
         for run in stimulus.chip_base_runs() {
-            let episodes = (run.index..run.index + run.episodes).map(|index| stimulus.episode(index));
+            let episodes =
+                (run.index..run.index + run.episodes).map(|index| stimulus.episode(index));
             self.run(&mut text, &stimulus, &run, episodes);
         }
         for k in 0..stimulus.deep_episodes() {
@@ -206,7 +216,13 @@ impl Case {
             for (at, point) in episode.steps.iter().enumerate() {
                 if stimulus.compares(*point) {
                     let settled = u8::from(at >= settled);
-                    let _ = writeln!(text, "at {} {} {settled} {}", point.cycle, point.step, row(at + 1));
+                    let _ = writeln!(
+                        text,
+                        "at {} {} {settled} {}",
+                        point.cycle,
+                        point.step,
+                        row(at + 1)
+                    );
                 }
             }
         }
@@ -218,7 +234,9 @@ impl Case {
         let layout = stimulus.inputs();
         let mut bits: Vec<bool> = Vec::new();
         for (&width, &offset) in layout.widths.iter().zip(&layout.offsets) {
-            bits.extend((0..width as usize).map(|bit| words[offset + bit / 64] >> (bit % 64) & 1 == 1));
+            bits.extend(
+                (0..width as usize).map(|bit| words[offset + bit / 64] >> (bit % 64) & 1 == 1),
+            );
         }
         let digit = |nibble: &[bool]| {
             let value = nibble.iter().rev().fold(0, |value, &bit| 2 * value + u32::from(bit));
@@ -232,7 +250,12 @@ impl Case {
 fn load(text: &mut String, chip: &Chip, tables: &[ChipTables]) {
     for (number, (input, tables)) in chip.inputs.iter().zip(tables).enumerate() {
         let mut write = |lane: usize, entry: usize, data: u64| {
-            let _ = writeln!(text, "table {:x} {:x}", number << 16 | lane << 8 | entry, data & 0xffff_ffff);
+            let _ = writeln!(
+                text,
+                "table {:x} {:x}",
+                number << 16 | lane << 8 | entry,
+                data & 0xffff_ffff
+            );
         };
         if input.width == 1 {
             continue;
@@ -265,8 +288,11 @@ fn input_text(input: &ChipInput) -> String {
         ChipKind::Reset { active, synchronous } => ("InputReset", active, synchronous, false),
         ChipKind::Gate { closed } => ("InputGate", false, false, closed),
     };
-    let legal = |level: u64| input.legal.as_ref().is_some_and(|legal| legal.iter().any(|value| value[0] == level));
-    let legal_bits = input.legal.as_ref().map_or(0, |legal| legal.len().next_power_of_two().ilog2());
+    let legal = |level: u64| {
+        input.legal.as_ref().is_some_and(|legal| legal.iter().any(|value| value[0] == level))
+    };
+    let legal_bits =
+        input.legal.as_ref().map_or(0, |legal| legal.len().next_power_of_two().ilog2());
     let bit = |value: bool| format!("1'b{}", u8::from(value));
     format!(
         "input_t'{{width: 16'd{}, kind: {kind}, active: {}, synchronous: {}, closed: {}, restricted: {}, legal_low: {}, legal_high: {}, legal_bits: 4'd{legal_bits}, tables: {}, rising: {}, falling: {}}}",
@@ -284,7 +310,8 @@ fn input_text(input: &ChipInput) -> String {
 }
 
 fn interface(inputs: &str) -> Interface {
-    let port = |name: &str, direction, width| Port { name: name.into(), direction, width, signed: false };
+    let port =
+        |name: &str, direction, width| Port { name: name.into(), direction, width, signed: false };
     let (mut ports, mut roles) = (Vec::new(), Vec::new());
     for input in inputs.split_whitespace() {
         let [name, width, kind] = input.split(':').collect::<Vec<_>>()[..] else {
