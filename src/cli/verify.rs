@@ -11,6 +11,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::board::{self, BoardArguments};
 use super::report::ReportArguments;
 use super::start;
 use super::summary::Summary;
@@ -19,6 +20,7 @@ use crate::problem::Problem;
 use crate::record::{Ahead, Meta, RecordError, Shard, ShardOf, Writer, file_hash};
 use crate::verify::backend::Backend;
 use crate::verify::cache::Cache;
+use crate::verify::fpga::estimate::{Work, estimate};
 use crate::verify::run::{self, Parallelism, Run, RunError, Sink};
 use crate::verify::stimulus::{self, Config};
 use crate::verify::verdict::Verdict;
@@ -43,6 +45,8 @@ pub struct Arguments {
     stimulus: StimulusArguments,
     #[command(flatten)]
     backend: BackendArguments,
+    #[command(flatten)]
+    board: BoardArguments,
     /// Worker threads; by default one for each core
     #[arg(long)]
     threads: Option<usize>,
@@ -95,6 +99,8 @@ enum BackendName {
     Auto,
     /// Modules compiled by Verilator, in worker processes.
     Verilator,
+    /// Modules on an FPGA board, or on a simulated one (`salv verify` alone).
+    Fpga,
 }
 
 /// Bytes of built models that are kept, during a run and from earlier ones.
@@ -110,7 +116,6 @@ impl BackendArguments {
 
     /// Finds the tools.
     pub fn tools(&self) -> anyhow::Result<Tools> {
-        let (BackendName::Auto | BackendName::Verilator) = self.backend;
         Tools::find(self.verilator.as_deref())
     }
 }
@@ -155,8 +160,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     problems.iter_mut().for_each(|problem| problem.testbench = None);
     let rows = survey(&arguments, &problems)?;
     let config = arguments.stimulus.config();
-    let (backend, workers) = arguments.backend.open()?;
-    let meta = meta(&arguments, &config, &backend, rows)?;
+    let (backend, workers) = open(&arguments, &problems, rows)?;
+    let backend = &*backend;
+    let meta = meta(&arguments, &config, backend, rows)?;
     let (writer, done) = Writer::create(&arguments.output, &meta, arguments.resume)?;
     let (ahead, known) = Ahead::open(&arguments.output, &meta, done, arguments.resume)?;
     let mut summary = Summary::default();
@@ -166,7 +172,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let stop = start::stop_flag()?;
     let job = Run {
         problems: &problems,
-        backend: &backend,
+        backend,
         workers: &workers,
         config: &config,
         parallelism: parallelism(&arguments)?,
@@ -197,6 +203,34 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         eprintln!("{repeated} of them have the text of another one and were not judged again");
     }
     finish(&arguments, &summary, total, stop.load(Ordering::Relaxed))
+}
+
+/// Prepares the backend that judges.
+fn open(
+    arguments: &Arguments,
+    problems: &[Problem],
+    rows: Shard,
+) -> anyhow::Result<(Box<dyn Backend>, Workers)> {
+    let verilator = arguments.backend.verilator.as_deref();
+    let BackendName::Fpga = arguments.backend.backend else {
+        anyhow::ensure!(
+            arguments.board.board.is_none() && arguments.board.simulate.is_none(),
+            "--board and --simulate are for --backend fpga"
+        );
+        let (backend, workers) = arguments.backend.open()?;
+        return Ok((Box::new(backend), workers));
+    };
+    let jobs = start::threads(arguments.threads)?;
+    let work = Work {
+        problems: problems.len().min(rows.range().len()),
+        candidates: rows.range().len(),
+        vectors: arguments.stimulus.vectors,
+        jobs,
+    };
+    let (board, carrier) = (arguments.board.board()?, arguments.board.carrier()?);
+    eprintln!("estimate: {}", estimate(work, board, &carrier).describe());
+    let (backend, workers) = board::open(&arguments.board, verilator, jobs)?;
+    Ok((Box::new(backend), workers))
 }
 
 fn finish(
@@ -315,7 +349,11 @@ fn stream(error: RecordError) -> RunError {
 }
 
 fn parallelism(arguments: &Arguments) -> anyhow::Result<Parallelism> {
-    let threads = start::threads(arguments.threads)?;
+    // A board's backend spreads its chips itself, and candidates of one problem shall share them.
+    let threads = match arguments.backend.backend {
+        BackendName::Fpga => 1,
+        _ => start::threads(arguments.threads)?,
+    };
     anyhow::ensure!(arguments.batch > 0, "--batch must be 1 or more");
     Ok(Parallelism { threads, batch: arguments.batch })
 }
@@ -333,12 +371,15 @@ fn meta(
     let hash = |path: &Path| file_hash(path);
     let problems = hash(&arguments.problems)?;
     let candidates = hash(&arguments.candidates)?;
-    let configuration = json!({
+    let mut configuration = json!({
         "backend": backend.name(),
         "stimulus": config,
         "problems": problems,
         "candidates": candidates,
     });
+    if let Some(board) = backend.tools().get("board") {
+        configuration["board"] = json!(board);
+    }
     let mut meta = Meta::new("verify", configuration);
     meta.stimulus = Some(stimulus::VERSION);
     meta.seed = Some(config.seed);

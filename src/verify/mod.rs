@@ -40,6 +40,8 @@ pub mod compare;
 
 pub mod verilator;
 
+pub mod fpga;
+
 pub mod elaborator;
 pub mod worker;
 

@@ -4,7 +4,7 @@
 //! error with a hint, within a time that is known beforehand. A read that gives nothing for a while is no error of the
 //! stream (`TimedOut`, `WouldBlock`, `Interrupted`): it is the patience of this side that ends the wait.
 //!
-//! The framing, as `litex/tools/remote/comm_uart.py` speaks it: a command byte (1 writes, 2 reads, the address going up), a
+//! The framing, as `litex/tools/remote/comm_uart.py` speaks it: a command byte (1 writes and 2 reads with the address going up, 3 writes to one address), a
 //! byte with the number of words, the address in words as four bytes, then each word as four bytes, the most significant
 //! first. A write has no answer, and no frame has a check: so whoever uses this reads back what was written, reads
 //! results twice, and compares a check that the chip computed.
@@ -13,9 +13,29 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 /// A stream of bytes to a board.
-pub trait Wire: Read + Write + Send {}
+pub trait Wire: Read + Write + Send {
+    /// Lets as much time pass as this many clocks take in a board with so many in a second.
+    fn wait(&mut self, clocks: u64, hertz: u64) -> std::io::Result<()> {
+        std::thread::sleep(Duration::from_secs_f64(clocks as f64 / hertz as f64));
+        Ok(())
+    }
+}
 
-impl<T: Read + Write + Send> Wire for T {}
+/// How long one side waits for the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// In time, for a board that has a time of its own.
+    pub time: Duration,
+    /// In reads that gave nothing, for a simulated one, whose time passes in reads.
+    pub quiet_reads: u32,
+}
+
+impl Patience {
+    /// For a real board: an answer of 255 words takes 90 ms at 115,200 baud, and adapters wait 16 ms.
+    pub const REAL: Patience = Patience { time: Duration::from_secs(2), quiet_reads: u32::MAX };
+    /// For a simulated one: each read lets the time pass in which the answer comes.
+    pub const SIMULATED: Patience = Patience { time: Duration::from_secs(3600), quiet_reads: 3 };
+}
 
 /// Words of one frame at most: the count is a byte, and an answer of this many takes 90 ms at 115,200 baud.
 pub const WORDS_MAX: usize = 255;
@@ -51,7 +71,7 @@ pub enum LinkError {
 /// Registers behind a stream.
 pub struct Link<'a> {
     wire: &'a mut dyn Wire,
-    patience: Duration,
+    patience: Patience,
 }
 
 /// Bytes that may lie in the way when a link is opened.
@@ -59,14 +79,12 @@ const STALE_BYTES_MAX: usize = 1 << 16;
 
 impl<'a> Link<'a> {
     /// A link that waits so long for an answer.
-    pub fn new(wire: &'a mut dyn Wire, patience: Duration) -> Link<'a> {
+    pub fn new(wire: &'a mut dyn Wire, patience: Patience) -> Link<'a> {
         Link { wire, patience }
     }
 
-    /// Takes what still comes of an earlier conversation, and ends a frame that it left open: a chip that is in the middle
-    /// of one takes zeros as its rest, and as no command when it has ended.
+    /// Takes what still comes of an earlier conversation.
     pub fn settle(&mut self) -> Result<(), LinkError> {
-        self.send(&[0; 8])?;
         let mut stale = 0;
         loop {
             match self.receive_some(&mut [0; 256])? {
@@ -79,10 +97,20 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Writes words to registers from the address on.
+    /// Writes words to registers from the address on, which counts in words.
     pub fn write(&mut self, address: u32, words: &[u32]) -> Result<(), LinkError> {
         for (at, words) in (address..).step_by(WORDS_MAX).zip(words.chunks(WORDS_MAX)) {
             let mut frame = head(1, at, words.len());
+            frame.extend(words.iter().flat_map(|word| word.to_be_bytes()));
+            self.send(&frame)?;
+        }
+        Ok(())
+    }
+
+    /// Writes words one after the other to one register.
+    pub fn write_to(&mut self, address: u32, words: &[u32]) -> Result<(), LinkError> {
+        for words in words.chunks(WORDS_MAX) {
+            let mut frame = head(3, address, words.len());
             frame.extend(words.iter().flat_map(|word| word.to_be_bytes()));
             self.send(&frame)?;
         }
@@ -96,14 +124,20 @@ impl<'a> Link<'a> {
             let part = (count - words.len()).min(WORDS_MAX);
             self.send(&head(2, address + words.len() as u32, part))?;
             let bytes = self.receive(4 * part)?;
-            let word = |bytes: &[u8]| bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
+            let word =
+                |bytes: &[u8]| bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
             words.extend(bytes.chunks(4).map(word));
         }
         Ok(words)
     }
 
+    /// Lets time pass in the board.
+    pub fn wait(&mut self, clocks: u64, hertz: u64) -> Result<(), LinkError> {
+        self.wire.wait(clocks, hertz).map_err(failure)
+    }
+
     fn send(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
-        let until = Instant::now() + self.patience;
+        let until = Instant::now() + self.patience.time;
         let mut sent = 0;
         while sent < bytes.len() {
             match self.wire.write(&bytes[sent..]) {
@@ -119,15 +153,17 @@ impl<'a> Link<'a> {
     fn receive(&mut self, count: usize) -> Result<Vec<u8>, LinkError> {
         let started = Instant::now();
         let mut bytes = vec![0; count];
-        let mut received = 0;
+        let (mut received, mut quiet) = (0, 0);
         while received < count {
             match self.wire.read(&mut bytes[received..]) {
                 Ok(0) => return Err(LinkError::Cut),
-                Ok(some) => received += some,
-                Err(error) if waits(error.kind()) => {}
+                Ok(some) => (received, quiet) = (received + some, 0),
+                Err(error) if waits(error.kind()) => quiet += 1,
                 Err(error) => return Err(failure(error)),
             }
-            if received < count && started.elapsed() >= self.patience {
+            let over =
+                started.elapsed() >= self.patience.time || quiet >= self.patience.quiet_reads;
+            if received < count && over {
                 let seconds = started.elapsed().as_secs_f64();
                 return Err(LinkError::Silent { received, wanted: count, seconds });
             }

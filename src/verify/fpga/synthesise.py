@@ -3,18 +3,18 @@
 In (argument 1): a JSON file, the job. Out: `answer.json` in the working folder, beside the netlists it names; absent if
 Yosys gave up, whose reason is then on standard error. Paths in a job are relative to the working folder or absolute.
 
-  {"work": "module", "source", "top", "name", "family", "device", "size_max"}
-      One module by itself, flattened, renamed to `name` so that two of one name do not meet, twice: with all
-      that has no value at power-up at 0, and at 1. Writes `module0.json`, `module1.json` (mapped to the family's
+  {"work": "module", "source", "top", "name", "ports", "clocks", "power_up", "family", "device", "size_max", "memory_bits_max"}
+      One module by itself, flattened, renamed to `name` so that two of one name do not meet, without ports that are
+      not in `ports`, with a new input `power_up` that starts its registers again, twice: with all that has no initial value at 0, and at 1. Writes `module0.json`, `module1.json` (mapped to the family's
       cells) and `module0.v`, `module1.v` (as elaborated, for simulation before synthesis). The answer counts cells, or
       says under "refused" why this module cannot be put on a chip.
-  {"work": "chip", "sources", "defines", "netlists", "top", "family", "device", "keep_hierarchy"}
-      The harness around modules that are mapped already. `keep_hierarchy` false is for the proof that it matters.
-      Writes `chip.json` for place and route and `chip.v` for simulation, both flat; the answer counts the cells that
-      stand in each instance of a module.
+  {"work": "chip", "sources", "folders", "defines", "netlists", "instances", "top", "family", "device", "whole"}
+      The harness around modules that are mapped already and that `sources` declare as black boxes. `whole` false is for
+      the proof that this matters. Writes `chip.json` for place and route and `chip.v` for simulation, both flat; the
+      answer counts the cells that stand in each instance.
 
 What is hard-coded of others: Yosys 0.70's names of cells and passes; that `read_slang` lets latches through; that
-`setundef` sets registers and nets but not memories, whose content is set here; that `$shiftx` may give anything out of
+`memory_map` makes memories registers with initial values; that `$shiftx` may give anything out of
 range where `$shift` gives 0, so the one is made the other before anything looks at it.
 """
 
@@ -37,6 +37,8 @@ NAMES = {
     "$dlatch": "a latch", "$adlatch": "a latch", "$dlatchsr": "a latch", "$sr": "a latch",
     "$dffsr": "a register with set and reset", "$dffsre": "a register with set and reset", "$tribuf": "a tristate driver",
 }
+REGISTERS = ("$dff", "$dffe", "$adff", "$adffe", "$aldff", "$aldffe")
+
 # What is left of these after mapping would be a hard block that cannot be simulated from a bitstream.
 HARD = ("SB_MAC16", "SB_SPRAM256KA", "MULT18X18D", "ALU54B")
 
@@ -49,6 +51,11 @@ def run(design, *commands):
 def load(path):
     with open(path, encoding="utf-8") as text:
         return json.load(text)
+
+
+def text_of(path):
+    with open(path, encoding="utf-8") as text:
+        return text.read()
 
 
 def store(path, value):
@@ -68,7 +75,7 @@ def size(cell):
     out = max(wide.get("Y_WIDTH", 1), wide.get("WIDTH", 1))
     if kind == "$mem_v2":
         ports = number(parameters["RD_PORTS"]) + number(parameters["WR_PORTS"])
-        return number(parameters["SIZE"]) * number(parameters["WIDTH"]) * max(ports, 1) // 16
+        return number(parameters["SIZE"]) * number(parameters["WIDTH"]) * max(ports, 1)
     if kind in ("$mul", "$div", "$mod", "$divfloor", "$modfloor", "$pow"):
         return wide.get("A_WIDTH", 1) * wide.get("B_WIDTH", 1)
     if kind in ("$shl", "$shr", "$sshl", "$sshr", "$shift", "$shiftx", "$bmux", "$demux"):
@@ -78,7 +85,7 @@ def size(cell):
     return max(out, wide.get("A_WIDTH", 1))
 
 
-def refusal(cells, size_max):
+def refusal(cells, size_max, memory_bits_max):
     """Why a module with these cells has no place on a chip, or nothing."""
     for cell in cells:
         kind = cell["type"]
@@ -86,32 +93,133 @@ def refusal(cells, size_max):
             return f"it holds {NAMES.get(kind, 'a cell of type ' + kind)}, which this backend cannot put on a chip"
         if kind == "$mem_v2":
             bits = number(cell["parameters"]["SIZE"]) * number(cell["parameters"]["WIDTH"])
-            if bits > size_max * 16:
-                return f"it holds a memory of {bits} bits, more than this backend maps"
+            if bits > memory_bits_max:
+                return f"it holds a memory of {bits} bits, more than the {memory_bits_max} that this backend starts again"
     total = sum(size(cell) for cell in cells)
     if total > size_max:
         return f"it would take about {total} gates, more than the {size_max} that this backend maps"
     return None
 
 
-def plain(module, name, level):
-    """The elaborated module under another name, without attributes that steer synthesis, with memories that start
-    at `level` where the text says nothing."""
-    module = dict(module, attributes={})
+class Refused(Exception):
+    """A module that has no place on a chip, and why."""
+
+
+class Elaborated:
+    """The netlist of an elaborated module, on its way to one that powers up whenever it is told to."""
+
+    def __init__(self, module, ports, clocks):
+        self.module = module
+        for name in set(module["ports"]) - set(ports):
+            del module["ports"][name]
+        self.cells = module["cells"]
+        self.clocks = {bit for name in clocks for bit in module["ports"][name]["bits"]}
+        nets = module["netnames"].values()
+        self.bits = max([bit for net in nets for bit in net["bits"] if isinstance(bit, int)] + [1])
+        self.init = {}
+        self.added = 0
+        for net in nets:
+            init = net["attributes"].get("init", "")
+            for bit, value in zip(net["bits"], reversed(init)):
+                if value in "01":
+                    self.init[bit] = value
+            net["attributes"] = {}
+
+    def new_bit(self):
+        self.bits += 1
+        return self.bits
+
+    def add(self, kind, parameters, inputs, outputs):
+        """A cell whose pins are named as the keys of `inputs` and `outputs` are."""
+        ways = {**{pin: "input" for pin in inputs}, **{pin: "output" for pin in outputs}}
+        parameters = {name: value if isinstance(value, str) else f"{value:032b}" for name, value in parameters.items()}
+        self.added += 1
+        self.cells[f"$salv${self.added}"] = {
+            "type": kind, "parameters": parameters, "attributes": {}, "port_directions": ways,
+            "connections": {**inputs, **outputs}}
+
+    def either(self, first, second):
+        made = self.new_bit()
+        self.add("$or", {"A_SIGNED": 0, "B_SIGNED": 0, "A_WIDTH": 1, "B_WIDTH": 1, "Y_WIDTH": 1},
+                 {"A": [first], "B": [second]}, {"Y": [made]})
+        return made
+
+    def inverted(self, bit):
+        made = self.new_bit()
+        self.add("$not", {"A_SIGNED": 0, "A_WIDTH": 1, "Y_WIDTH": 1}, {"A": [bit]}, {"Y": [made]})
+        return made
+
+    def chosen(self, zero, one, by):
+        made = [self.new_bit() for _ in zero]
+        self.add("$mux", {"WIDTH": len(zero)}, {"A": zero, "B": one, "S": [by]}, {"Y": made})
+        return made
+
+    def power_up(self, port, level):
+        """Gives every register its value at power-up whenever the new input `port` is 1: its initial value, or
+        `level`."""
+        raised = self.new_bit()
+        self.module["ports"][port] = {"direction": "input", "bits": [raised]}
+        self.module["netnames"][port] = {"hide_name": 0, "bits": [raised], "attributes": {}}
+        registers = [(name, cell) for name, cell in self.cells.items() if cell["type"] in REGISTERS]
+        for name, cell in registers:
+            del self.cells[name]
+            values = [self.init.get(bit, level) for bit in cell["connections"]["Q"]]
+            if cell["type"] in ("$dff", "$dffe"):
+                self.register(cell, range(len(values)), raised, values)
+            else:
+                self.reset_register(cell, raised, values)
+
+    def register(self, cell, bits, reset, values):
+        """The bits of a register, with an asynchronous reset to `values` while `reset` is 1."""
+        pins, parameters = cell["connections"], cell["parameters"]
+        bits = list(bits)
+        inputs = {"CLK": pins["CLK"], "ARST": [reset], "D": [pins["D"][bit] for bit in bits]}
+        settings = {"WIDTH": len(bits), "CLK_POLARITY": parameters["CLK_POLARITY"], "ARST_POLARITY": 1,
+                    "ARST_VALUE": "".join(reversed([values[bit] for bit in bits]))}
+        if "EN" in pins:
+            inputs["EN"], settings["EN_POLARITY"] = pins["EN"], parameters["EN_POLARITY"]
+        kind = "$adffe" if "EN" in pins else "$adff"
+        self.add(kind, settings, inputs, {"Q": [pins["Q"][bit] for bit in bits]})
+
+    def reset_register(self, cell, raised, values):
+        """A register that has an asynchronous reset: bits that it resets to their value at power-up are reset by
+        either; the others are loaded by the clock that comes while `raised` is 1."""
+        pins, parameters = cell["connections"], cell["parameters"]
+        loads = cell["type"].startswith("$aldff")
+        pin = "ALOAD" if loads else "ARST"
+        to = pins["AD"] if loads else list(reversed(parameters["ARST_VALUE"]))
+        if any(isinstance(bit, int) for bit in to):
+            raise Refused("it holds a register that is loaded asynchronously, which this backend cannot put on a chip")
+        reset = pins[pin][0] if number(parameters[pin + "_POLARITY"]) else self.inverted(pins[pin][0])
+        same = [at for at, bit in enumerate(to) if bit in ("x", values[at])]
+        other = [at for at in range(len(to)) if at not in same]
+        if same:
+            self.register(cell, same, self.either(reset, raised), values)
+        if not other:
+            return
+        if pins["CLK"][0] not in self.clocks:
+            raise Refused("it holds a register behind a clock of its own that is reset to another value than it starts "
+                          "with, which this backend cannot start again")
+        pins = dict(pins, D=list(pins["D"]))
+        for at, made in zip(other, self.chosen([pins["D"][at] for at in other], [values[at] for at in other], raised)):
+            pins["D"][at] = made
+        if "EN" in pins:
+            enable = pins["EN"][0] if number(parameters["EN_POLARITY"]) else self.inverted(pins["EN"][0])
+            pins["EN"], parameters = [self.either(enable, raised)], dict(parameters, EN_POLARITY=f"{1:032b}")
+        self.register(dict(cell, connections=pins, parameters=parameters), other, reset, to)
+
+
+def plain(module):
+    """Takes from an elaborated module the attributes that would steer synthesis."""
+    module["attributes"] = {}
     for cell in module["cells"].values():
         cell["attributes"] = {}
         if cell["type"] == "$shiftx":
             cell["type"] = "$shift"
-        if cell["type"] == "$mem_v2":
-            parameters = cell["parameters"]
-            bits = number(parameters["SIZE"]) * number(parameters["WIDTH"])
-            init = parameters["INIT"]
-            init = (init[0] if init.strip("x") == "" else "x") * (bits - len(init)) + init
-            parameters["INIT"] = init.lower().replace("x", level).replace("z", level)
     for net in module["netnames"].values():
         init = net.get("attributes", {}).get("init")
         net["attributes"] = {} if init is None else {"init": init}
-    return {"modules": {name: module}}
+    return module
 
 
 def counts(path, name):
@@ -165,66 +273,88 @@ def wiring(path, name):
     return None if done == len(made_of) else "it has a combinational loop"
 
 
-def synthesis(family, device, top, hierarchy=False):
-    flat = "" if hierarchy else "-flatten "
-    if family == "ecp5":
-        return f"synth_ecp5 {'' if hierarchy else ''}-nodsp -top {top}" + (" -noflatten" if not flat else "")
-    return f"synth_ice40 -device {device} -top {top}" + (" -noflatten" if not flat else "")
+def synthesis(job, top):
+    """The pass that maps to the family's cells, without hard multipliers."""
+    if job["family"] == "ecp5":
+        return f"synth_ecp5 -nodsp -top {top}"
+    return f"synth_ice40 -device {job['device']} -top {top}"
 
 
 def module(job):
-    name, family, device = job["name"], job["family"], job["device"]
     with open("source.sv", "w", encoding="utf-8") as out:
         out.write(job["source"])
     design = ys.Design()
     run(design, f"{SLANG} --top {job['top']} source.sv", "proc", "flatten", "delete t:$scopeinfo t:$print", "opt_clean",
         "memory_collect", "write_json elaborated.json")
-    elaborated = load("elaborated.json")["modules"]
-    elaborated = next(module for module in elaborated.values() if number(module["attributes"].get("top", "0")) == 1)
-    refused = refusal(list(elaborated["cells"].values()), job["size_max"])
+    refused = refusal(list(only_module("elaborated.json")["cells"].values()), job["size_max"], job["memory_bits_max"])
     if refused:
         return {"refused": refused}
+    run(design, "memory_map", "dffunmap -srst-only", "opt_clean", "write_json elaborated.json")
     answer = {"twins": []}
-    for level, word in (("0", "-zero"), ("1", "-one")):
-        store("twin.json", plain(json.loads(json.dumps(elaborated)), name, level))
-        design = ys.Design()
-        run(design, "read_json twin.json", f"setundef -undriven {word} -init", f"setundef -undriven {word}",
-            f"write_verilog -noattr module{level}.v", synthesis(family, device, name), "opt_clean -purge",
-            f"write_json module{level}.json")
-        refused = wiring(f"module{level}.json", name)
+    for level in "01":
+        elaborated = Elaborated(plain(only_module("elaborated.json")), job["ports"], job["clocks"])
+        try:
+            elaborated.power_up(job["power_up"], level)
+        except Refused as why:
+            return {"refused": str(why)}
+        refused = twin(job, elaborated.module, level, answer)
         if refused:
             return {"refused": refused}
-        run(design, "check -mapped -noinit -assert")
-        mapped = counts(f"module{level}.json", name)
-        hard = [kind for kind in mapped["cells"] if kind.startswith(HARD)]
-        if hard:
-            return {"refused": f"it needs {hard[0]}, which cannot be proved down to the bits"}
-        answer["twins"].append(mapped)
+    # Names in a netlist count on through the process; those in the text are made anew.
+    answer["differ"] = text_of("module0.v") != text_of("module1.v")
     return answer
+
+
+def only_module(path):
+    modules = load(path)["modules"].values()
+    return next(module for module in modules if number(module["attributes"].get("top", "0")) == 1)
+
+
+def twin(job, elaborated, level, answer):
+    """Maps the module with this level at power-up; why that cannot be, or nothing."""
+    store("twin.json", {"modules": {job["name"]: elaborated}})
+    word = "-one" if level == "1" else "-zero"
+    design = ys.Design()
+    run(design, "read_json twin.json", f"setundef -undriven {word}", f"write_verilog -noattr module{level}.v",
+        synthesis(job, job["name"]), "opt_clean -purge", f"write_json module{level}.json")
+    # Yosys writes the library of cells too.
+    store(f"module{level}.json", {"modules": {job["name"]: load(f"module{level}.json")["modules"][job["name"]]}})
+    refused = wiring(f"module{level}.json", job["name"])
+    if refused:
+        return refused
+    run(design, "check -mapped -noinit -assert")
+    mapped = counts(f"module{level}.json", job["name"])
+    hard = [kind for kind in mapped["cells"] if kind.startswith(HARD)]
+    if hard:
+        return f"it needs {hard[0]}, which cannot be proved down to the bits"
+    answer["twins"].append(mapped)
+    return None
 
 
 def chip(job):
+    top = job["top"]
     design = ys.Design()
-    for path in job["netlists"]:
-        run(design, f"read_json {path}")
-    names = job["modules"]
-    if job["keep_hierarchy"]:
-        run(design, *(f"setattr -mod -set keep_hierarchy 1 {name}" for name in names))
     defines = " ".join(f"-D{name}={value}" for name, value in job["defines"].items())
-    # The harness is read by Yosys's own front end, which takes modules that are in the design already.
-    run(design, f"read_verilog -sv {defines} " + " ".join(job["sources"]), f"hierarchy -check -top {job['top']}")
-    run(design, synthesis(job["family"], job["device"], job["top"]))
-    run(design, "setattr -mod -unset keep_hierarchy *", "flatten", "opt_clean", "check -mapped -noinit -assert",
-        "write_json chip.json", "write_verilog -noattr chip.v")
-    cells = load("chip.json")["modules"][job["top"]]["cells"]
-    inside = {slot: 0 for slot in job["slots"]}
-    for name, cell in cells.items():
-        for slot in inside:
-            if slot + "." in name:
-                inside[slot] += 1
-    answer = counts("chip.json", job["top"])
-    answer["inside"] = inside
+    folders = " ".join(f"-I {folder}" for folder in job["folders"])
+    run(design, f"read_slang {defines} {folders} --top {top} " + " ".join(job["sources"]))
+    # The modules are black boxes until all optimisation is over, so that nothing of one is merged into another.
+    if not job["whole"]:
+        link(design, job["netlists"])
+    run(design, synthesis(job, top))
+    if job["whole"]:
+        link(design, job["netlists"])
+    run(design, f"hierarchy -check -top {top}", "flatten", "opt_clean -purge", "delete t:$scopeinfo",
+        "check -mapped -noinit -assert", "write_json chip.json", "write_verilog -noattr chip.v")
+    answer = counts("chip.json", top)
+    names = list(load("chip.json")["modules"][top]["cells"])
+    answer["inside"] = {instance: sum(1 for name in names if f".{instance}." in name) for instance in job["instances"]}
     return answer
+
+
+def link(design, netlists):
+    """Puts mapped modules in the place of their black boxes."""
+    run(design, "delete =salv_*")
+    run(design, *(f"read_json {path}" for path in netlists))
 
 
 def main():
