@@ -134,7 +134,8 @@ module bone #(
     if ((state_q == StSum && writes_q && state_d != StSum) ||
         (state_q == StAnswer && tx_ready_i && last_byte)) begin
       length_d = length_q - 8'd1;
-      address_d = address_q + 32'(counts_q);
+      // Nothing stands beyond 16 bits, so a burst counts no further.
+      address_d[15:0] = address_q[15:0] + 16'(counts_q);
     end
     if (timed_out) begin
       state_d = StIdle;

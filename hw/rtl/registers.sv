@@ -92,7 +92,13 @@ module registers import harness_pkg::*; #(
   logic walk_q, stop_at_hit_q;
   logic [CYCLE_BITS-1:0] cycles_q, last_cycles_q;
   logic [5:0] leader_q;
-  logic [31:0] select_q, table_at_q;
+  // No wider than there are slots, outputs and inputs.
+  localparam int unsigned SLOT_BITS = $clog2(SlotCount);
+  localparam int unsigned OUTPUT_BITS = (OutputCount > 1) ? $clog2(OutputCount) : 1;
+  logic [SLOT_BITS-1:0] select_slot_q;
+  logic [OUTPUT_BITS-1:0] select_output_q;
+  logic select_any_q;
+  logic [21:0] table_at_q;
   logic [7:0] fault_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -105,7 +111,9 @@ module registers import harness_pkg::*; #(
       cycles_q <= '0;
       last_cycles_q <= '0;
       leader_q <= '0;
-      select_q <= '0;
+      select_slot_q <= '0;
+      select_output_q <= '0;
+      select_any_q <= 1'b0;
       fault_q <= '0;
       table_at_q <= '0;
     end else if (turn_stream_i) begin
@@ -123,14 +131,21 @@ module registers import harness_pkg::*; #(
         CYCLES:      cycles_q <= write_data_i[CYCLE_BITS-1:0];
         LAST_CYCLES: last_cycles_q <= write_data_i[CYCLE_BITS-1:0];
         LEADER:      leader_q <= write_data_i[5:0];
-        SELECT:      select_q <= write_data_i;
+        SELECT: begin
+          select_slot_q <= write_data_i[SLOT_BITS-1:0];
+          select_output_q <= write_data_i[16+:OUTPUT_BITS];
+          select_any_q <= write_data_i[31];
+        end
         FAULT:       fault_q <= write_data_i[7:0];
-        TABLE_AT:    table_at_q <= write_data_i;
+        TABLE_AT:    table_at_q <= write_data_i[21:0];
         TABLE_DATA:  table_at_q[7:0] <= table_at_q[7:0] + 8'd1;
         default:     ;
       endcase
     end
   end
+
+  logic [31:0] select;
+  assign select = {select_any_q, 15'(select_output_q), 16'(select_slot_q)};
 
   always_comb begin
     read_data_o = '0;
@@ -158,9 +173,9 @@ module registers import harness_pkg::*; #(
         5'd18:       read_data_o = walk_i[2];
         5'd19:       read_data_o = walk_i[3];
         5'd20:       read_data_o = walk_i[4];
-        SELECT:      read_data_o = select_q;
+        SELECT:      read_data_o = select;
         FAULT:       read_data_o = 32'(fault_q);
-        TABLE_AT:    read_data_o = table_at_q;
+        TABLE_AT:    read_data_o = 32'(table_at_q);
         default:     read_data_o = '0;
       endcase
     end
@@ -188,9 +203,9 @@ module registers import harness_pkg::*; #(
   assign cycles_o = cycles_q;
   assign last_cycles_o = last_cycles_q;
   assign leader_o = leader_q;
-  assign select_o = select_q;
+  assign select_o = select;
   assign fault_o = fault_q;
-  assign table_at_o = table_at_q;
+  assign table_at_o = 32'(table_at_q);
 
   `ASSERT(TurnsInRuns, !turn_stream_i || busy_i, "the stream turns while it may be written")
   `ASSERT(StartsAtRest, !(start_o && busy_i), "a run starts while one is on")

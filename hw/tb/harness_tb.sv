@@ -250,7 +250,9 @@ module harness_tb import harness_pkg::*; ();
     for (int unsigned address = 32'h20; address <= 32'h5c; address += 4) begin
       logic [31:0] mask;
       case (address)
-        32'h20, 32'h24, 32'h54, 32'h5c: mask = '1;
+        32'h20, 32'h24:                 mask = '1;
+        32'h54:                         mask = 32'h8001_0007;
+        32'h5c:                         mask = 32'h003f_ffff;
         32'h28:                         mask = 32'h0003_0307;
         32'h2c, 32'h30, 32'h34, 32'h38: mask = 32'h00ff_ffff;
         32'h3c:                         mask = 32'h3f;
