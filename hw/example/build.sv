@@ -3,7 +3,8 @@
 
 `default_nettype none
 
-/// The harness around `slots`, for the interface of `example_golden`. The number of slots is a macro, so that one text serves all sizes.
+/// The harness around `slots`, for the interface of `example_golden`. The number of slots is a
+/// macro, so that one text serves all sizes.
 module build import harness_pkg::*; #(
   parameter int unsigned UartDivisor   = 12,
   parameter int unsigned TimeoutClocks = 1 << 20,

@@ -3,7 +3,8 @@
 
 `default_nettype none
 
-/// Adds, or shifts and mixes, on an enabled clock; a synchronous reset. `Level` is what its registers hold at power-up.
+/// Adds, or shifts and mixes, on an enabled clock; a synchronous reset. `Level` is what its
+/// registers hold at power-up.
 (* keep_hierarchy *)
 module example_golden #(
   parameter logic Level = 1'b0

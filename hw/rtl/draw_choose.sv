@@ -3,7 +3,8 @@
 
 `default_nettype none
 
-/// Reads the menu as the definition has it; a mode without its table or partner is uniform. Combinational.
+/// Reads the menu as the definition has it; a mode without its table or partner is uniform.
+/// Combinational.
 module draw_choose import harness_pkg::*; #(
   parameter int unsigned Width        = 8,
   parameter logic        Restricted   = 1'b0,

@@ -3,9 +3,9 @@
 
 `default_nettype none
 
-/// The twin of `Draw::value` in src/verify/stimulus/generator.rs, but for the last addition: the input's next value is
-/// `((base & keep_o) ^ word_o)`, plus 1 with `up_o` or minus 1 with `down_o`, where base is its present value, or a partner's in mode 2.
-/// Combinational.
+/// The twin of `Draw::value` in src/verify/stimulus/generator.rs, but for the last addition: the
+/// input's next value is `((base & keep_o) ^ word_o)`, plus 1 with `up_o` or minus 1 with `down_o`,
+/// where base is its present value, or a partner's in mode 2. Combinational.
 module draw_form import harness_pkg::*; #(
   parameter int unsigned Width     = 8,
   parameter int unsigned IndexBits = 8

@@ -4,8 +4,8 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Joins link, registers, player, comparator and results. hw/README.md is its contract. It has no golden module and no
-/// candidate in it: those are `slots`, beside it in `build`.
+/// Joins link, registers, player, comparator and results. hw/README.md is its contract. It has no
+/// golden module and no candidate in it: those are `slots`, beside it in `build`.
 module harness import harness_pkg::*; #(
   parameter int unsigned      InputCount    = 3,
   parameter inputs_t          Inputs        = EXAMPLE_INPUTS,

@@ -257,7 +257,8 @@ package harness_pkg;
     return sum;
   endfunction
 
-  // The earlier inputs that an input may be close to: those of its width, or else all of two bits or more.
+  // The earlier inputs that an input may be close to: those of its width, or else all of two bits
+  // or more.
   function automatic logic [INPUTS_MAX-1:0] partners(inputs_t inputs, int unsigned number);
     logic [INPUTS_MAX-1:0] same;
     logic [INPUTS_MAX-1:0] wide;

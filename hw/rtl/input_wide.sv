@@ -4,9 +4,10 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// The twin of `draw` in src/verify/stimulus/schedule.rs for such an input. A draw is chosen (`draw_choose`: its mode), scaled (a number
-/// below the width or a count), fetched (from the table), formed (`draw_form`) and at last put on the present value or that of an
-/// earlier input: all sixteen modes end as `((base & keep) ^ word) + step`, so one adder serves them.
+/// The twin of `draw` in src/verify/stimulus/schedule.rs for such an input. A draw is chosen
+/// (`draw_choose`: its mode), scaled (a number below the width or a count), fetched (from the
+/// table), formed (`draw_form`) and at last put on the present value or that of an earlier input:
+/// all sixteen modes end as `((base & keep) ^ word) + step`, so one adder serves them.
 module input_wide import harness_pkg::*; #(
   parameter input_t      Port         = '{width: 16'd8, kind: InputData, tables: 1'b1, default: '0},
   parameter int unsigned PartnerCount = 1,
@@ -94,7 +95,8 @@ module input_wide import harness_pkg::*; #(
     .state_o (control)
   );
 
-  // Each slice's uniform bits are the sum of its state's halves; AND and OR are with the lower half.
+  // Each slice's uniform bits are the sum of its state's halves; AND and OR are with the lower
+  // half.
   logic [Width-1:0] uniform, lower;
   for (genvar s = 0; s < Slices; s++) begin : gen_slice
     localparam int unsigned SLICE_WIDTH = (Width - 32 * s > 32) ? 32 : Width - 32 * s;

@@ -4,10 +4,12 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Computes `mix` of the stimulus definition in 196 clocks. Everything is one movement, `sum = 2 sum + operand`: the state comes in
-/// bit by bit, highest first, and the increment with its last bit; then twice the folded sum is multiplied by a constant,
-/// a bit of the sum a clock. So the adder's operand is one of three constants or 0, and folding takes two taps of a
-/// register that turns. It does not know what the word is for; `nothing_o` says that it is 0, where a generator would stay.
+/// Computes `mix` of the stimulus definition in 196 clocks. Everything is one movement, `sum = 2
+/// sum + operand`: the state comes in bit by bit, highest first, and the increment with its last
+/// bit; then twice the folded sum is multiplied by a constant, a bit of the sum a clock. So the
+/// adder's operand is one of three constants or 0, and folding takes two taps of a register that
+/// turns. It does not know what the word is for; `nothing_o` says that it is 0, where a generator
+/// would stay.
 module mix import harness_pkg::*; (
   input  logic        clk_i,
   input  logic        rst_ni,
@@ -64,8 +66,8 @@ module mix import harness_pkg::*; (
     done_d = state_q == StSecond && last;
   end
 
-  // After k clocks bit m of the sum stands at m + k: bit 63 - k is on top, and the one 30 (or 27) above it, if there is one, has
-  // come round to 29 (or 26).
+  // After k clocks bit m of the sum stands at m + k: bit 63 - k is on top, and the one 30 (or 27)
+  // above it, if there is one, has come round to 29 (or 26).
   always_comb begin
     folded = rest_q[63];
     if (state_q == StFirst && count_q >= 6'd30) begin
@@ -99,7 +101,8 @@ module mix import harness_pkg::*; (
     end
   end
 
-  // No asynchronous reset: both are filled before they are used, and the sum needs the reset that its flip-flops have.
+  // No asynchronous reset: both are filled before they are used, and the sum needs the reset that
+  // its flip-flops have.
   always_ff @(posedge clk_i) begin
     if (turns || (start_i && state_q == StIdle)) begin
       sum_q <= '0;

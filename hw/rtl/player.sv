@@ -3,8 +3,9 @@
 
 `default_nettype none
 
-/// Joins what says when (`sequencer`), what computes the words of an episode (`words`), what keeps draws ready (`supply`), what makes
-/// rows of them (`stimulus`) and what knows from when on the golden module counts (`settling`). It sees no output.
+/// Joins what says when (`sequencer`), what computes the words of an episode (`words`), what keeps
+/// draws ready (`supply`), what makes rows of them (`stimulus`) and what knows from when on the
+/// golden module counts (`settling`). It sees no output.
 module player import harness_pkg::*; #(
   parameter int unsigned      InputCount    = 3,
   parameter inputs_t          Inputs        = EXAMPLE_INPUTS,

@@ -4,8 +4,8 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Keeps what configures a run and decodes all else: results, tables and the registers that count are where they are used. While
-/// a run is on it takes writes to CONTROL and CRC alone.
+/// Keeps what configures a run and decodes all else: results, tables and the registers that count
+/// are where they are used. While a run is on it takes writes to CONTROL and CRC alone.
 module registers import harness_pkg::*; #(
   parameter logic [63:0] BuildId     = 64'd0,
   parameter logic [7:0]  Board       = 8'd0,
@@ -144,7 +144,8 @@ module registers import harness_pkg::*; #(
     end
   end
 
-  logic [31:0] select;
+  logic [31:0] mode, select;
+  assign mode = {14'd0, stop_at_hit_q, walk_q, 6'd0, sequence_q, 5'd0, flavour_q};
   assign select = {select_any_q, 15'(select_output_q), 16'(select_slot_q)};
 
   always_comb begin
@@ -162,7 +163,7 @@ module registers import harness_pkg::*; #(
         CRC:         read_data_o = crc_i;
         STREAM_LOW:  read_data_o = stream_q[31:0];
         STREAM_HIGH: read_data_o = stream_q[63:32];
-        MODE:        read_data_o = {14'd0, stop_at_hit_q, walk_q, 6'd0, sequence_q, 5'd0, flavour_q};
+        MODE:        read_data_o = mode;
         NUMBER:      read_data_o = 32'(number_i);
         EPISODES:    read_data_o = 32'(episodes_i);
         CYCLES:      read_data_o = 32'(cycles_q);

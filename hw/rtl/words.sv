@@ -1,11 +1,13 @@
 // Licensed under MIT or Apache-2.0, as you like. SPDX-License-Identifier: MIT OR Apache-2.0
-// The words of an episode or a segment, one after the other, each with what it is to be loaded into.
+// The words of an episode or a segment, one after the other, each with what it is to be loaded
+// into.
 
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Goes through the lanes of the definition: for an episode its root, its settings, the generators' first states; for a
-/// segment the settings alone. Each word appears for one clock with `load_o`. It does not interpret a word.
+/// Goes through the lanes of the definition: for an episode its root, its settings, the generators'
+/// first states; for a segment the settings alone. Each word appears for one clock with `load_o`.
+/// It does not interpret a word.
 module words import harness_pkg::*; #(
   parameter int unsigned InputCount = 3,
   parameter inputs_t     Inputs     = EXAMPLE_INPUTS
@@ -79,7 +81,8 @@ module words import harness_pkg::*; #(
     endcase
   end
 
-  // Bits of the state that a word is mixed from: the stream or the root, which turn, and what tells words apart.
+  // Bits of the state that a word is mixed from: the stream or the root, which turn, and what tells
+  // words apart.
   logic mix_takes, mix_bit;
   logic [5:0] mix_number;
   logic [63:0] apart;
@@ -104,8 +107,8 @@ module words import harness_pkg::*; #(
     .nothing_o (mix_nothing)
   );
 
-  // One start a word: it is given in the first clock of a state, before the unit is under way. A clock has no words:
-  // its lane is passed over.
+  // One start a word: it is given in the first clock of a state, before the unit is under way. A
+  // clock has no words: its lane is passed over.
   logic passes, running_d, running_q;
   assign passes = is_clock[input_q] && !of_whole;
   assign mix_start = (state_q == StRoot || (state_q == StWord && !passes)) && !running_q;

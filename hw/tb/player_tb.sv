@@ -3,9 +3,10 @@
 
 `default_nettype none
 
-/// Reads `case.svh`, which the library wrote with what a build has (the interface, the profile), and the file
-/// `+script=`: what a host loads, the runs that it starts, and each comparison point that must follow, with its row. It ends
-/// with the number of points that agreed, or at the first that does not.
+/// Reads `case.svh`, which the library wrote with what a build has (the interface, the profile),
+/// and the file `+script=`: what a host loads, the runs that it starts, and each comparison point
+/// that must follow, with its row. It ends with the number of points that agreed, or at the first
+/// that does not.
 module player_tb import harness_pkg::*; ();
 
   `include "case.svh"
@@ -178,7 +179,7 @@ module player_tb import harness_pkg::*; ();
     end
     if (row !== expected || 32'(cycle) != expected_cycle || 32'(step) != expected_step ||
         settled != expected_settled) begin
-      $fatal(1, "line %0d, episode %0d: cycle %0d step %0d settled %b row %h, expected %0d %0d %b %h",
+      $fatal(1, "line %0d, episode %0d: cycle %0d step %0d settled %b row %h, not %0d %0d %b %h",
              line, number, cycle, step, settled, row, expected_cycle, expected_step,
              expected_settled, expected);
     end
