@@ -10,6 +10,8 @@ rtl/chain_counter.sv
 rtl/chain_sticky.sv
 rtl/checksum.sv
 rtl/compare.sv
+rtl/draw_choose.sv
+rtl/draw_form.sv
 rtl/episode_settings.sv
 rtl/generator.sv
 rtl/input_settings.sv

@@ -3,8 +3,8 @@
 
 `default_nettype none
 
-/// Pins, clock and reset around a build; no function. The oscillator is the clock: no PLL, so that what is simulated
-/// of the bitstream is all of it.
+/// Pins, clock and reset around a build; no function. The oscillator is the clock: no PLL, so that
+/// what is simulated of the bitstream is all of it.
 module top (
   input  logic clk_i,
   input  logic uart_rx_i,

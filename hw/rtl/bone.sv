@@ -4,9 +4,10 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Decodes a frame byte by byte, makes each access, and sums it: after an access the address and the data go bit by
-/// bit into a CRC outside, which takes 64 clocks and less time than a byte on the line. A frame that pauses too long is dropped,
-/// and so are bytes that come while a read is answered. It knows no register but the CRC's, whose accesses are not summed.
+/// Decodes a frame byte by byte, makes each access, and sums it: after an access the address and
+/// the data go bit by bit into a CRC outside, which takes 64 clocks and less time than a byte on
+/// the line. A frame that pauses too long is dropped, and so are bytes that come while a read is
+/// answered. It knows no register but the CRC's, whose accesses are not summed.
 module bone #(
   parameter int unsigned TimeoutClocks = 1 << 20,
   parameter logic [31:0] CrcAddress    = 32'd7
@@ -134,7 +135,8 @@ module bone #(
     if ((state_q == StSum && writes_q && state_d != StSum) ||
         (state_q == StAnswer && tx_ready_i && last_byte)) begin
       length_d = length_q - 8'd1;
-      address_d = address_q + 32'(counts_q);
+      // Nothing stands beyond 16 bits, so a burst counts no further.
+      address_d[15:0] = address_q[15:0] + 16'(counts_q);
     end
     if (timed_out) begin
       state_d = StIdle;

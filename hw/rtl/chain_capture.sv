@@ -3,8 +3,9 @@
 
 `default_nettype none
 
-/// Takes each comparison's place until the mismatch of one of them, which is known a clock later, holds the last. Its words
-/// are the cycle with the step and whether there was one, then the episode.
+/// Takes each comparison's place until the mismatch of one of them, which is known a clock later,
+/// holds the last. Its words are the cycle with the step and whether there was one, then the
+/// episode.
 module chain_capture import harness_pkg::*; (
   input  logic                  clk_i,
   input  logic                  rst_ni,

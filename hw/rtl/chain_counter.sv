@@ -3,8 +3,9 @@
 
 `default_nettype none
 
-/// Counts by shifting with feedback (32 bits, taps 32, 22, 2, 1, XNOR), so that counting and being read are the same movement: a
-/// flip-flop a bit, one LUT in all. The host turns the state into a number.
+/// Counts by shifting with feedback (32 bits, taps 32, 22, 2, 1, XNOR), so that counting and being
+/// read are the same movement: a flip-flop a bit, one LUT in all. The host turns the state into a
+/// number.
 module chain_counter (
   input  logic clk_i,
   input  logic rst_ni,

@@ -3,8 +3,8 @@
 
 `default_nettype none
 
-/// Words of 32 bits follow each other in the chain, the lowest nearest to its end, each with its highest bit first; the last
-/// word has no more bits than there are.
+/// Words of 32 bits follow each other in the chain, the lowest nearest to its end, each with its
+/// highest bit first; the last word has no more bits than there are.
 module chain_sticky #(
   parameter int unsigned Width = 40
 ) (

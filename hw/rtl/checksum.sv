@@ -3,7 +3,8 @@
 
 `default_nettype none
 
-/// The reflected polynomial edb8_8320, first value all ones, no final inversion. It does not know what it sums.
+/// The reflected polynomial edb8_8320, first value all ones, no final inversion. It does not know
+/// what it sums.
 module checksum (
   input  logic        clk_i,
   input  logic        rst_ni,

@@ -3,8 +3,9 @@
 
 `default_nettype none
 
-/// A golden bit counts where its two power-up twins agree; an output of a slot mismatches where either of the slot's twins differs
-/// in a bit that counts. Combinational: what is kept is elsewhere.
+/// A golden bit counts where its two power-up twins agree; an output of a slot mismatches where
+/// either of the slot's twins differs in a bit that counts. Combinational: what is kept is
+/// elsewhere.
 module compare import harness_pkg::*; #(
   parameter int unsigned  SlotCount    = 3,
   parameter int unsigned  OutputCount  = 2,

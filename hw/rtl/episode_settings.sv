@@ -4,7 +4,8 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// The twin of `settings` and `resets` in src/verify/stimulus/settings.rs. Combinational; it keeps nothing.
+/// The twin of `settings` and `resets` in src/verify/stimulus/settings.rs. Combinational; it keeps
+/// nothing.
 module episode_settings import harness_pkg::*; #(
   parameter int unsigned Clocks       = 1,
   parameter logic        Synchronous  = 1'b0,

@@ -4,8 +4,8 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Joins link, registers, player, comparator and results. hw/README.md is its contract. It has no golden module and no
-/// candidate in it: those are `slots`, beside it in `build`.
+/// Joins link, registers, player, comparator and results. hw/README.md is its contract. It has no
+/// golden module and no candidate in it: those are `slots`, beside it in `build`.
 module harness import harness_pkg::*; #(
   parameter int unsigned      InputCount    = 3,
   parameter inputs_t          Inputs        = EXAMPLE_INPUTS,
@@ -106,7 +106,7 @@ module harness import harness_pkg::*; #(
   ///////////////
 
   logic start, stop, busy, done, stopped, walk, stop_at_hit, hit;
-  logic [63:0] stream;
+  logic turn_stream, stream_bit;
   flavour_e flavour;
   logic [1:0] sequence_number;
   logic [CYCLE_BITS-1:0] cycles, last_cycles, number, episodes;
@@ -139,7 +139,8 @@ module harness import harness_pkg::*; #(
     .busy_i           (busy),
     .done_i           (done),
     .stopped_i        (stopped),
-    .stream_o         (stream),
+    .turn_stream_i    (turn_stream),
+    .stream_bit_o     (stream_bit),
     .flavour_o        (flavour),
     .sequence_o       (sequence_number),
     .walk_o           (walk),
@@ -189,7 +190,8 @@ module harness import harness_pkg::*; #(
     .rst_ni           (rst_ni),
     .start_i          (start),
     .stop_i           (stop || (hit && stop_at_hit)),
-    .stream_i         (stream),
+    .turn_stream_o    (turn_stream),
+    .stream_bit_i     (stream_bit),
     .flavour_i        (flavour),
     .sequence_i       (sequence_number),
     .walk_i           (walk),

@@ -90,6 +90,26 @@ package harness_pkg;
     MenuAlternate = 2'd3
   } menu_e;
 
+  // To what kind of value a wide input changes.
+  typedef enum logic [3:0] {
+    ModeUniform  = 4'd0,
+    ModeOwn      = 4'd1,
+    ModePartner  = 4'd2,
+    ModeOneHot   = 4'd3,
+    ModeFlipped  = 4'd4,
+    ModeZeros    = 4'd5,
+    ModeOnes     = 4'd6,
+    ModeOneCold  = 4'd7,
+    ModeSmall    = 4'd8,
+    ModeSign     = 4'd9,
+    ModePool     = 4'd10,
+    ModeAnd      = 4'd11,
+    ModeOr       = 4'd12,
+    ModeUp       = 4'd13,
+    ModeDown     = 4'd14,
+    ModeBelow    = 4'd15
+  } mode_e;
+
   // The settings of one input for a segment.
   typedef struct packed {
     hold_e      hold;
@@ -237,7 +257,8 @@ package harness_pkg;
     return sum;
   endfunction
 
-  // The earlier inputs that an input may be close to: those of its width, or else all of two bits or more.
+  // The earlier inputs that an input may be close to: those of its width, or else all of two bits
+  // or more.
   function automatic logic [INPUTS_MAX-1:0] partners(inputs_t inputs, int unsigned number);
     logic [INPUTS_MAX-1:0] same;
     logic [INPUTS_MAX-1:0] wide;

@@ -4,8 +4,9 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Draws by bias or takes one of the legal levels, or is timed: then it inverts when its count of opportunities runs
-/// out and takes a new one. What is special about a reset comes from outside, by `force_i`; clocks are elsewhere.
+/// Draws by bias or takes one of the legal levels, or is timed: then it inverts when its count of
+/// opportunities runs out and takes a new one. What is special about a reset comes from outside, by
+/// `force_i`; clocks are elsewhere.
 module input_bit import harness_pkg::*; #(
   parameter input_t           Port          = '{width: 16'd1, kind: InputData, default: '0},
   parameter logic             Counters      = 1'b0,

@@ -4,8 +4,8 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// The twin of `edge` in src/verify/stimulus/schedule.rs: one clock rises and falls, of several those drawn invert. For power-up
-/// all are set or cleared.
+/// The twin of `edge` in src/verify/stimulus/schedule.rs: one clock rises and falls, of several
+/// those drawn invert. For power-up all are set or cleared.
 module input_clocks import harness_pkg::*; #(
   parameter int unsigned Clocks = 2
 ) (

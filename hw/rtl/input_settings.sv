@@ -4,8 +4,8 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// The twin of `input_settings` and `segment_settings` in src/verify/stimulus/settings.rs. Combinational; one serves all
-/// inputs in turn.
+/// The twin of `input_settings` and `segment_settings` in src/verify/stimulus/settings.rs.
+/// Combinational; one serves all inputs in turn.
 module input_settings import harness_pkg::*; #(
   parameter logic Sequential = 1'b1,
   parameter logic Timed      = 1'b0

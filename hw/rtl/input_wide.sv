@@ -4,9 +4,10 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// The twin of `Draw::value` in src/verify/stimulus/generator.rs. A draw is chosen (mode), scaled (a number below the
-/// width or a count), fetched (from the table), formed (into a word, a mask and -1, 0 or 1) and at last put on the present value
-/// or that of an earlier input: all sixteen modes end as `((base & keep) ^ word) + step`, so one adder serves them.
+/// The twin of `draw` in src/verify/stimulus/schedule.rs for such an input. A draw is chosen
+/// (`draw_choose`: its mode), scaled (a number below the width or a count), fetched (from the
+/// table), formed (`draw_form`) and at last put on the present value or that of an earlier input:
+/// all sixteen modes end as `((base & keep) ^ word) + step`, so one adder serves them.
 module input_wide import harness_pkg::*; #(
   parameter input_t      Port         = '{width: 16'd8, kind: InputData, tables: 1'b1, default: '0},
   parameter int unsigned PartnerCount = 1,
@@ -58,25 +59,6 @@ module input_wide import harness_pkg::*; #(
       (FACTOR_PARTNERS > FACTOR_WIDTH) ? FACTOR_PARTNERS : FACTOR_WIDTH;
   localparam int unsigned FACTOR_BITS = (HAS_TABLE && FACTOR_INPUTS < 8) ? 8 : FACTOR_INPUTS;
 
-  typedef enum logic [3:0] {
-    ModeUniform  = 4'd0,
-    ModeOwn      = 4'd1,
-    ModePartner  = 4'd2,
-    ModeOneHot   = 4'd3,
-    ModeFlipped  = 4'd4,
-    ModeZeros    = 4'd5,
-    ModeOnes     = 4'd6,
-    ModeOneCold  = 4'd7,
-    ModeSmall    = 4'd8,
-    ModeSign     = 4'd9,
-    ModePool     = 4'd10,
-    ModeAnd      = 4'd11,
-    ModeOr       = 4'd12,
-    ModeUp       = 4'd13,
-    ModeDown     = 4'd14,
-    ModeBelow    = 4'd15
-  } mode_e;
-
   ///////////////////////
   // Settings and menu //
   ///////////////////////
@@ -113,7 +95,8 @@ module input_wide import harness_pkg::*; #(
     .state_o (control)
   );
 
-  // Each slice's uniform bits are the sum of its state's halves; AND and OR are with the lower half.
+  // Each slice's uniform bits are the sum of its state's halves; AND and OR are with the lower
+  // half.
   logic [Width-1:0] uniform, lower;
   for (genvar s = 0; s < Slices; s++) begin : gen_slice
     localparam int unsigned SLICE_WIDTH = (Width - 32 * s > 32) ? 32 : Width - 32 * s;
@@ -147,45 +130,27 @@ module input_wide import harness_pkg::*; #(
   ////////////
 
   logic [7:0] own_count, pool_count;
-  logic [3:0] entry, digit;
   mode_e chosen_mode_d, chosen_mode_q;
   logic [FACTOR_BITS-1:0] chosen_factor_d, chosen_factor_q;
   logic [15:0] chosen_draw_q;
   logic [5:0] chosen_fields_q;
   logic chosen_due_q;
 
-  always_comb begin
-    entry = (settings_q.menu == MenuAlternate) ? {3'd0, control[6]} : control[9:6];
-    digit = menu_q[4*entry+:4];
-    if (candidate_i && !entry[3]) begin
-      digit = (entry[2:0] < 3'd3) ? ModePool : ModeOwn;
-    end
-    if (settings_q.menu == MenuUniform && !candidate_i) begin
-      digit = ModeUniform;
-    end
-    chosen_mode_d = mode_e'(digit);
-    if (chosen_mode_d == ModeOwn && own_count == '0) begin
-      chosen_mode_d = ModePool;
-    end
-    if (chosen_mode_d == ModePool && pool_count == '0) begin
-      chosen_mode_d = ModeUniform;
-    end
-    if (chosen_mode_d == ModePartner && PartnerCount == 0) begin
-      chosen_mode_d = ModeUniform;
-    end
-    if (Port.restricted) begin
-      chosen_mode_d = ModeOwn;
-    end
-  end
-
-  always_comb begin
-    unique case (chosen_mode_d)
-      ModeOwn:     chosen_factor_d = FACTOR_BITS'(own_count);
-      ModePool:    chosen_factor_d = FACTOR_BITS'(pool_count);
-      ModePartner: chosen_factor_d = FACTOR_BITS'(PartnerCount);
-      default:     chosen_factor_d = FACTOR_BITS'(Width);
-    endcase
-  end
+  draw_choose #(
+    .Width        (Width),
+    .Restricted   (Port.restricted),
+    .PartnerCount (PartnerCount),
+    .FactorBits   (FACTOR_BITS)
+  ) u_choose (
+    .entry_i      (control[9:6]),
+    .menu_i       (menu_q),
+    .kind_i       (settings_q.menu),
+    .candidate_i  (candidate_i),
+    .own_count_i  (own_count),
+    .pool_count_i (pool_count),
+    .mode_o       (chosen_mode_d),
+    .factor_o     (chosen_factor_d)
+  );
 
   ////////////////////////
   // Scaled and fetched //
@@ -274,78 +239,28 @@ module input_wide import harness_pkg::*; #(
   // Formed //
   ////////////
 
-  localparam logic [Width-1:0] TOP = {1'b1, {(Width - 1){1'b0}}};
-
-  logic up, down;
-  logic [Width-1:0] one_hot, constant, over;
-  always_comb begin
-    up = fetched_fields_q[1:0] == 2'd2;
-    down = fetched_fields_q[1:0] == 2'd3;
-    for (int unsigned i = 0; i < Width; i++) begin
-      one_hot[i] = fetched_index_q == FACTOR_BITS'(i);
-    end
-    constant = table_value;
-    if (fetched_mode_q == ModeOwn) begin
-      constant = table_value + {Width{down}} + Width'(up);
-    end
-    over = fetched_fields_q[5] ? uniform : '0;
-  end
-
   logic formed_due_q, formed_beside_q, formed_up_d, formed_up_q, formed_down_d, formed_down_q;
   logic [Width-1:0] formed_word_d, formed_word_q, formed_keep_d, formed_keep_q;
-  always_comb begin
-    formed_word_d = '0;
-    formed_keep_d = '0;
-    formed_up_d = 1'b0;
-    formed_down_d = 1'b0;
-    unique case (fetched_mode_q)
-      ModeOwn, ModePool: begin
-        formed_word_d = (over & ~table_mask) | (constant & table_mask);
-        formed_keep_d = (fetched_fields_q[5:4] == 2'd1) ? ~table_mask : '0;
-      end
-      ModePartner: begin
-        formed_keep_d = '1;
-        formed_up_d = up;
-        formed_down_d = down;
-      end
-      ModeOneHot: formed_word_d = one_hot;
-      ModeFlipped: begin
-        formed_word_d = one_hot;
-        formed_keep_d = '1;
-      end
-      ModeZeros:   formed_word_d = '0;
-      ModeOnes:    formed_word_d = '1;
-      ModeOneCold: formed_word_d = ~one_hot;
-      ModeSmall:   formed_word_d = uniform & Width'(15);
-      ModeSign: begin
-        // The largest signed value, the smallest, the smallest plus 1, the largest minus 1.
-        formed_word_d = (fetched_fields_q[3:2] == 2'd3) ? ~TOP : TOP;
-        formed_down_d = fetched_fields_q[3:2] == 2'd0 || fetched_fields_q[3:2] == 2'd3;
-        formed_up_d = fetched_fields_q[3:2] == 2'd2;
-      end
-      ModeAnd: formed_word_d = uniform & lower;
-      ModeOr:  formed_word_d = uniform | lower;
-      ModeUp, ModeDown: begin
-        formed_keep_d = '1;
-        formed_up_d = fetched_mode_q == ModeUp;
-        formed_down_d = fetched_mode_q == ModeDown;
-      end
-      ModeBelow: begin
-        formed_word_d = one_hot;
-        formed_down_d = 1'b1;
-      end
-      default: formed_word_d = uniform;
-    endcase
-    if (Port.restricted) begin
-      formed_word_d = table_value;
-      formed_keep_d = '0;
-    end else if (walks_i) begin
-      formed_word_d = Width'(walk_code_i);
-      formed_keep_d = '0;
-      formed_up_d = 1'b0;
-      formed_down_d = 1'b0;
-    end
-  end
+
+  draw_form #(
+    .Width     (Width),
+    .IndexBits (FACTOR_BITS)
+  ) u_form (
+    .mode_i       (fetched_mode_q),
+    .index_i      (fetched_index_q),
+    .fields_i     (fetched_fields_q),
+    .uniform_i    (uniform),
+    .lower_i      (lower),
+    .constant_i   (table_value),
+    .mask_i       (table_mask),
+    // Legal values and the walk's are taken as they are.
+    .plain_i      (Port.restricted || walks_i),
+    .plain_word_i (Port.restricted ? table_value : Width'(walk_code_i)),
+    .word_o       (formed_word_d),
+    .keep_o       (formed_keep_d),
+    .up_o         (formed_up_d),
+    .down_o       (formed_down_d)
+  );
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin

@@ -3,8 +3,9 @@
 
 `default_nettype none
 
-/// Joins what says when (`sequencer`), what computes the words of an episode (`words`), what keeps draws ready (`supply`), what makes
-/// rows of them (`stimulus`) and what knows from when on the golden module counts (`settling`). It sees no output.
+/// Joins what says when (`sequencer`), what computes the words of an episode (`words`), what keeps
+/// draws ready (`supply`), what makes rows of them (`stimulus`) and what knows from when on the
+/// golden module counts (`settling`). It sees no output.
 module player import harness_pkg::*; #(
   parameter int unsigned      InputCount    = 3,
   parameter inputs_t          Inputs        = EXAMPLE_INPUTS,
@@ -23,7 +24,8 @@ module player import harness_pkg::*; #(
   // Control and registers.
   input  logic                  start_i,
   input  logic                  stop_i,
-  input  logic [63:0]           stream_i,
+  output logic                  turn_stream_o,
+  input  logic                  stream_bit_i,
   input  flavour_e              flavour_i,
   input  logic [1:0]            sequence_i,
   input  logic                  walk_i,
@@ -129,7 +131,8 @@ module player import harness_pkg::*; #(
     .rst_ni          (rst_ni),
     .start_episode_i (start_episode),
     .start_segment_i (start_segment),
-    .stream_i        (stream_i),
+    .turn_stream_o   (turn_stream_o),
+    .stream_bit_i    (stream_bit_i),
     .sequence_i      (sequence_i),
     .number_i        (number_o),
     .segment_i       (segment),

@@ -1,11 +1,12 @@
 // Licensed under MIT or Apache-2.0, as you like. SPDX-License-Identifier: MIT OR Apache-2.0
-// The reset of a board without a reset pin: asserted from configuration on, released in step with the clock.
+// The reset of a board without a reset pin: asserted from configuration on, released in step with
+// the clock.
 
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Relies on flip-flops that configuration sets to their initial values. The wait is for block RAM, which iCE40 chips cannot read in
-/// the first microseconds, and for an oscillator that starts.
+/// Relies on flip-flops that configuration sets to their initial values. The wait is for block RAM,
+/// which iCE40 chips cannot read in the first microseconds, and for an oscillator that starts.
 module power_on_reset #(
   parameter int unsigned Clocks = 255
 ) (

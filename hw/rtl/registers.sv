@@ -4,8 +4,8 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Keeps what configures a run and decodes all else: results, tables and the registers that count are where they are used. While
-/// a run is on it takes writes to CONTROL and CRC alone.
+/// Keeps what configures a run and decodes all else: results, tables and the registers that count
+/// are where they are used. While a run is on it takes writes to CONTROL and CRC alone.
 module registers import harness_pkg::*; #(
   parameter logic [63:0] BuildId     = 64'd0,
   parameter logic [7:0]  Board       = 8'd0,
@@ -29,7 +29,8 @@ module registers import harness_pkg::*; #(
   input  logic                  done_i,
   input  logic                  stopped_i,
   // What configures it.
-  output logic [63:0]           stream_o,
+  input  logic                  turn_stream_i,
+  output logic                  stream_bit_o,
   output flavour_e              flavour_o,
   output logic [1:0]            sequence_o,
   output logic                  walk_o,
@@ -91,7 +92,13 @@ module registers import harness_pkg::*; #(
   logic walk_q, stop_at_hit_q;
   logic [CYCLE_BITS-1:0] cycles_q, last_cycles_q;
   logic [5:0] leader_q;
-  logic [31:0] select_q, table_at_q;
+  // No wider than there are slots, outputs and inputs.
+  localparam int unsigned SLOT_BITS = $clog2(SlotCount);
+  localparam int unsigned OUTPUT_BITS = (OutputCount > 1) ? $clog2(OutputCount) : 1;
+  logic [SLOT_BITS-1:0] select_slot_q;
+  logic [OUTPUT_BITS-1:0] select_output_q;
+  logic select_any_q;
+  logic [21:0] table_at_q;
   logic [7:0] fault_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -104,9 +111,13 @@ module registers import harness_pkg::*; #(
       cycles_q <= '0;
       last_cycles_q <= '0;
       leader_q <= '0;
-      select_q <= '0;
+      select_slot_q <= '0;
+      select_output_q <= '0;
+      select_any_q <= 1'b0;
       fault_q <= '0;
       table_at_q <= '0;
+    end else if (turn_stream_i) begin
+      stream_q <= {stream_q[62:0], stream_q[63]};
     end else if (takes) begin
       unique case (number)
         STREAM_LOW:  stream_q[31:0] <= write_data_i;
@@ -120,14 +131,22 @@ module registers import harness_pkg::*; #(
         CYCLES:      cycles_q <= write_data_i[CYCLE_BITS-1:0];
         LAST_CYCLES: last_cycles_q <= write_data_i[CYCLE_BITS-1:0];
         LEADER:      leader_q <= write_data_i[5:0];
-        SELECT:      select_q <= write_data_i;
+        SELECT: begin
+          select_slot_q <= write_data_i[SLOT_BITS-1:0];
+          select_output_q <= write_data_i[16+:OUTPUT_BITS];
+          select_any_q <= write_data_i[31];
+        end
         FAULT:       fault_q <= write_data_i[7:0];
-        TABLE_AT:    table_at_q <= write_data_i;
+        TABLE_AT:    table_at_q <= write_data_i[21:0];
         TABLE_DATA:  table_at_q[7:0] <= table_at_q[7:0] + 8'd1;
         default:     ;
       endcase
     end
   end
+
+  logic [31:0] mode, select;
+  assign mode = {14'd0, stop_at_hit_q, walk_q, 6'd0, sequence_q, 5'd0, flavour_q};
+  assign select = {select_any_q, 15'(select_output_q), 16'(select_slot_q)};
 
   always_comb begin
     read_data_o = '0;
@@ -144,7 +163,7 @@ module registers import harness_pkg::*; #(
         CRC:         read_data_o = crc_i;
         STREAM_LOW:  read_data_o = stream_q[31:0];
         STREAM_HIGH: read_data_o = stream_q[63:32];
-        MODE:        read_data_o = {14'd0, stop_at_hit_q, walk_q, 6'd0, sequence_q, 5'd0, flavour_q};
+        MODE:        read_data_o = mode;
         NUMBER:      read_data_o = 32'(number_i);
         EPISODES:    read_data_o = 32'(episodes_i);
         CYCLES:      read_data_o = 32'(cycles_q);
@@ -155,9 +174,9 @@ module registers import harness_pkg::*; #(
         5'd18:       read_data_o = walk_i[2];
         5'd19:       read_data_o = walk_i[3];
         5'd20:       read_data_o = walk_i[4];
-        SELECT:      read_data_o = select_q;
+        SELECT:      read_data_o = select;
         FAULT:       read_data_o = 32'(fault_q);
-        TABLE_AT:    read_data_o = table_at_q;
+        TABLE_AT:    read_data_o = 32'(table_at_q);
         default:     read_data_o = '0;
       endcase
     end
@@ -177,7 +196,7 @@ module registers import harness_pkg::*; #(
     end
   end
 
-  assign stream_o = stream_q;
+  assign stream_bit_o = stream_q[63];
   assign flavour_o = flavour_q;
   assign sequence_o = sequence_q;
   assign walk_o = walk_q;
@@ -185,10 +204,11 @@ module registers import harness_pkg::*; #(
   assign cycles_o = cycles_q;
   assign last_cycles_o = last_cycles_q;
   assign leader_o = leader_q;
-  assign select_o = select_q;
+  assign select_o = select;
   assign fault_o = fault_q;
-  assign table_at_o = table_at_q;
+  assign table_at_o = 32'(table_at_q);
 
+  `ASSERT(TurnsInRuns, !turn_stream_i || busy_i, "the stream turns while it may be written")
   `ASSERT(StartsAtRest, !(start_o && busy_i), "a run starts while one is on")
 
 endmodule

@@ -4,8 +4,8 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// The twin of `reset` in src/verify/stimulus/schedule.rs. Says when the reset takes a level and which; the bit itself
-/// is an `input_bit`.
+/// The twin of `reset` in src/verify/stimulus/schedule.rs. Says when the reset takes a level and
+/// which; the bit itself is an `input_bit`.
 module reset_pulse import harness_pkg::*; #(
   parameter input_t Port         = '{width: 16'd1, kind: InputReset, active: 1'b1, default: '0},
   parameter logic   AfterFalling = 1'b0

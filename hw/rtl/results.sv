@@ -3,8 +3,9 @@
 
 `default_nettype none
 
-/// Everything the host reads after a run stands in one shift register that turns, so that no multiplexer grows with
-/// the slots and a counter costs what its flip-flops do. hw/README.md has the order of the words.
+/// Everything the host reads after a run stands in one shift register that turns, so that no
+/// multiplexer grows with the slots and a counter costs what its flip-flops do. hw/README.md has
+/// the order of the words.
 module results import harness_pkg::*; #(
   parameter int unsigned SlotCount   = 3,
   parameter int unsigned OutputCount = 2,

@@ -4,8 +4,8 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Knows how long each word is and which stands at the chain's end; a read turns the chain until its word has passed. It
-/// holds no result.
+/// Knows how long each word is and which stands at the chain's end; a read turns the chain until
+/// its word has passed. It holds no result.
 module scan #(
   parameter int unsigned SlotCount   = 3,
   parameter int unsigned OutputCount = 2,
@@ -56,7 +56,8 @@ module scan #(
   logic [31:0] data_d, data_q;
   logic in_golden, last_of_group, last_of_word, last_of_chain, at_word, unknown;
 
-  // The word at the chain's end: `group_q` numbers it within its slot or its part of the golden window.
+  // The word at the chain's end: `group_q` numbers it within its slot or its part of the golden
+  // window.
   assign in_golden = word_q >= WORD_BITS'(GOLDEN_AT);
   assign last_of_group = word_q >= WORD_BITS'(HEAD_WORDS) &&
       group_q == (in_golden ? WORD_BITS'(GOLDEN_WORDS - 1) : WORD_BITS'(SLOT_WORDS - 1));

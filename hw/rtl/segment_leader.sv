@@ -3,7 +3,8 @@
 
 `default_nettype none
 
-/// The twin of `leader` in src/verify/stimulus/settings.rs. Combinational. In Led episodes the host says which.
+/// The twin of `leader` in src/verify/stimulus/settings.rs. Combinational. In Led episodes the host
+/// says which.
 module segment_leader import harness_pkg::*; #(
   parameter int unsigned InputCount = 3,
   parameter inputs_t     Inputs     = EXAMPLE_INPUTS,
@@ -39,7 +40,8 @@ module segment_leader import harness_pkg::*; #(
     leader_o = leader_i;
     if (ABLE != 0 && flavour_i == FlavourLed) begin
       leads_o = 1'b1;
-    end else if (ABLE != 0 && Counters && (flavour_i == FlavourBase || flavour_i == FlavourMixed)) begin
+    end else if (ABLE != 0 && Counters &&
+        (flavour_i == FlavourBase || flavour_i == FlavourMixed)) begin
       leads_o = leadable_i && word_i[0];
       for (int unsigned i = 0; i < InputCount; i++) begin
         if (may_lead(Inputs[i]) && product[21:16] == 6'(able_before(i))) begin

@@ -1,11 +1,13 @@
 // Licensed under MIT or Apache-2.0, as you like. SPDX-License-Identifier: MIT OR Apache-2.0
-// A run, its episodes, their cycles and steps: says when the row changes and when outputs are compared.
+// A run, its episodes, their cycles and steps: says when the row changes and when outputs are
+// compared.
 
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Knows when, and nothing of values. An episode has its words computed, then a power-up row with a pulse of all clocks, then its
-/// cycles; where settings change within it, the clocks rest while the next segment's are computed.
+/// Knows when, and nothing of values. An episode has its words computed, then a power-up row with a
+/// pulse of all clocks, then its cycles; where settings change within it, the clocks rest while the
+/// next segment's are computed.
 module sequencer import harness_pkg::*; #(
   parameter int unsigned Clocks       = 1,
   parameter logic        Synchronous  = 1'b0,
@@ -137,9 +139,10 @@ module sequencer import harness_pkg::*; #(
   end
 
   // A step that changes data waits for its draws; at the end of an episode or segment none follows.
-  logic needs_draw, follows;
+  logic needs_draw, rests, follows;
   assign needs_draw = !ALTERNATES || !next_step[0];
-  assign follows = state_q == StWait || (state_q == StStep && !(ends_run || (ends_cycle && segment_ends)));
+  assign rests = ends_run || (ends_cycle && segment_ends);
+  assign follows = state_q == StWait || (state_q == StStep && !rests);
   assign applies = follows && tick_q == '0 && (ready_i || !needs_draw);
   assign leaves = state_q == StStep && tick_q == '0 && (applies || !follows);
 
@@ -250,8 +253,9 @@ module sequencer import harness_pkg::*; #(
   assign run_o = state_q >= StRow;
   assign limited_o = changing;
 
-  // Rows of the segment that begins: two a cycle, and before the first the power-up row. Only where an exhaustive walk goes on from
-  // episode to episode does it matter that the last segment is shorter.
+  // Rows of the segment that begins: two a cycle, and before the first the power-up row. Only where
+  // an exhaustive walk goes on from episode to episode does it matter that the last segment is
+  // shorter.
   if (Clocks == 0) begin : gen_exact_rows
     logic [CYCLE_BITS-1:0] rest;
     logic [7:0] segment_cycles;
@@ -267,8 +271,8 @@ module sequencer import harness_pkg::*; #(
   assign all_up_o = state_q == StPowerUp && tick_q == '0;
   assign all_down_o = (state_q == StUp && tick_q == '0) || state_q == StRow;
 
-  // In the synchronous profile outputs are compared at the last moment before the active edge, which is the
-  // next step's place; else at the end of each step.
+  // In the synchronous profile outputs are compared at the last moment before the active edge,
+  // which is the next step's place; else at the end of each step.
   localparam logic [1:0] COMPARED = AfterFalling ? 2'd2 : 2'd0;
   assign compare_o = Synchronous ? (applies && next_step == COMPARED) : leaves;
   assign cycle_o = Synchronous ? cycle_d : cycle_q;

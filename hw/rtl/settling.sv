@@ -1,11 +1,13 @@
 // Licensed under MIT or Apache-2.0, as you like. SPDX-License-Identifier: MIT OR Apache-2.0
-// From when on in an episode the golden module counts as defined: once each reset has done its work.
+// From when on in an episode the golden module counts as defined: once each reset has done its
+// work.
 
 `include "harness_assert.svh"
 `default_nettype none
 
-/// The twin of src/verify/stimulus/settle.rs: an asynchronous reset has to be active at all, a synchronous one while every clock
-/// has an active edge. Without resets, or where all registers have initial values, it is settled from the start.
+/// The twin of src/verify/stimulus/settle.rs: an asynchronous reset has to be active at all, a
+/// synchronous one while every clock has an active edge. Without resets, or where all registers
+/// have initial values, it is settled from the start.
 module settling import harness_pkg::*; #(
   parameter int unsigned InputCount  = 3,
   parameter inputs_t     Inputs      = EXAMPLE_INPUTS,
@@ -21,8 +23,8 @@ module settling import harness_pkg::*; #(
   output logic               settled_o
 );
 
-  // For each reset a bit for each input: the clocks whose edge is still missing, or for an asynchronous reset
-  // its own bit.
+  // For each reset a bit for each input: the clocks whose edge is still missing, or for an
+  // asynchronous reset its own bit.
   logic [InputCount-1:0][InputCount-1:0] open_d, open_q, open_first;
   logic [InputCount-1:0] before_q, now, ran;
   logic changed_q;

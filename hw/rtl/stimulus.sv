@@ -4,8 +4,9 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// The twin of src/verify/stimulus: the same rows for the same words. Joins the inputs, each by itself a module, and keeps what
-/// concerns all of them. It does not know when an episode begins or how long it is: that is `sequencer`.
+/// The twin of src/verify/stimulus: the same rows for the same words. Joins the inputs, each by
+/// itself a module, and keeps what concerns all of them. It does not know when an episode begins or
+/// how long it is: that is `sequencer`.
 module stimulus import harness_pkg::*; #(
   parameter int unsigned      InputCount    = 3,
   parameter inputs_t          Inputs        = EXAMPLE_INPUTS,
@@ -59,7 +60,8 @@ module stimulus import harness_pkg::*; #(
 
   localparam int unsigned Clocks = count_kind(Inputs, InputCount, InputClock);
   localparam int unsigned CodeSum = walk_offset(Inputs, InputCount);
-  localparam int unsigned WalkBits = (Sequential || Clocks != 0 || CodeSum > WALK_BITS_MAX) ? 0 : CodeSum;
+  localparam logic Walks = !Sequential && Clocks == 0 && CodeSum <= WALK_BITS_MAX;
+  localparam int unsigned WalkBits = Walks ? CodeSum : 0;
   localparam int unsigned CodeBits = (WalkBits == 0) ? 1 : WalkBits;
   localparam logic Timed = DurationCount != 0;
 
@@ -150,7 +152,8 @@ module stimulus import harness_pkg::*; #(
     opportunities_d = opportunities_q;
     if (fresh_i) begin
       opportunities_d = '0;
-    end else if (commit_i && !power_up_i && episode_q.resets_at[side_i] && !opportunities_q[1]) begin
+    end else if (commit_i && !power_up_i && episode_q.resets_at[side_i] &&
+        !opportunities_q[1]) begin
       opportunities_d = opportunities_q + 2'd1;
     end
   end

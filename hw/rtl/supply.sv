@@ -1,12 +1,14 @@
 // Licensed under MIT or Apache-2.0, as you like. SPDX-License-Identifier: MIT OR Apache-2.0
-// Keeps the next row's values ready: it moves draws through the stages ahead of the steps that use them.
+// Keeps the next row's values ready: it moves draws through the stages ahead of the steps that use
+// them.
 
 `include "harness_assert.svh"
 `default_nettype none
 
-/// A draw takes five stages, and a row may be wanted at every clock, so the generators run ahead. They must not run past
-/// the end of a segment, whose successor has other settings or goes on with the walk: with `limited_i` they stop after the
-/// rows that it has. At a flush everything ahead is dropped.
+/// A draw takes five stages, and a row may be wanted at every clock, so the generators run ahead.
+/// They must not run past the end of a segment, whose successor has other settings or goes on with
+/// the walk: with `limited_i` they stop after the rows that it has. At a flush everything ahead is
+/// dropped.
 module supply (
   input  logic       clk_i,
   input  logic       rst_ni,

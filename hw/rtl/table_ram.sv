@@ -3,7 +3,8 @@
 
 `default_nettype none
 
-/// A block RAM with one write and one read port. Nothing reads what was not written: the counts keep to it.
+/// A block RAM with one write and one read port. Nothing reads what was not written: the counts
+/// keep to it.
 module table_ram #(
   parameter int unsigned Width = 8
 ) (
@@ -16,7 +17,8 @@ module table_ram #(
   output logic [Width-1:0] data_o
 );
 
-  // Tables are written between runs: what a read gives while its entry is written matters to nobody.
+  // Tables are written between runs: what a read gives while its entry is written matters to
+  // nobody.
   (* ram_style = "block", no_rw_check *)
   logic [Width-1:0] entries[256];
 

@@ -4,8 +4,8 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Slices of 32 bits are written one at a time and read all together. Own constants or legal values stand from entry 0 on, the
-/// pool's constants from entry 128 on.
+/// Slices of 32 bits are written one at a time and read all together. Own constants or legal values
+/// stand from entry 0 on, the pool's constants from entry 128 on.
 module table_store #(
   parameter int unsigned Width = 8
 ) (

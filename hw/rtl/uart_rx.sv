@@ -4,8 +4,9 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Samples each bit in its middle, counted from the falling edge of the start bit. A byte without its stop bit is dropped, so
-/// a break or a wrong rate gives nothing; noise within a byte is not seen here.
+/// Samples each bit in its middle, counted from the falling edge of the start bit. A byte without
+/// its stop bit is dropped, so a break or a wrong rate gives nothing; noise within a byte is not
+/// seen here.
 module uart_rx #(
   parameter int unsigned Divisor = 12
 ) (

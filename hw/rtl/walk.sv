@@ -4,8 +4,9 @@
 `include "harness_assert.svh"
 `default_nettype none
 
-/// The twin of src/verify/stimulus/walk.rs: an affine generator of as many bits as the inputs have. Its registers are loaded
-/// by the host and count on, so that a run can go on where the last one stopped.
+/// The twin of src/verify/stimulus/walk.rs: an affine generator of as many bits as the inputs have.
+/// Its registers are loaded by the host and count on, so that a run can go on where the last one
+/// stopped.
 module walk #(
   parameter int unsigned Bits = 8
 ) (

@@ -1,11 +1,13 @@
 // Licensed under MIT or Apache-2.0, as you like. SPDX-License-Identifier: MIT OR Apache-2.0
-// The words of an episode or a segment, one after the other, each with what it is to be loaded into.
+// The words of an episode or a segment, one after the other, each with what it is to be loaded
+// into.
 
 `include "harness_assert.svh"
 `default_nettype none
 
-/// Goes through the lanes of the definition: for an episode its root, its settings, the generators' first states; for a
-/// segment the settings alone. Each word appears for one clock with `load_o`. It does not interpret a word.
+/// Goes through the lanes of the definition: for an episode its root, its settings, the generators'
+/// first states; for a segment the settings alone. Each word appears for one clock with `load_o`.
+/// It does not interpret a word.
 module words import harness_pkg::*; #(
   parameter int unsigned InputCount = 3,
   parameter inputs_t     Inputs     = EXAMPLE_INPUTS
@@ -14,7 +16,9 @@ module words import harness_pkg::*; #(
   input  logic                  rst_ni,
   input  logic                  start_episode_i,
   input  logic                  start_segment_i,
-  input  logic [63:0]           stream_i,
+  // The stream, which turns by a bit at a time, highest first, and comes round.
+  output logic                  turn_stream_o,
+  input  logic                  stream_bit_i,
   input  logic [1:0]            sequence_i,
   input  logic [CYCLE_BITS-1:0] number_i,
   input  logic [CYCLE_BITS-8:0] segment_i,
@@ -46,7 +50,7 @@ module words import harness_pkg::*; #(
   logic segment_only_d, segment_only_q;
   logic [63:0] root_q;
   logic mix_start, mix_done, mix_nothing;
-  logic [63:0] mix_state, mix_word;
+  logic [63:0] mix_word;
 
   // What the inputs need, by number.
   logic [INPUTS_MAX-1:0] is_clock;
@@ -77,26 +81,34 @@ module words import harness_pkg::*; #(
     endcase
   end
 
+  // Bits of the state that a word is mixed from: the stream or the root, which turn, and what tells
+  // words apart.
+  logic mix_takes, mix_bit;
+  logic [5:0] mix_number;
+  logic [63:0] apart;
   always_comb begin
+    apart = {of_whole ? '1 : 32'(input_q), lane_number};
     if (state_q == StRoot) begin
-      mix_state = stream_i ^ {30'd0, sequence_i, 32'(number_i)};
-    end else begin
-      mix_state = root_q ^ {of_whole ? '1 : 32'(input_q), lane_number};
+      apart = {30'd0, sequence_i, 32'(number_i)};
     end
+    mix_bit = apart[mix_number] ^ ((state_q == StRoot) ? stream_bit_i : root_q[63]);
   end
+  assign turn_stream_o = mix_takes && state_q == StRoot;
 
   mix u_mix (
     .clk_i     (clk_i),
     .rst_ni    (rst_ni),
     .start_i   (mix_start),
-    .state_i   (mix_state),
+    .takes_o   (mix_takes),
+    .number_o  (mix_number),
+    .bit_i     (mix_bit),
     .done_o    (mix_done),
     .word_o    (mix_word),
     .nothing_o (mix_nothing)
   );
 
-  // One start a word: it is given in the first clock of a state, before the unit is under way. A clock has no words:
-  // its lane is passed over.
+  // One start a word: it is given in the first clock of a state, before the unit is under way. A
+  // clock has no words: its lane is passed over.
   logic passes, running_d, running_q;
   assign passes = is_clock[input_q] && !of_whole;
   assign mix_start = (state_q == StRoot || (state_q == StWord && !passes)) && !running_q;
@@ -170,8 +182,8 @@ module words import harness_pkg::*; #(
       state_q <= state_d;
       segment_only_q <= segment_only_d;
       running_q <= running_d;
-      if (mix_done && state_q == StRoot) begin
-        root_q <= mix_word;
+      if (state_q == StRoot || mix_takes) begin
+        root_q <= (state_q == StRoot) ? mix_word : {root_q[62:0], root_q[63]};
       end
       if (state_q == StIdle) begin
         lane_q <= LaneWhole;

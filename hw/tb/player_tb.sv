@@ -3,9 +3,10 @@
 
 `default_nettype none
 
-/// Reads `case.svh`, which the library wrote with what a build has (the interface, the profile), and the file
-/// `+script=`: what a host loads, the runs that it starts, and each comparison point that must follow, with its row. It ends
-/// with the number of points that agreed, or at the first that does not.
+/// Reads `case.svh`, which the library wrote with what a build has (the interface, the profile),
+/// and the file `+script=`: what a host loads, the runs that it starts, and each comparison point
+/// that must follow, with its row. It ends with the number of points that agreed, or at the first
+/// that does not.
 module player_tb import harness_pkg::*; ();
 
   `include "case.svh"
@@ -15,6 +16,7 @@ module player_tb import harness_pkg::*; ();
 
   logic clk, rst_n, start, walk, write_number, write_episodes, table_write;
   logic [63:0] stream;
+  logic turn_stream;
   flavour_e flavour;
   logic [1:0] sequence_number;
   logic [5:0] leader;
@@ -43,7 +45,8 @@ module player_tb import harness_pkg::*; ();
     .rst_ni           (rst_n),
     .start_i          (start),
     .stop_i           (1'b0),
-    .stream_i         (stream),
+    .turn_stream_o    (turn_stream),
+    .stream_bit_i     (stream[63]),
     .flavour_i        (flavour),
     .sequence_i       (sequence_number),
     .walk_i           (walk),
@@ -79,6 +82,13 @@ module player_tb import harness_pkg::*; ();
     clk = 1'b0;
     forever begin
       #1 clk = !clk;
+    end
+  end
+
+  // The register that holds the stream turns it.
+  always @(posedge clk) begin
+    if (turn_stream) begin
+      stream <= {stream[62:0], stream[63]};
     end
   end
 
@@ -169,7 +179,7 @@ module player_tb import harness_pkg::*; ();
     end
     if (row !== expected || 32'(cycle) != expected_cycle || 32'(step) != expected_step ||
         settled != expected_settled) begin
-      $fatal(1, "line %0d, episode %0d: cycle %0d step %0d settled %b row %h, expected %0d %0d %b %h",
+      $fatal(1, "line %0d, episode %0d: cycle %0d step %0d settled %b row %h, not %0d %0d %b %h",
              line, number, cycle, step, settled, row, expected_cycle, expected_step,
              expected_settled, expected);
     end

@@ -16,6 +16,8 @@ pub const FILES: &[(&str, &str)] = files![
     "chain_sticky.sv",
     "checksum.sv",
     "compare.sv",
+    "draw_choose.sv",
+    "draw_form.sv",
     "episode_settings.sv",
     "generator.sv",
     "input_settings.sv",

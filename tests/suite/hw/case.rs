@@ -129,11 +129,6 @@ impl Case {
         format!("seed {}, inputs {}, {:?}", self.config.seed, self.inputs, self.config.profile)
     }
 
-    /// The points that the script has.
-    pub fn points(&self) -> usize {
-        self.script().lines().filter(|line| line.starts_with("at ")).count()
-    }
-
     fn stimulus(&self) -> Stimulus {
         Stimulus::new(&self.interface, &self.restrictions, b"golden", &self.config)
             .expect("a stimulus")
