@@ -138,7 +138,7 @@ pub const BOARDS: &[Board] = &[
         name: "colorlight-i5",
         number: 4,
         family: Family::Ecp5,
-        device: &["--25k", "--package", "CABGA381"],
+        device: &["--25k", "--package", "CABGA381", "--speed", "6"],
         hertz: 25_000_000,
         baud: 1_000_000,
         pins: PINS,
