@@ -81,6 +81,9 @@ struct IdentifyArguments {
 /// candidate, and both must be noticed. A build whose modules were merged must be refused. ECP5 goes as far as the netlist.
 #[derive(clap::Args)]
 struct ProveArguments {
+    /// Prove with this design alone: alu or counter
+    #[arg(long, value_name = "NAME")]
+    design: Option<String>,
     #[command(flatten)]
     board: BoardArguments,
     #[command(flatten)]
@@ -273,7 +276,9 @@ fn prove_board(arguments: &ProveArguments) -> anyhow::Result<ExitCode> {
     let (fpga, workers) = board::open(&rtl, None, 1)?;
     let config = arguments.stimulus.config();
     let mut holds = true;
-    for (name, golden, candidate) in DESIGNS {
+    let asked = |name: &str| arguments.design.as_deref().is_none_or(|asked| asked == name);
+    ensure!(DESIGNS.iter().any(|design| asked(design.0)), "no design of that name: alu or counter");
+    for (name, golden, candidate) in DESIGNS.iter().filter(|design| asked(design.0)) {
         let problem = problem::Problem {
             problem: (*name).into(),
             prompt: String::new(),

@@ -304,8 +304,11 @@ impl Builder<'_> {
                 Ok(ChipText { files, defines: self.defines(), top })
             }
             Stage::Bitstream => {
+                // What is no LUT, carry or register is written as a cell: block RAM.
                 let text = self.decoded(build.placed.as_ref().ok_or(FpgaError::NotPlaced)?)?;
-                Ok(ChipText { files: vec![("chip.v".to_owned(), text)], defines: Vec::new(), top })
+                let mut files = cells;
+                files.push(("chip.v".to_owned(), text));
+                Ok(ChipText { files, defines: self.defines(), top })
             }
         }
     }
