@@ -19,7 +19,7 @@
 //! - Nothing a candidate prints reaches a verdict.
 //! - The library prints nothing, reads no environment and picks no path: only [`cli`] does.
 //! - Spans are half-open byte offsets into the text as given.
-//! - `unsafe` stands in [`verify`]'s bridge to compiled models and in those of `model` and `train` to LibTorch,
+//! - `unsafe` stands in [`verify`]'s bridges to compiled models and simulated boards and in those of `model` and `train` to LibTorch,
 //!   nowhere else.
 //! - `salv` is not linked with LibTorch, `salv-train` is.
 //! - Modules import in the order of this page, downwards never; `tests/suite/tidy.rs` checks it.

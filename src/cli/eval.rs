@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
+use super::board::BoardArguments;
 use super::tools::{self, Tools};
 use super::verify::{self, BackendArguments, StimulusArguments};
 use super::{report::ReportArguments, start};
@@ -157,6 +158,7 @@ fn verify_arguments(arguments: &Arguments) -> verify::Arguments {
         output: folder.join(VERDICTS),
         stimulus: arguments.stimulus.clone(),
         backend: arguments.backend.clone(),
+        board: BoardArguments::default(),
         threads: arguments.threads,
         batch: verify::BATCH,
         resume: arguments.resume,

@@ -11,11 +11,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod board;
 mod corpus;
 mod doctor;
 mod eval;
 mod export;
 mod extract;
+mod fpga;
 mod junit;
 mod merge;
 mod pair;
@@ -57,6 +59,7 @@ enum Command {
     Export(export::Arguments),
     Show(show::Arguments),
     Doctor(doctor::Arguments),
+    Fpga(fpga::Arguments),
     Bench(bench::Arguments),
     #[command(hide = true)]
     Worker(worker::Arguments),
@@ -72,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Train(arguments) => torch::train(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Fpga(arguments) => fpga::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Worker(arguments) => worker::run(arguments),
         Command::Extract(arguments) => extract::run(arguments),

@@ -11,6 +11,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::board::{self, BoardArguments};
 use super::report::ReportArguments;
 use super::start;
 use super::summary::Summary;
@@ -19,6 +20,7 @@ use crate::problem::Problem;
 use crate::record::{Ahead, Meta, RecordError, Shard, ShardOf, Writer, file_hash};
 use crate::verify::backend::Backend;
 use crate::verify::cache::Cache;
+use crate::verify::fpga::estimate::{Work, estimate};
 use crate::verify::run::{self, Parallelism, Run, RunError, Sink};
 use crate::verify::stimulus::{self, Config};
 use crate::verify::verdict::Verdict;
@@ -46,6 +48,8 @@ pub struct Arguments {
     pub stimulus: StimulusArguments,
     #[command(flatten)]
     pub backend: BackendArguments,
+    #[command(flatten)]
+    pub board: BoardArguments,
     /// Worker threads; by default one for each core
     #[arg(long)]
     pub threads: Option<usize>,
@@ -100,6 +104,8 @@ enum BackendName {
     Lanes,
     /// Modules compiled by Verilator, in worker processes.
     Verilator,
+    /// Modules on an FPGA board, or on a simulated one (`salv verify` alone).
+    Fpga,
 }
 
 /// Bytes of built models that are kept, during a run and from earlier ones.
@@ -180,8 +186,9 @@ pub fn judge(arguments: &Arguments) -> anyhow::Result<Done> {
     problems.iter_mut().for_each(|problem| problem.testbench = None);
     let rows = survey(arguments, &problems)?;
     let config = arguments.stimulus.config();
-    let (backend, workers) = arguments.backend.open()?;
-    let meta = meta(arguments, &config, &backend, rows)?;
+    let (backend, workers) = open(arguments, &problems, rows)?;
+    let backend = &*backend;
+    let meta = meta(arguments, &config, backend, rows)?;
     let (writer, done) = Writer::create(&arguments.output, &meta, arguments.resume)?;
     let (ahead, known) = Ahead::open(&arguments.output, &meta, done, arguments.resume)?;
     let mut summary = Summary::default();
@@ -191,7 +198,7 @@ pub fn judge(arguments: &Arguments) -> anyhow::Result<Done> {
     let stop = start::stop_flag()?;
     let job = Run {
         problems: &problems,
-        backend: &backend,
+        backend,
         lanes: arguments.backend.lanes(),
         workers: &workers,
         config: &config,
@@ -223,6 +230,34 @@ pub fn judge(arguments: &Arguments) -> anyhow::Result<Done> {
         eprintln!("{repeated} of them have the text of another one and were not judged again");
     }
     Ok(Done { summary, total, stopped: stop.load(Ordering::Relaxed) })
+}
+
+/// Prepares the backend that judges.
+fn open(
+    arguments: &Arguments,
+    problems: &[Problem],
+    rows: Shard,
+) -> anyhow::Result<(Box<dyn Backend>, Workers)> {
+    let verilator = arguments.backend.verilator.as_deref();
+    let BackendName::Fpga = arguments.backend.backend else {
+        anyhow::ensure!(
+            arguments.board.board.is_none() && arguments.board.simulate.is_none(),
+            "--board and --simulate are for --backend fpga"
+        );
+        let (backend, workers) = arguments.backend.open()?;
+        return Ok((Box::new(backend), workers));
+    };
+    let jobs = start::threads(arguments.threads)?;
+    let work = Work {
+        problems: problems.len().min(rows.range().len()),
+        candidates: rows.range().len(),
+        vectors: arguments.stimulus.vectors,
+        jobs,
+    };
+    let (board, carrier) = (arguments.board.board()?, arguments.board.carrier()?);
+    eprintln!("estimate: {}", estimate(work, board, &carrier).describe());
+    let (backend, workers) = board::open(&arguments.board, verilator, jobs)?;
+    Ok((Box::new(backend), workers))
 }
 
 fn finish(
@@ -341,7 +376,11 @@ fn stream(error: RecordError) -> RunError {
 }
 
 fn parallelism(arguments: &Arguments) -> anyhow::Result<Parallelism> {
-    let threads = start::threads(arguments.threads)?;
+    // A board's backend spreads its chips itself, and candidates of one problem shall share them.
+    let threads = match arguments.backend.backend {
+        BackendName::Fpga => 1,
+        _ => start::threads(arguments.threads)?,
+    };
     anyhow::ensure!(arguments.batch > 0, "--batch must be 1 or more");
     Ok(Parallelism { threads, batch: arguments.batch })
 }
@@ -360,12 +399,15 @@ fn meta(
     let hash = |path: &Path| file_hash(path);
     let problems = hash(&arguments.problems)?;
     let candidates = hash(&arguments.candidates)?;
-    let configuration = json!({
+    let mut configuration = json!({
         "backend": if lanes { run::LANES } else { backend.name() },
         "stimulus": config,
         "problems": problems,
         "candidates": candidates,
     });
+    if let Some(board) = backend.tools().get("board") {
+        configuration["board"] = json!(board);
+    }
     let mut meta = Meta::new("verify", configuration);
     meta.stimulus = Some(stimulus::VERSION);
     meta.seed = Some(config.seed);

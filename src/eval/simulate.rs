@@ -150,6 +150,7 @@ impl Simulator {
             environment: Vec::new(),
             folder: folder.to_owned(),
             read: Vec::new(),
+            run: Vec::new(),
             output: None,
             tool,
         }

@@ -42,6 +42,8 @@ pub mod lanes;
 
 pub mod verilator;
 
+pub mod fpga;
+
 pub mod elaborator;
 pub mod worker;
 

@@ -64,6 +64,8 @@ pub struct Launch {
     pub read: Vec<PathBuf>,
     /// The file in its folder that its standard output goes to; without one it is thrown away.
     pub output: Option<String>,
+    /// What it may read and execute beside system tools and its own installation.
+    pub run: Vec<PathBuf>,
     /// What else it does.
     pub tool: Tool,
 }
@@ -263,7 +265,7 @@ fn reach(launch: &Launch) -> Reach {
     let devices = DEVICES.iter().map(PathBuf::from);
     let mut read: Vec<PathBuf> = launch.read.iter().cloned().chain(devices).collect();
     let run = match launch.tool {
-        Tool::Driver => installed,
+        Tool::Driver => installed.into_iter().chain(launch.run.iter().cloned()).collect(),
         Tool::Alone => {
             read.extend(installed);
             let loaders = LOADERS.iter().map(PathBuf::from);

@@ -10,6 +10,8 @@ mod extract;
 mod extract_bounds;
 mod extract_damage;
 mod extract_second;
+mod fpga;
+mod hw;
 mod lanes;
 #[cfg(feature = "train")]
 mod model;

@@ -71,10 +71,14 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("eprintln!", &["src/cli/"]),
 ];
 
-/// The bridges to C++: to compiled models, to the loader of CUDA's part of LibTorch, and to what LibTorch has
+/// The bridges to C++: to compiled models and simulated boards, to the loader of CUDA's part of LibTorch, and to what LibTorch has
 /// and its Rust bindings lack.
-const BRIDGES: &[&str] =
-    &["src/verify/verilator/bridge.rs", "src/model/torch.rs", "src/train/bridge.rs"];
+const BRIDGES: &[&str] = &[
+    "src/verify/verilator/bridge.rs",
+    "src/verify/fpga/bridge.rs",
+    "src/model/torch.rs",
+    "src/train/bridge.rs",
+];
 
 const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 1000;

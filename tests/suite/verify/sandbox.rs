@@ -144,6 +144,7 @@ impl Probe {
                 folder: self.path("work"),
                 read: Vec::new(),
                 output: None,
+                run: Vec::new(),
                 tool,
             };
             launchers.run(launch, limits).expect("a launch").success()
