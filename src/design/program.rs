@@ -450,6 +450,29 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// The variable that is written; none for a word of a memory.
+    pub fn variable(&self) -> Option<Slot> {
+        match *self {
+            Target::Whole(variable)
+            | Target::Part { variable, .. }
+            | Target::Select { variable, .. } => Some(variable),
+            Target::Word { .. } => None,
+        }
+    }
+
+    /// The same bits of another variable.
+    pub fn with_variable(mut self, other: Slot) -> Target {
+        match &mut self {
+            Target::Whole(variable)
+            | Target::Part { variable, .. }
+            | Target::Select { variable, .. } => *variable = other,
+            Target::Word { .. } => {}
+        }
+        self
+    }
+}
+
 /// A write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {

@@ -26,7 +26,7 @@ mod rename;
 mod replay;
 mod testbench;
 
-pub use rename::{RenameError, Renamed, rename};
+pub use rename::{RenameError, Renamed, rename, stand_in};
 pub use replay::{Player, Point};
 pub use testbench::{PREFIX, testbench};
 

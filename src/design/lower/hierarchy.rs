@@ -30,6 +30,20 @@ impl<'d> Lowering<'d> {
             };
             list.push((port.name().to_owned(), slot));
         }
+        self.initial_values(body)
+    }
+
+    /// `output reg q = 0`: the value stands at the port, and is the variable's.
+    fn initial_values(&mut self, body: Symbol<'d>) -> Lowered<()> {
+        for port in body.instance_body_ports().filter(|port| port.kind() == SymbolKind::Port) {
+            let is_output = port.port_direction() == ArgumentDirection::Out;
+            if let (true, Some(value), Some(symbol)) =
+                (is_output, port.port_initializer(), port.port_internal_symbol())
+            {
+                let storage = self.storage(symbol)?;
+                self.declare(&storage, value)?;
+            }
+        }
         Ok(())
     }
 
@@ -107,7 +121,8 @@ impl<'d> Lowering<'d> {
                 return lowering.assignment(assignment).map(|_| ());
             }
             let value = lowering.typed(right)?;
-            let value = lowering.build.resize(value, width_of(type_of(left)?)?, is_signed(right))?;
+            let value =
+                lowering.build.resize(value, width_of(type_of(left)?)?, is_signed(right))?;
             let place = lowering.place(left)?;
             lowering.write(&place, value, false)
         })?;
@@ -153,7 +168,10 @@ impl<'d> Lowering<'d> {
             self.connection(&connection)?;
         }
         match instance.instance_body() {
-            Some(body) => self.scope(body),
+            Some(body) => {
+                self.initial_values(body)?;
+                self.scope(body)
+            }
             None => Ok(()),
         }
     }
@@ -237,7 +255,8 @@ impl<'d> Lowering<'d> {
     }
 
     fn always(&mut self, whole: Source<'d>) -> Lowered<()> {
-        let timing = (whole.kind() == StatementKind::Timed).then(|| whole.timing_control()).flatten();
+        let timing =
+            (whole.kind() == StatementKind::Timed).then(|| whole.timing_control()).flatten();
         let (Some(timing), Some(body)) = (timing, whole.body()) else {
             return Err(Unsupported::new("an `always` without an event at its head"));
         };
@@ -287,9 +306,9 @@ impl<'d> Lowering<'d> {
         if expression.constant_value().is_some() {
             return Ok(());
         }
-        if let Some(symbol) = expression.referenced_symbol().filter(|_| {
-            super::super::expression::is_name(expression)
-        }) && let Storage::Array { memory, .. } = self.storage(symbol)?
+        if let Some(symbol) =
+            expression.referenced_symbol().filter(|_| super::super::expression::is_name(expression))
+            && let Storage::Array { memory, .. } = self.storage(symbol)?
         {
             triggers.push(Trigger { slot: memory, watch: Watch::Memory });
             return Ok(());
@@ -311,9 +330,9 @@ impl<'d> Lowering<'d> {
     /// Bits of a variable: those that the expression names, or a variable made for its value.
     fn watched(&mut self, expression: Expression<'d>) -> Lowered<(Slot, u32, u32)> {
         let width = width_of(type_of(expression)?)?;
-        if super::super::expression::root(expression).is_some_and(|symbol| {
-            matches!(symbol.kind(), SymbolKind::Net | SymbolKind::Variable)
-        }) {
+        if super::super::expression::root(expression)
+            .is_some_and(|symbol| matches!(symbol.kind(), SymbolKind::Net | SymbolKind::Variable))
+        {
             let (_, place) = self.block(|lowering| lowering.place(expression))?;
             if let Place::Bits { variable, part } = place
                 && let Some(lsb) = part.fixed_within(self.build.width(variable))

@@ -328,6 +328,8 @@ pub(super) struct Unit {
     pub needs: (u32, u32),
     pub is_pure: bool,
     pub restarts_itself: bool,
+    /// Whether an edge starts it.
+    pub waits_for_edge: bool,
 }
 
 /// A program made ready to run, for any number of lanes.

@@ -60,6 +60,9 @@ pub(super) struct Engine<'c, const L: usize> {
     pub alive: u64,
     pub looped: u64,
     pub unsettled: u64,
+    /// Instructions since power-up, and whether they are too many.
+    pub instructions: u64,
+    pub is_overworked: bool,
     pub optimistic: u64,
     /// Masks of branches, switches and blocks.
     pub frames: Vec<u64>,
@@ -100,6 +103,8 @@ impl<'c, const L: usize> Engine<'c, L> {
             alive: Self::FULL,
             looped: 0,
             unsettled: 0,
+            instructions: 0,
+            is_overworked: false,
             optimistic: 0,
             frames: vec![0; code.frames as usize],
             exited: vec![0; code.labels as usize],
@@ -126,9 +131,10 @@ impl<'c, const L: usize> Engine<'c, L> {
             self.note(variable);
         }
         (self.alive, self.looped, self.unsettled, self.optimistic) = (Self::FULL, 0, 0, 0);
+        (self.instructions, self.is_overworked) = (0, false);
         self.iterations_of_step = [0; L];
         self.iterations_of_episode = [0; L];
-        self.run_declarations();
+        self.run_declarations(matches!(how, PowerUp::Random { .. }));
     }
 
     fn fill_variables(&mut self, how: PowerUp<'_>) {
@@ -306,6 +312,8 @@ impl<'c, const L: usize> Engine<'c, L> {
         let lanes = match why {
             Stop::Loop => self.looped,
             Stop::NotSettled => self.unsettled,
+            Stop::Work if self.is_overworked => Self::FULL,
+            Stop::Work => 0,
         };
         lanes & self.visible()
     }

@@ -20,6 +20,7 @@ impl<const L: usize> Engine<'_, L> {
         loop {
             let here = at;
             at += 1;
+            self.instructions += 1;
             let c = &mut self.cells[..];
             match code.instructions[here] {
                 I::Slice(o, by, mask) => unary(c, o, |a| a >> (by & 63) & mask),
@@ -236,6 +237,9 @@ impl<const L: usize> Engine<'_, L> {
             {
                 self.stop(1 << lane, Stop::Loop);
             }
+        }
+        if self.instructions > self.bounds.instructions {
+            self.stop(Self::FULL, Stop::Work);
         }
         mask & self.alive
     }

@@ -180,8 +180,9 @@ impl<'a> Flattener<'a> {
         let known_start = self.code_of(&bodies, &writes, &uses);
         let needs = self.needs(&uses);
         self.forget_unknown(&uses);
-        let Group { kind, is_pure, restarts_itself, .. } = *group;
-        let unit = Unit { kind, start, known_start, needs, is_pure, restarts_itself };
+        let Group { kind, is_pure, restarts_itself, waits_for_edge, .. } = *group;
+        let unit =
+            Unit { kind, start, known_start, needs, is_pure, restarts_itself, waits_for_edge };
         self.code.units.push(unit);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A golden bit is *defined* where it is 0 or 1 in four states. Where an `if`, a `case` or an edge met an unknown bit
 //! after the module was reset, four states may say more than hardware would know (`if (x)` takes the `else`); there the
-//! module also runs from random power-up states, and a bit counts as defined only where all agree.
+//! module runs from random power-up states instead, as compiled models do, and a bit is defined where all agree.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,14 +11,14 @@ use super::engine::each_lane;
 use super::group::Group;
 use super::{Bounds, Code, Machine, PowerUp, Stop};
 use crate::design::program::Program;
-use crate::design::{Bits, Direction, Interface, Port};
+use crate::design::{Bits, Direction, Interface};
 use crate::problem::Restriction;
 use crate::verify::backend::Values;
 use crate::verify::compare::Toggles;
 use crate::verify::stimulus::{Config, Episode, Layout, Stimulus, StimulusError};
 
-/// Power-up states beside the unknown one, where that may be too optimistic.
-const POWER_UPS: u64 = 32;
+/// Power-up states in place of the unknown one, where that may be too optimistic.
+const POWER_UPS: u64 = 64;
 
 /// Deep episodes in a row that may make no further bit toggle, as with compiled models.
 const DEEP_IDLE_MAX: u32 = 4;
@@ -47,6 +47,12 @@ pub(super) struct GoldenRun {
     pub stride: usize,
     /// Bits × comparison points of each output.
     pub compared: Vec<u64>,
+}
+
+/// Outputs, laid out as in a [`GoldenRun`].
+pub(super) struct Planes {
+    pub value: Vec<u64>,
+    pub defined: Vec<u64>,
 }
 
 /// The numbers that a program gives its ports, in the golden order.
@@ -113,14 +119,9 @@ impl Golden {
         Ok(golden)
     }
 
-    /// Whether a candidate of this interface can be compared with it.
-    pub fn accepts(&self, candidate: &Interface) -> bool {
-        self.interface.accepts(candidate).is_ok()
-    }
-
-    /// The outputs, in the order of the counts.
-    pub fn outputs(&self) -> impl Iterator<Item = &Port> {
-        self.interface.outputs()
+    /// Whether a candidate of this interface can be compared with it, or what differs.
+    pub fn accepts(&self, candidate: &Interface) -> Result<(), String> {
+        self.interface.accepts(candidate)
     }
 
     /// Lengthens the run while it makes bits toggle that never did, as with compiled models: what is kept are the episodes in which
@@ -130,7 +131,8 @@ impl Golden {
         let mut k = 0;
         while let Some(first) = self.stimulus.deep_cycles(k) {
             let end = (k..).find(|&k| self.stimulus.deep_cycles(k) != Some(first)).unwrap_or(k + 1);
-            let wanted = (k..end).any(|k| !self.is_done(toggles, idle) || self.stimulus.requires(k));
+            let wanted =
+                (k..end).any(|k| !self.is_done(toggles, idle) || self.stimulus.requires(k));
             if wanted {
                 let episodes: Vec<Episode> =
                     (k..end).filter_map(|k| self.stimulus.deep_episode(k)).collect();
@@ -213,24 +215,28 @@ impl Golden {
         Ok(run)
     }
 
-    /// Leaves a bit defined only where it is the same from all power-up states.
+    /// Takes for defined what is the same from all power-up states.
     fn agree(&self, run: &mut GoldenRun, machine: &mut Machine<'_>) -> Result<(), GoldenError> {
-        let defined = run.defined.clone();
-        let value = run.value.clone();
-        let mut agreed = defined;
+        let mut agreed: Option<Planes> = None;
         for number in 0..POWER_UPS {
-            let seed = |episode: &Episode| {
-                episode.power_up.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-            };
-            let seeds: Vec<u64> = run.group.episodes.iter().map(seed).collect();
+            let seeds = run.seeds(number);
             self.record(run, machine, PowerUp::Random { seeds: &seeds }, |_, _, _| {})?;
-            for ((agreed, &own), (&value, &other)) in
-                agreed.iter_mut().zip(&run.defined).zip(value.iter().zip(&run.value))
-            {
-                *agreed &= own & !(value ^ other);
+            match &mut agreed {
+                None => {
+                    let (value, defined) = (run.value.clone(), run.defined.clone());
+                    agreed = Some(Planes { value, defined });
+                }
+                Some(agreed) => {
+                    for (at, defined) in agreed.defined.iter_mut().enumerate() {
+                        *defined &= run.defined[at] & !(agreed.value[at] ^ run.value[at]);
+                    }
+                }
             }
         }
-        (run.value, run.defined) = (value, agreed);
+        if let Some(Planes { value, defined }) = agreed {
+            (run.value, run.defined) = (value, defined);
+        }
+        run.restrict(&self.stimulus, &self.outputs);
         Ok(())
     }
 
@@ -257,6 +263,17 @@ impl Golden {
 }
 
 impl GoldenRun {
+    /// The seeds of the lanes' power-up states, for one of several runs.
+    pub fn seeds(&self, number: u64) -> Vec<u64> {
+        let more = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.group.episodes.iter().map(|episode| episode.power_up.wrapping_add(more)).collect()
+    }
+
+    /// Room for the outputs of another run.
+    pub fn without_values(&self) -> Planes {
+        Planes { value: vec![0; self.value.len()], defined: vec![0; self.defined.len()] }
+    }
+
     /// Whether an unknown bit decided something in a lane at or after the point from which it counts.
     pub fn is_optimistic(&self, machine: &mut Machine<'_>, step: usize) -> bool {
         let lanes = machine.optimistic();

@@ -135,6 +135,9 @@ impl Group {
             }
             if row > 0 {
                 see(row - 1, machine);
+            } else {
+                // The inputs came from x; that decides nothing that is compared.
+                machine.clear_optimistic();
             }
         }
         Ok(())

@@ -1,11 +1,12 @@
 //! A candidate beside the golden module: its outputs are compared after every step, lane by lane.
 //!
 //! A candidate runs once from unknown state. A bit that is x where the golden one is defined differs by `unknown`, a
-//! wrong 0 or 1 by `value`. Where an unknown bit decided something after the reset, and four states found nothing, hardware may
-//! still differ: then it runs once more from random power-up states, and what differs there is `unknown`.
+//! wrong 0 or 1 by `value`. Where an unknown bit decided something after the reset (`if (x)` takes the `else`), four states say
+//! neither what hardware does nor that it is unknown: then the candidate is run from random power-up states, as compiled
+//! models are, and a wrong bit is wrong by `value` if it is the same from all of them.
 
-use super::golden::{Golden, GoldenRun, Ports};
 use super::engine::each_lane;
+use super::golden::{Golden, GoldenRun, Planes, Ports};
 use super::{Bounds, Code, Machine, PowerUp, Stop};
 use crate::design::Bits;
 use crate::design::program::Program;
@@ -13,10 +14,11 @@ use crate::verify::backend::{Count, Outcome, Values};
 use crate::verify::stimulus::Layout;
 use crate::verify::verdict::{FirstMismatch, MismatchKind};
 
-/// Judges a candidate, whose interface the golden one accepts; `constants` are those of its text that the golden text lacks.
-/// Nothing where lanes cannot: the golden module stops in the candidate's own episodes.
-pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Option<Outcome> {
-    let ports = Ports::new(&golden.interface, program)?;
+/// Judges a candidate, whose interface the golden one accepts; `constants` are those of its text that the golden text lacks. An error
+/// says why another backend is to judge it.
+pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<Outcome, String> {
+    let ports = Ports::new(&golden.interface, program)
+        .ok_or_else(|| "a port that goes both ways".to_owned())?;
     let code = Code::new(program);
     let mut judging = Judging {
         golden,
@@ -27,12 +29,17 @@ pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Option<O
     // Where the golden module itself does not get through a candidate's own episodes, it is judged without them.
     let own = golden.own_runs(constants).unwrap_or_default();
     for run in golden.runs.iter().chain(&own) {
-        if let Err(stop) = judging.run(run) {
-            return Some(Outcome::Timeout(stop.to_string()));
+        match judging.run(run) {
+            Ok(()) => {}
+            Err(stop @ Stop::Work) => return Err(stop.to_string()),
+            Err(stop) => return Ok(Outcome::Timeout(stop.to_string())),
         }
     }
-    Some(Outcome::Counted(judging.counts()))
+    Ok(Outcome::Counted(judging.counts()))
 }
+
+/// Power-up states that tell a wrong value from an unknown one.
+const POWER_UPS: u64 = 16;
 
 /// What is found of an output.
 #[derive(Clone, Debug, Default)]
@@ -55,15 +62,8 @@ impl Judging<'_> {
         let mut machine = Machine::new(self.code, run.group.lanes(), Bounds::default());
         let mut found = self.none();
         let is_optimistic = self.compare(run, &mut machine, PowerUp::Unknown, &mut found)?;
-        if is_optimistic && found.iter().any(|tally| tally.mismatches == 0) {
-            let seeds: Vec<u64> = run.group.episodes.iter().map(|e| e.power_up).collect();
-            let mut again = self.none();
-            self.compare(run, &mut machine, PowerUp::Random { seeds: &seeds }, &mut again)?;
-            for (found, again) in found.iter_mut().zip(again) {
-                if found.mismatches == 0 && again.mismatches > 0 {
-                    *found = Tally { by_value: false, ..again };
-                }
-            }
+        if is_optimistic {
+            found = self.from_random_states(run, &mut machine)?;
         }
         for ((count, found), compared) in self.counts.iter_mut().zip(found).zip(&run.compared) {
             count.compared += compared;
@@ -77,6 +77,71 @@ impl Judging<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Compares from a random power-up state, and from more where that differs: a bit that is wrong and the same from all
+    /// of them is wrong by `value`.
+    fn from_random_states(
+        &self,
+        run: &GoldenRun,
+        machine: &mut Machine<'_>,
+    ) -> Result<Vec<Tally>, Stop> {
+        let mut found = self.none();
+        let seeds = run.seeds(0);
+        self.compare(run, machine, PowerUp::Random { seeds: &seeds }, &mut found)?;
+        if found.iter().all(|tally| tally.mismatches == 0) {
+            return Ok(found);
+        }
+        let mut agreed = run.without_values();
+        for number in 0..POWER_UPS {
+            let seeds = run.seeds(number);
+            self.agree(run, machine, &seeds, &mut agreed, number == 0)?;
+        }
+        for (output, tally) in found.iter_mut().enumerate() {
+            tally.by_value = tally.mismatches > 0 && self.differs_by_value(run, &agreed, output);
+        }
+        Ok(found)
+    }
+
+    /// Takes one more run from random states into what all have in common.
+    fn agree(
+        &self,
+        run: &GoldenRun,
+        machine: &mut Machine<'_>,
+        seeds: &[u64],
+        agreed: &mut Planes,
+        is_first: bool,
+    ) -> Result<(), Stop> {
+        let outputs = &self.golden.outputs;
+        let widths = &self.golden.stimulus.inputs().widths;
+        let row = outputs.words * run.stride;
+        let mut own = run.without_values();
+        let how = PowerUp::Random { seeds };
+        run.group.run(machine, &self.ports.inputs, widths, how, |step, machine| {
+            for (&port, &offset) in self.ports.outputs.iter().zip(&outputs.offsets) {
+                let at = step * row + offset * run.stride;
+                machine.copy_output(port, &mut own.value[at..], &mut own.defined[at..]);
+            }
+        })?;
+        if is_first {
+            *agreed = own;
+            return Ok(());
+        }
+        for (at, defined) in agreed.defined.iter_mut().enumerate() {
+            *defined &= own.defined[at] & !(agreed.value[at] ^ own.value[at]);
+        }
+        Ok(())
+    }
+
+    fn differs_by_value(&self, run: &GoldenRun, own: &Planes, output: usize) -> bool {
+        let outputs = &self.golden.outputs;
+        let row = outputs.words * run.stride;
+        let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
+        (0..run.group.steps).any(|step| {
+            let at = step * row + outputs.offsets[output] * run.stride;
+            (at..at + words)
+                .any(|at| (run.value[at] ^ own.value[at]) & run.defined[at] & own.defined[at] != 0)
+        })
     }
 
     fn none(&self) -> Vec<Tally> {
@@ -100,7 +165,8 @@ impl Judging<'_> {
                 let at = step * row + outputs.offsets[output] * run.stride;
                 let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
                 let (golden, defined) = (&run.value[at..at + words], &run.defined[at..at + words]);
-                let (by_value, at_all) = machine.differs(self.ports.outputs[output], golden, defined);
+                let (by_value, at_all) =
+                    machine.differs(self.ports.outputs[output], golden, defined);
                 if at_all != 0 {
                     tally.mismatches += u64::from(at_all.count_ones());
                     tally.by_value |= by_value != 0;

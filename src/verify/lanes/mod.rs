@@ -28,6 +28,7 @@ mod execute;
 mod flatten;
 mod golden;
 mod group;
+pub mod job;
 mod judge;
 mod known;
 mod narrow;
@@ -41,9 +42,10 @@ mod whole;
 mod wide;
 
 pub use code::Code;
-pub use golden::{Golden, GoldenError};
-pub use judge::judge;
 use engine::Engine;
+
+/// Version of what lanes tell of a module; a change of any verdict is a new version.
+pub const VERSION: u32 = 1;
 
 /// Lanes of a machine at most: a set of lanes is a word.
 pub const LANES_MAX: usize = 64;
@@ -57,16 +59,20 @@ pub struct Bounds {
     pub iterations_of_step: u64,
     /// Iterations of loops since power-up.
     pub iterations_of_episode: u64,
+    /// Instructions since power-up, for all lanes together.
+    pub instructions: u64,
 }
 
 impl Default for Bounds {
     /// As with compiled models, as far as they have them: 4,000,000 iterations in a step and 50,000,000 in an episode, some
-    /// seconds at worst. A hundred runs of each process are far more than a loop that settles has needed, and verilator's limit.
+    /// seconds at worst. A hundred runs of each process are far more than a loop that settles has needed, and verilator's limit. The
+    /// instructions are a tenth of a second or so; what takes more is quicker compiled.
     fn default() -> Bounds {
         Bounds {
             runs_of_process: 100,
             iterations_of_step: 4_000_000,
             iterations_of_episode: 50_000_000,
+            instructions: 10_000_000,
         }
     }
 }
@@ -80,6 +86,9 @@ pub enum Stop {
     /// More runs of processes than [`Bounds`] allows.
     #[error("has a combinational loop that does not settle")]
     NotSettled,
+    /// More instructions than [`Bounds`] allows: no fault of the module, which another backend may run quicker.
+    #[error("takes more work than lanes are worth")]
+    Work,
 }
 
 /// What the variables hold before anything runs.

@@ -31,6 +31,9 @@ pub(super) struct Schedule {
     pub lanes: u64,
 }
 
+/// What a settling costs beside the instructions that it runs.
+const INSTRUCTIONS_OF_SETTLING: u64 = 4;
+
 /// Runs that are counted together.
 const RUNS_KEPT: usize = 1024;
 
@@ -146,7 +149,10 @@ impl Schedule {
 
 impl<const L: usize> Engine<'_, L> {
     /// Runs the initial values of declarations; then `initial` blocks and combinational processes are started.
-    pub fn run_declarations(&mut self) {
+    ///
+    /// Logic that a list of signals or `@*` starts holds no state of its own on hardware, so from random power-up states it is started
+    /// as well.
+    pub fn run_declarations(&mut self, is_random: bool) {
         let code = self.code;
         self.schedule.forget();
         for (process, unit) in (0..).zip(&code.units) {
@@ -156,7 +162,12 @@ impl<const L: usize> Engine<'_, L> {
         }
         self.schedule.forget();
         for (process, unit) in (0..).zip(&code.units) {
-            if matches!(unit.kind, Kind::Initial | Kind::Combinational) {
+            let runs_first = match unit.kind {
+                Kind::Initial | Kind::Combinational => true,
+                Kind::Triggered => is_random && !unit.waits_for_edge,
+                Kind::Declaration => false,
+            };
+            if runs_first {
                 self.schedule.start(code, process, Self::FULL);
             }
         }
@@ -164,6 +175,7 @@ impl<const L: usize> Engine<'_, L> {
 
     pub fn settle(&mut self) -> Result<(), Stop> {
         self.iterations_of_step = [0; L];
+        self.instructions += INSTRUCTIONS_OF_SETTLING;
         self.schedule.runs.clear();
         if self.schedule.is_counted {
             self.schedule.counts = [0; 64];
@@ -184,10 +196,16 @@ impl<const L: usize> Engine<'_, L> {
                 break;
             }
         }
+        if self.instructions > self.bounds.instructions {
+            self.stop(Self::FULL, Stop::Work);
+        }
         // Before the first count, each run adds one at most.
         if self.schedule.is_counted || self.schedule.runs.len() as u64 > self.schedule.runs_max {
             let over = self.schedule.count();
             self.stop(over, Stop::NotSettled);
+        }
+        if self.is_overworked {
+            return Err(Stop::Work);
         }
         let stopped = self.looped | self.unsettled;
         match stopped & stopped.wrapping_neg() {
@@ -204,6 +222,7 @@ impl<const L: usize> Engine<'_, L> {
         match why {
             Stop::Loop => self.looped |= lanes,
             Stop::NotSettled => self.unsettled |= lanes,
+            Stop::Work => self.is_overworked = true,
         }
     }
 

@@ -5,7 +5,7 @@
 //! any is started, and what only its own processes watch is not compared. Triggered processes that follow each other and wait for
 //! the same make one unit too.
 
-use crate::design::program::{Kind, Process, Program, Slot, Statement, Watch};
+use crate::design::program::{Kind, Process, Program, Slot, Statement, Trigger, Watch};
 
 /// Statements of processes that are run together at most: beyond that, running what need not run would cost more than is saved.
 const STATEMENTS_MAX: usize = 80;
@@ -18,6 +18,8 @@ pub(super) struct Group {
     pub kind: Kind,
     pub is_pure: bool,
     pub restarts_itself: bool,
+    /// Whether an edge starts it; its members wait for the same.
+    pub waits_for_edge: bool,
     size: usize,
 }
 
@@ -45,7 +47,10 @@ pub(super) fn groups(program: &Program) -> Vec<Group> {
         if let Some(last) = of_kind {
             *last = Some(groups.len());
         }
-        groups.push(Group { members: vec![number], kind, is_pure, restarts_itself, size });
+        let is_edge = |trigger: &Trigger| matches!(trigger.watch, Watch::Edge { .. });
+        let waits_for_edge = process.triggers.iter().any(is_edge);
+        let members = vec![number];
+        groups.push(Group { members, kind, is_pure, restarts_itself, waits_for_edge, size });
     }
     groups.sort_by_key(|group| !matches!(group.kind, Kind::Declaration | Kind::Initial));
     groups

@@ -83,6 +83,7 @@
 //! 32 LUTs, decoder 50, delta and increment 64, choice of mode 250; for each input 64 flip-flops and 130
 //! LUTs of control and 64 flip-flops of menu; constants in block RAM. Estimated, not synthesised.
 
+pub mod chip;
 mod generator;
 mod input;
 mod literal;
