@@ -1,16 +1,17 @@
 //! The form of a program that is run: one flat list of instructions, operands resolved to cells.
 //!
-//! A *cell* is one word of 64 bits in every lane. Cells of variables come first, then those of constants, then one more for each of
-//! a variable's: its *shadow*, to which nonblocking writes and inputs go before they take effect, and which holds, within a process
-//! with blocking writes, what the variable held before (a variable has either kind of writes). Temporaries follow: those of all units
-//! use the same cells, since none lives longer than a run.
+//! A *cell* is one word of 64 bits in every lane. Cells of variables come first, then those of constants, then one
+//! more for each of a variable's: its *shadow*, to which nonblocking writes and inputs go before they take effect, and
+//! which holds, within a process with blocking writes, what the variable held before (a variable has either kind of
+//! writes). Temporaries follow: those of all units use the same cells, since none lives longer than a run.
 //!
 //! # Two codes for each unit
 //!
-//! Almost all values are known, almost always. So a unit has a second code, the *known* one, that looks at the value plane alone, and runs
-//! when all variables that it deals with are known ([`Unit::needs`]). Operations that can make an unknown value of known ones (a division, a
-//! select out of range, a memory, an x in the text) and what depends on them keep both planes there too (`known` says which).
-//! Temporaries of which it writes the value plane alone have cells of their own, so that their unknown plane stays 0.
+//! Almost all values are known, almost always. So a unit has a second code, the *known* one, that looks at the value
+//! plane alone, and runs when all variables that it deals with are known ([`Unit::needs`]). Operations that can make
+//! an unknown value of known ones (a division, a select out of range, a memory, an x in the text) and what depends on
+//! them keep both planes there too (`known` says which). Temporaries of which it writes the value plane alone have
+//! cells of their own, so that their unknown plane stays 0.
 
 use crate::design::program::{Kind, Memory, OpKind, PowerUp, Switch};
 
@@ -25,7 +26,8 @@ pub(super) struct Place {
     pub width: u32,
 }
 
-/// One step of the interpreter. Names of cells are those of [`crate::design::program`]; `mask` is that of the result's bits.
+/// One step of the interpreter. Names of cells are those of [`crate::design::program`]; `mask` is that of the result's
+/// bits.
 ///
 /// The first group deals with known values of one cell, and with the value plane alone.
 #[derive(Clone, Copy, Debug)]
@@ -187,7 +189,8 @@ pub(super) struct Condition {
     pub is_known: bool,
 }
 
-/// An operation on values of four states: `width` is that of the result, or of the operands where the result has one bit.
+/// An operation on values of four states: `width` is that of the result, or of the operands where the result has one
+/// bit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operation {
     pub what: Four,

@@ -1,4 +1,5 @@
-//! Operations on values of one cell, in all lanes at once: on known ones, which have their own instructions, and on those of four states.
+//! Operations on values of one cell, in all lanes at once: on known ones, which have their own instructions, and on
+//! those of four states.
 
 use super::code::{Four, One, Operation, Two};
 use super::engine::Word;

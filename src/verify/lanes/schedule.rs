@@ -150,8 +150,8 @@ impl Schedule {
 impl<const L: usize> Engine<'_, L> {
     /// Runs the initial values of declarations; then `initial` blocks and combinational processes are started.
     ///
-    /// Logic that a list of signals or `@*` starts holds no state of its own on hardware, so from random power-up states it is started
-    /// as well.
+    /// Logic that a list of signals or `@*` starts holds no state of its own on hardware, so from random power-up
+    /// states it is started as well.
     pub fn run_declarations(&mut self, is_random: bool) {
         let code = self.code;
         self.schedule.forget();

@@ -48,7 +48,8 @@ impl Flattener<'_> {
         });
     }
 
-    /// Whether an operation can do with the value plane: all is known, and no operand lies above where the result would.
+    /// Whether an operation can do with the value plane: all is known, and no operand lies above where the result
+    /// would.
     fn is_value_alone(&self, dst: Slot, operands: &[Slot]) -> bool {
         let is_below = |slot: Slot| self.cells[slot as usize] < self.both_start;
         self.is_known(dst) && operands.iter().all(|&slot| self.is_known(slot) && is_below(slot))
@@ -63,7 +64,8 @@ impl Flattener<'_> {
         self.place(slot)
     }
 
-    /// Gives the result the operand's cells, where it is the same number; unless that is a variable which may be written in between.
+    /// Gives the result the operand's cells, where it is the same number; unless that is a variable which may be
+    /// written in between.
     fn is_renamed(&mut self, op: &Op) -> bool {
         let width = |slot: Slot| self.program.widths[slot as usize];
         let a = match op.kind {

@@ -1,13 +1,14 @@
 //! Which processes run together.
 //!
-//! Starting a process, comparing what it wrote and starting what watches it costs more than most processes do. So small pure ones
-//! that follow each other, none of which reads what a later one writes, make one unit: it runs them all, in order, when
-//! any is started, and what only its own processes watch is not compared. Triggered processes that follow each other and wait for
-//! the same make one unit too.
+//! Starting a process, comparing what it wrote and starting what watches it costs more than most processes do. So
+//! small pure ones that follow each other, none of which reads what a later one writes, make one unit: it runs them
+//! all, in order, when any is started, and what only its own processes watch is not compared. Triggered processes that
+//! follow each other and wait for the same make one unit too.
 
 use crate::design::program::{Kind, Process, Program, Slot, Statement, Trigger, Watch};
 
-/// Statements of processes that are run together at most: beyond that, running what need not run would cost more than is saved.
+/// Statements of processes that are run together at most: beyond that, running what need not run would cost more than
+/// is saved.
 const STATEMENTS_MAX: usize = 80;
 
 /// Processes that run together.

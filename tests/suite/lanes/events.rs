@@ -1,5 +1,5 @@
-//! Small programs for what the rules say in so many words: edges of unknown bits, nonblocking writes, loops that do not settle
-//! or do not end, and that only their lanes stop.
+//! Small programs for what the rules say in so many words: edges of unknown bits, nonblocking writes, loops that do
+//! not settle or do not end, and that only their lanes stop.
 
 use salv::design::program::{Kind, OpKind, Program, Slot, Statement, Trigger, Watch};
 use salv::verify::lanes::{Code, Machine, Stop};

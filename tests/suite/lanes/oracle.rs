@@ -1,4 +1,5 @@
-//! What each operation gives, bit by bit on text, from the tables of IEEE 1800-2017: slow, and nothing in common with the engine.
+//! What each operation gives, bit by bit on text, from the tables of IEEE 1800-2017: slow, and nothing in common with
+//! the engine.
 //!
 //! A value is a list of `0`, `1`, `x`, `z`, the lowest bit first.
 

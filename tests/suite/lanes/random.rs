@@ -1,5 +1,5 @@
-//! Random programs, run by the engine in many lanes and by [`super::reference`] lane by lane: every variable, memory word that is
-//! read, stop and mark must be the same, in whatever company a lane runs.
+//! Random programs, run by the engine in many lanes and by [`super::reference`] lane by lane: every variable, memory
+//! word that is read, stop and mark must be the same, in whatever company a lane runs.
 
 use salv::design::program::{
     Kind, Net, OpKind, PowerUp, Program, Slot, Statement, Store, Switch, Target, Trigger, Watch,

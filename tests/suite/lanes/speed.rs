@@ -1,5 +1,5 @@
-//! How quick the engine is: nanoseconds of CPU time for an operation and lane, and for a usual module as it is judged. Printed,
-//! not asserted, since machines differ: `cargo test --release --test suite lanes::speed -- --nocapture`.
+//! How quick the engine is: nanoseconds of CPU time for an operation and lane, and for a usual module as it is judged.
+//! Printed, not asserted, since machines differ: `cargo test --release --test suite lanes::speed -- --nocapture`.
 
 #![expect(clippy::print_stderr, reason = "the figures are what the test is for")]
 
@@ -92,7 +92,8 @@ fn operation(code: &Code, width: u32, lanes: usize) -> f64 {
     (cpu() - started) as f64 / (rounds * CHAIN * lanes) as f64
 }
 
-/// A counter with enable and limits, a state machine that looks at it, an accumulator, and outputs of both: some 50 operations.
+/// A counter with enable and limits, a state machine that looks at it, an accumulator, and outputs of both: some 50
+/// operations.
 pub fn usual() -> Program {
     use OpKind as K;
     let mut b = Build::default();
