@@ -45,4 +45,5 @@ pub mod worker;
 
 pub mod cache;
 
+pub mod differential;
 pub mod icarus;

@@ -35,6 +35,11 @@ pub enum RenameError {
 
 /// Renames all modules and primitives of a text.
 pub fn rename(text: &str) -> Result<Renamed, RenameError> {
+    rename_with(text, "golden")
+}
+
+/// The same with another word in the new names.
+pub(super) fn rename_with(text: &str, word: &str) -> Result<Renamed, RenameError> {
     if text.contains(PREFIX) {
         return Err(RenameError::Reserved);
     }
@@ -46,7 +51,7 @@ pub fn rename(text: &str) -> Result<Renamed, RenameError> {
             return Err(RenameError::OtherUnit(keyword.to_owned()));
         }
         let number = names.len();
-        names.entry(unit.name.clone()).or_insert_with(|| format!("{PREFIX}golden_{number}"));
+        names.entry(unit.name.clone()).or_insert_with(|| format!("{PREFIX}{word}_{number}"));
     }
     if names.is_empty() {
         return Err(RenameError::NoModule);

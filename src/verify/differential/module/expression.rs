@@ -19,11 +19,18 @@ pub(super) struct Value {
     pub(super) text: String,
     pub(super) width: u32,
     pub(super) signed: bool,
+    /// Whether a number without a size decides the width: a concatenation may not hold it.
+    pub(super) is_unsized: bool,
 }
 
 impl Value {
     pub(super) fn new(text: String, width: u32, signed: bool) -> Value {
-        Value { text, width, signed }
+        Value { text, width, signed, is_unsized: false }
+    }
+
+    /// The same of operands some of which may be without a size.
+    fn of(self, operands: &[&Value]) -> Value {
+        Value { is_unsized: operands.iter().any(|operand| operand.is_unsized), ..self }
     }
 
     fn bit(text: String) -> Value {
@@ -84,11 +91,11 @@ pub(super) fn value(pen: &mut Pen, view: View, depth: u32) -> Value {
         Family::Arithmetic if pen.draw.percent(12) => {
             let operator = *pen.draw.pick(&["-", "+"]);
             let a = value(pen, view, below);
-            Value::new(format!("({operator}{})", a.text), a.width, a.signed)
+            Value::new(format!("({operator}{})", a.text), a.width, a.signed).of(&[&a])
         }
         Family::Bitwise if pen.draw.percent(25) => {
             let a = value(pen, view, below);
-            Value::new(format!("(~{})", a.text), a.width, a.signed)
+            Value::new(format!("(~{})", a.text), a.width, a.signed).of(&[&a])
         }
         Family::Arithmetic => binary(pen, view, below, &["+", "-", "*"]),
         Family::Division => binary(pen, view, below, &["/", "%"]),
@@ -110,7 +117,7 @@ pub(super) fn value(pen: &mut Pen, view: View, depth: u32) -> Value {
             let condition = value(pen, view, below);
             let (a, b) = operands(pen, view, below);
             let text = format!("({} ? {} : {})", condition.text, a.text, b.text);
-            Value::new(text, a.width.max(b.width), a.signed && b.signed)
+            Value::new(text, a.width.max(b.width), a.signed && b.signed).of(&[&a, &b])
         }
         Family::Concatenation | Family::Replication => joined(pen, view, below, family),
         Family::Function => call(pen, view, below),
@@ -133,7 +140,7 @@ fn binary(pen: &mut Pen, view: View, depth: u32, operators: &[&str]) -> Value {
     let operator = *pen.draw.pick(operators);
     let (a, b) = operands(pen, view, depth);
     let text = format!("({} {operator} {})", a.text, b.text);
-    Value::new(text, a.width.max(b.width), a.signed && b.signed)
+    Value::new(text, a.width.max(b.width), a.signed && b.signed).of(&[&a, &b])
 }
 
 fn compare(pen: &mut Pen, view: View, depth: u32, operators: &[&str]) -> Value {
@@ -153,13 +160,17 @@ fn powered(pen: &mut Pen, view: View, depth: u32, family: Family) -> Value {
         };
         (*pen.draw.pick(&["<<", ">>", "<<<", ">>>", ">>>"]), amount)
     };
-    Value::new(format!("({} {operator} {b})", a.text), a.width, a.signed)
+    Value::new(format!("({} {operator} {b})", a.text), a.width, a.signed).of(&[&a])
 }
 
 fn joined(pen: &mut Pen, view: View, depth: u32, family: Family) -> Value {
     let times = if family == Family::Replication { 1 + pen.draw.below(4) as u32 } else { 1 };
     let count = 1 + pen.draw.below(3);
     let mut parts: Vec<Value> = (0..count).map(|_| value(pen, view, depth)).collect();
+    for part in parts.iter_mut().filter(|part| part.is_unsized) {
+        let width = 1 + pen.draw.below(9) as u32;
+        *part = Value::new(literal::sized(pen, width, false), width, false);
+    }
     while parts.len() > 1 && parts.iter().map(|part| part.width).sum::<u32>() * times > WIDTH_MAX {
         parts.pop();
     }
@@ -203,7 +214,7 @@ fn conversion(pen: &mut Pen, a: Value, family: Family) -> Value {
             let plain = format!("${word}({})", a.text);
             let cast = format!("{word}'({})", a.text);
             let text = if family == Family::SignCast { either(&cast, &plain) } else { plain };
-            Value::new(text, a.width, signed)
+            Value::new(text, a.width, signed).of(&[&a])
         }
         Family::SizeCast => {
             let width = 1 + pen.draw.below(a.width.min(60) as usize + 8) as u32;
@@ -227,7 +238,7 @@ fn conversion(pen: &mut Pen, a: Value, family: Family) -> Value {
 
 /// All sides are as wide and unsigned, so that the widths of several comparisons do not come in.
 fn inside(pen: &mut Pen, view: View) -> Value {
-    let a = leaf(pen, view);
+    let a = sized_leaf(pen, view);
     let a = Value::new(format!("{{{}}}", a.text), a.width, false);
     let (mut items, mut plain) = (Vec::new(), Vec::new());
     for _ in 0..1 + pen.draw.below(3) {
@@ -256,6 +267,16 @@ fn implied(pen: &mut Pen, view: View, depth: u32) -> Value {
     }
 }
 
+/// A leaf that a concatenation may hold.
+pub(super) fn sized_leaf(pen: &mut Pen, view: View) -> Value {
+    let leaf = leaf(pen, view);
+    if !leaf.is_unsized {
+        return leaf;
+    }
+    let width = 1 + pen.draw.below(9) as u32;
+    Value::new(literal::sized(pen, width, false), width, false)
+}
+
 /// A leaf of few bits.
 pub(super) fn narrow(pen: &mut Pen, view: View, width_max: u32) -> Value {
     for _ in 0..4 {
@@ -274,7 +295,7 @@ pub(super) fn leaf(pen: &mut Pen, view: View) -> Value {
         if pen.draw.percent(25) {
             let text = literal::unsized_number(pen);
             let signed = !text.starts_with('\'');
-            return Value::new(text, 32, signed);
+            return Value { is_unsized: true, ..Value::new(text, 32, signed) };
         }
         let (width, signed) = (width(pen), pen.draw.percent(30));
         return Value::new(literal::sized(pen, width, signed), width, signed);

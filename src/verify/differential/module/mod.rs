@@ -19,7 +19,7 @@ use super::draw::Draw;
 use super::family::{Families, Family};
 use expression::value;
 use pen::Pen;
-use shape::{Atom, Shape};
+use shape::{Atom, FIELD, Shape, UNSIZED};
 use unit::{Class, Finished, Formal, FormalRole, Signal, Unit, vector};
 
 pub use pen::reading;
@@ -166,7 +166,7 @@ impl<'a> Writer<'a> {
     }
 
     fn constants(&mut self) {
-        let mut number = |writer: &mut Self, keyword: &str| {
+        let number = |writer: &mut Self, keyword: &str| {
             let shape = vector(writer.pen);
             let (width, signed) = (shape.width().min(40), shape.is_signed());
             let atom = Atom { name: writer.pen.fresh("P"), shape: Shape::vector(width, signed) };
@@ -179,8 +179,8 @@ impl<'a> Writer<'a> {
             let is_plain = writer.pen.draw.percent(40) && !value.contains('\'');
             let ranges = if is_plain { "" } else { ranges.as_str() };
             let shape = match is_plain {
-                true => Shape::Word { keyword: "", width: 32, signed: true },
-                false => Shape::Word { keyword: "", width, signed },
+                true => Shape::Word { keyword: UNSIZED, width: 32, signed: true },
+                false => Shape::Word { keyword: FIELD, width, signed },
             };
             writer.unit.constants.push(Atom { name: atom.name.clone(), shape });
             (atom.name.clone(), format!("{keyword}{ranges} {} = {value}", atom.name))

@@ -4,7 +4,7 @@ use super::super::family::Family;
 use super::expression::{Value, View, leaf, narrow};
 use super::literal;
 use super::pen::Pen;
-use super::shape::{Atom, Shape};
+use super::shape::{Atom, FIELD, PACKED_WORD, Shape, UNSIZED};
 
 /// Reads a variable or a part of it.
 pub(super) fn read(pen: &mut Pen, view: View, atom: &Atom) -> Value {
@@ -12,14 +12,16 @@ pub(super) fn read(pen: &mut Pen, view: View, atom: &Atom) -> Value {
     let whole = Value::new(text.clone(), shape.width(), shape.is_signed());
     match shape {
         Shape::Vector { range: Some(range), .. } => {
-            part(pen, view, &text, range).unwrap_or(whole)
+            part(pen, view, &text, range, true).unwrap_or(whole)
         }
-        Shape::Word { keyword, width, .. } if !keyword.is_empty() && pen.draw.percent(40) => {
-            part(pen, view, &text, (width as i32 - 1, 0)).unwrap_or(whole)
+        Shape::Word { keyword, width, .. } if has_parts(keyword) && pen.draw.percent(40) => {
+            let range = (width as i32 - 1, 0);
+            part(pen, view, &text, range, keyword != PACKED_WORD).unwrap_or(whole)
         }
         Shape::Enum { members, width, .. } if pen.draw.percent(15) => {
             Value::new(pen.draw.pick(&members).clone(), width, false)
         }
+        Shape::Word { keyword: UNSIZED, .. } => Value { is_unsized: true, ..whole },
         _ => whole,
     }
 }
@@ -28,12 +30,21 @@ pub(super) fn read(pen: &mut Pen, view: View, atom: &Atom) -> Value {
 pub(super) fn target(pen: &mut Pen, view: View, atom: &Atom) -> Value {
     let (text, shape) = word(pen, view, atom);
     let whole = Value::new(text.clone(), shape.width(), shape.is_signed());
-    let range = match shape {
-        Shape::Vector { range: Some(range), .. } => range,
-        Shape::Word { keyword, width, .. } if !keyword.is_empty() => (width as i32 - 1, 0),
+    let (range, indexed) = match shape {
+        Shape::Vector { range: Some(range), .. } => (range, true),
+        Shape::Word { keyword, width, .. } if has_parts(keyword) => {
+            ((width as i32 - 1, 0), keyword != PACKED_WORD)
+        }
         _ => return whole,
     };
-    if pen.may(Family::SelectTarget, 30) { part(pen, view, &text, range).unwrap_or(whole) } else { whole }
+    if !pen.may(Family::SelectTarget, 30) {
+        return whole;
+    }
+    part(pen, view, &text, range, indexed).unwrap_or(whole)
+}
+
+fn has_parts(keyword: &str) -> bool {
+    keyword != FIELD && keyword != UNSIZED
 }
 
 /// The variable, or a word or field of it.
@@ -48,19 +59,27 @@ fn word(pen: &mut Pen, view: View, atom: &Atom) -> (String, Shape) {
         }
         Shape::Packed { words, width } if pen.draw.percent(60) => {
             let at = pen.draw.below(*words as usize);
-            (format!("{}[{at}]", atom.name), Shape::vector(*width, false))
+            let shape = Shape::Word { keyword: PACKED_WORD, width: *width, signed: false };
+            (format!("{}[{at}]", atom.name), shape)
         }
         Shape::Struct { fields, .. } if pen.draw.percent(75) => {
             let (field, width, signed) = pen.draw.pick(fields).clone();
-            // A word without a keyword: no part of a field is taken.
-            (format!("{}.{field}", atom.name), Shape::Word { keyword: "", width, signed })
+            (format!("{}.{field}", atom.name), Shape::Word { keyword: FIELD, width, signed })
         }
         shape => (atom.name.clone(), shape.clone()),
     }
 }
 
 /// A bit or a part of a vector, if one of the families is drawn.
-fn part(pen: &mut Pen, view: View, text: &str, range: (i32, i32)) -> Option<Value> {
+///
+/// Icarus 11.0 dies of an indexed part of a word of a packed array, so there is none.
+fn part(
+    pen: &mut Pen,
+    view: View,
+    text: &str,
+    range: (i32, i32),
+    indexed: bool,
+) -> Option<Value> {
     let (low, high) = (range.0.min(range.1), range.0.max(range.1));
     let width = (high - low + 1) as u32;
     match pen.draw.below(10) {
@@ -76,7 +95,7 @@ fn part(pen: &mut Pen, view: View, text: &str, range: (i32, i32)) -> Option<Valu
             let (l, r) = if range.0 >= range.1 { (a.max(b), a.min(b)) } else { (a.min(b), a.max(b)) };
             Some(Value::new(format!("{text}[{l}:{r}]"), a.abs_diff(b) + 1, false))
         }
-        3 if width > 1 && pen.may(Family::IndexedSelect, 100) => {
+        3 if width > 1 && indexed && pen.may(Family::IndexedSelect, 100) => {
             let count = 1 + pen.draw.below(width.min(16) as usize) as u32;
             let base = index(pen, view, range);
             let sign = *pen.draw.pick(&["+", "-"]);

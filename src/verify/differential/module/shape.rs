@@ -1,5 +1,12 @@
 //! What the variables and nets of a module look like, and how they are declared.
 
+/// In place of a keyword: a field of a structure or a constant, of which no part is taken.
+pub(super) const FIELD: &str = "field";
+/// In place of a keyword: a word of a packed array.
+pub(super) const PACKED_WORD: &str = "packed word";
+/// In place of a keyword: a constant that has the width of a number without a size.
+pub(super) const UNSIZED: &str = "unsized";
+
 /// The type of a variable or net.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shape {

@@ -68,7 +68,7 @@ pub(super) type Lines = Vec<String>;
 
 /// Some statements, one after the other, of at most `depth` levels.
 pub(super) fn sequence(pen: &mut Pen, body: &Body, depth: u32) -> Lines {
-    let count = 1 + pen.draw.below(if depth > 1 { 3 } else { 2 });
+    let count = 1 + pen.draw.below(2);
     (0..count).flat_map(|_| statement(pen, body, depth)).collect()
 }
 
@@ -147,7 +147,7 @@ fn conditional(pen: &mut Pen, body: &Body, depth: u32, family: Family) -> Lines 
     };
     let mut lines =
         block(&format!("{word} ({}) ", condition(pen, body)), sequence(pen, body, depth - 1));
-    for _ in 0..pen.draw.below(3) {
+    for _ in 0..pen.draw.below(2) {
         let head = format!("else if ({}) ", condition(pen, body));
         lines.extend(block(&head, sequence(pen, body, depth - 1)));
     }
@@ -168,7 +168,7 @@ fn selection(pen: &mut Pen, body: &Body, depth: u32, family: Family) -> Lines {
         (selector.text, selector.width.min(80))
     };
     let mut arms: Vec<(String, Lines)> = Vec::new();
-    for _ in 0..1 + pen.draw.below(4) {
+    for _ in 0..1 + pen.draw.below(3) {
         let count = 1 + pen.draw.below(2);
         let item = |pen: &mut Pen| match family {
             Family::CaseZ => literal::pattern(pen, width, &['?', 'z']),

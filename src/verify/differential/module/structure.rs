@@ -6,7 +6,7 @@ use super::expression::{leaf, value};
 use super::pen::{Pen, either};
 use super::process::edge;
 use super::select::index;
-use super::shape::{Atom, Shape};
+use super::shape::{Atom, Shape, UNSIZED};
 use super::statement::{assignment, block, sequence, source};
 use super::unit::{Class, Finished, FormalRole, Unit, array, vector};
 
@@ -201,7 +201,7 @@ impl Unit {
         let atom = Atom { name: pen.fresh("w"), shape: Shape::vector(width, false) };
         let (variable, name) = (pen.fresh("j"), pen.fresh("b"));
         let mut atoms = self.readable(Class::Settled);
-        let genvar = Shape::Word { keyword: "", width: 32, signed: true };
+        let genvar = Shape::Word { keyword: UNSIZED, width: 32, signed: true };
         atoms.push(Atom { name: variable.clone(), shape: genvar });
         let body = self.code(atoms, Vec::new(), false);
         let expression = value(pen, body.view(), 3).text;
@@ -353,7 +353,7 @@ impl Unit {
         // A task that calls itself never ends.
         body.tasks = &[];
         body.returns = Some(if is_task { "return;".into() } else { format!("return {};", local.name) });
-        lines.extend(sequence(pen, &body, 2));
+        lines.extend(sequence(pen, &body, 1));
         lines.extend(assignment(pen, &body));
         let lifetime = if pen.draw.percent(60) { "automatic " } else { "" };
         let mut formals: Vec<String> = arguments
