@@ -14,6 +14,8 @@ use sv_lang::{SyntaxTree, kinds::SymbolKind};
 use super::netlist::Netlist;
 use super::text::{self, Text};
 use super::{Design, Direction, Interface, Place, Port, Reason, Refusal, Role};
+use super::lower::{self, Unsupported};
+use super::program::Program;
 use super::{constants, literal, races, refuse, rewrite, roles, state, tristate};
 
 /// Widest vector: Verilator's own limit for a port is of this order, and no benchmark comes near.
@@ -71,6 +73,44 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
             initialised,
         };
         Design { interface, source, reordered, races, uses_z }
+    })
+}
+
+/// A module that is elaborated and lowered.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    /// The interface of the top module.
+    pub interface: Interface,
+    /// Outputs whose value may depend on the order in which processes run, sorted.
+    pub races: Vec<String>,
+    /// Outputs that may be Z, sorted.
+    pub uses_z: Vec<String>,
+    /// The program, or the construct that lanes do not run.
+    pub program: Result<Program, Unsupported>,
+}
+
+/// Elaborates and lowers `top` in `source`; without a name, the one module that no other instantiates.
+pub fn lower(source: &str, top: Option<&str>) -> Result<Lowered, Refusal> {
+    see(source, top, |view| {
+        let roles = view.roles();
+        let View { top, ports, mut netlist, body, main, tree } = view;
+        let constants::Constants { by_port, pool, durations } =
+            constants::constants(&netlist, &ports);
+        let sequential = state::is_sequential(&mut netlist);
+        let initialised = state::is_initialised(&netlist, body);
+        let races = races::races(&netlist, &ports).outputs;
+        let uses_z = tristate::outputs(&netlist, &ports, tree);
+        let interface = Interface {
+            top,
+            ports,
+            roles,
+            constants: by_port,
+            pool,
+            durations,
+            sequential,
+            initialised,
+        };
+        Lowered { interface, races, uses_z, program: lower::lower(body, tree, main.text) }
     })
 }
 

@@ -51,6 +51,11 @@ pub(super) const PRINTING: [&str; 29] = [
     "$dumpflush",
 ];
 
+/// Whether a task only prints or steers what is printed.
+pub(super) fn only_prints(task: &str) -> bool {
+    PRINTING.contains(&task)
+}
+
 /// Functions of their arguments alone.
 const PURE: [&str; 30] = [
     "$signed",

@@ -38,6 +38,8 @@ pub mod stimulus;
 
 pub mod compare;
 
+pub mod lanes;
+
 pub mod verilator;
 
 pub mod elaborator;

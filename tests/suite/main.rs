@@ -9,6 +9,7 @@ mod extract;
 mod extract_bounds;
 mod extract_damage;
 mod extract_second;
+mod lanes;
 #[cfg(feature = "train")]
 mod model;
 mod mutants;

@@ -1,0 +1,268 @@
+//! Which process runs when, and in which lanes.
+
+use super::Stop;
+use super::code::{Code, Watch, What};
+use super::engine::{Engine, each_lane, lanes_of};
+use crate::design::program::Kind;
+
+/// Processes that wait for their turn.
+pub(super) struct Schedule {
+    /// The lanes in which each process is started.
+    started: Vec<u64>,
+    /// The lanes in which it waits in the present round of triggered processes.
+    waiting: Vec<u64>,
+    /// The lanes in which it ever ran.
+    ran: Vec<u64>,
+    initial: Set,
+    combinational: Set,
+    triggered: Set,
+    round: Set,
+    /// The lanes of each run of a process in this settling, as far as they are not counted yet.
+    runs: Vec<u64>,
+    /// Runs that are counted, in each lane.
+    counts: [u64; 64],
+    runs_max: u64,
+    /// The process that runs and the lanes in which it was started.
+    pub current: u32,
+    pub active: u64,
+}
+
+/// Runs that are counted together.
+const RUNS_KEPT: usize = 1024;
+
+/// A set of processes that gives out the first.
+#[derive(Clone, Default)]
+struct Set(Vec<u64>);
+
+impl Set {
+    fn insert(&mut self, process: u32) {
+        self.0[process as usize / 64] |= 1 << (process % 64);
+    }
+
+    fn take_first(&mut self) -> Option<u32> {
+        let (at, word) = self.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
+        let bit = word.trailing_zeros();
+        *word &= *word - 1;
+        Some(64 * at as u32 + bit)
+    }
+}
+
+impl Schedule {
+    pub fn new(code: &Code) -> Schedule {
+        let processes = code.units.len();
+        let empty = Set(vec![0; processes.div_ceil(64)]);
+        Schedule {
+            started: vec![0; processes],
+            waiting: vec![0; processes],
+            ran: vec![0; processes],
+            initial: empty.clone(),
+            combinational: empty.clone(),
+            triggered: empty.clone(),
+            round: empty,
+            runs: Vec::with_capacity(RUNS_KEPT),
+            counts: [0; 64],
+            runs_max: 0,
+            current: 0,
+            active: 0,
+        }
+    }
+
+    fn forget(&mut self) {
+        for set in
+            [&mut self.initial, &mut self.combinational, &mut self.triggered, &mut self.round]
+        {
+            set.0.fill(0);
+        }
+        self.started.fill(0);
+        self.waiting.fill(0);
+        self.ran.fill(0);
+    }
+
+    /// Starts a process; where it waits for its turn already, it has nothing more to wait for.
+    pub fn start(&mut self, code: &Code, process: u32, lanes: u64) {
+        let at = process as usize;
+        let lanes = lanes & !self.waiting[at];
+        if lanes == 0 {
+            return;
+        }
+        self.started[at] |= lanes;
+        match code.units[at].kind {
+            Kind::Combinational => self.combinational.insert(process),
+            Kind::Triggered => self.triggered.insert(process),
+            Kind::Initial => self.initial.insert(process),
+            Kind::Declaration => {}
+        }
+    }
+
+    /// All triggered processes that are started now run next, whatever they start.
+    fn begin_round(&mut self) {
+        while let Some(process) = self.triggered.take_first() {
+            self.waiting[process as usize] = std::mem::take(&mut self.started[process as usize]);
+            self.round.insert(process);
+        }
+    }
+
+    /// The next process and its lanes.
+    fn next(&mut self) -> Option<(u32, u64)> {
+        if let Some(process) = self.round.take_first() {
+            return Some((process, std::mem::take(&mut self.waiting[process as usize])));
+        }
+        let first = self.initial.take_first().or_else(|| self.combinational.take_first());
+        let process = match first {
+            Some(process) => process,
+            None => {
+                self.begin_round();
+                let process = self.round.take_first()?;
+                return Some((process, std::mem::take(&mut self.waiting[process as usize])));
+            }
+        };
+        Some((process, std::mem::take(&mut self.started[process as usize])))
+    }
+
+    /// Counts the runs that were kept; gives the lanes that have too many.
+    fn count(&mut self) -> u64 {
+        for lanes in self.runs.drain(..) {
+            for lane in each_lane(lanes) {
+                self.counts[lane] += 1;
+            }
+        }
+        let is_over = |(lane, &count): (usize, &u64)| u64::from(count > self.runs_max) << lane;
+        self.counts.iter().enumerate().map(is_over).sum()
+    }
+}
+
+impl<const L: usize> Engine<'_, L> {
+    /// Runs the initial values of declarations; then `initial` blocks and combinational processes are started.
+    pub fn run_declarations(&mut self) {
+        let code = self.code;
+        self.schedule.forget();
+        for (process, unit) in (0..).zip(&code.units) {
+            if unit.kind == Kind::Declaration {
+                self.run(process, Self::FULL);
+            }
+        }
+        self.schedule.forget();
+        for (process, unit) in (0..).zip(&code.units) {
+            if matches!(unit.kind, Kind::Initial | Kind::Combinational) {
+                self.schedule.start(code, process, Self::FULL);
+            }
+        }
+    }
+
+    pub fn settle(&mut self) -> Result<(), Stop> {
+        self.iterations_of_step = [0; L];
+        self.schedule.runs.clear();
+        self.schedule.counts = [0; 64];
+        self.schedule.runs_max =
+            self.bounds.runs_of_process.saturating_mul(self.code.units.len() as u64 + 10);
+        loop {
+            while let Some((process, lanes)) = self.schedule.next() {
+                if self.schedule.runs.len() == RUNS_KEPT {
+                    let over = self.schedule.count();
+                    self.stop(over, Stop::NotSettled);
+                }
+                self.schedule.runs.push(lanes);
+                self.run(process, lanes);
+            }
+            if !self.apply_nonblocking() {
+                break;
+            }
+        }
+        // Before the first count, each run adds one at most.
+        if self.schedule.counts != [0; 64]
+            || self.schedule.runs.len() as u64 > self.schedule.runs_max
+        {
+            let over = self.schedule.count();
+            self.stop(over, Stop::NotSettled);
+        }
+        let stopped = self.looped | self.unsettled;
+        match stopped & stopped.wrapping_neg() {
+            0 => Ok(()),
+            lowest if self.looped & lowest != 0 => Err(Stop::Loop),
+            _ => Err(Stop::NotSettled),
+        }
+    }
+
+    /// Ends these lanes.
+    pub fn stop(&mut self, lanes: u64, why: Stop) {
+        let lanes = lanes & self.alive;
+        self.alive &= !lanes;
+        match why {
+            Stop::Loop => self.looped |= lanes,
+            Stop::NotSettled => self.unsettled |= lanes,
+        }
+    }
+
+    /// Runs a process that was started in these lanes.
+    fn run(&mut self, process: u32, lanes: u64) {
+        let unit = self.code.units[process as usize];
+        let active = lanes & self.alive;
+        if active == 0 {
+            return;
+        }
+        let ran = &mut self.schedule.ran[process as usize];
+        *ran |= active;
+        let mask = if unit.is_pure { *ran & self.alive } else { active };
+        self.schedule.current = process;
+        self.schedule.active = active;
+        self.execute(unit.start as usize, mask);
+    }
+
+    /// The nonblocking writes take effect; whether there were any.
+    fn apply_nonblocking(&mut self) -> bool {
+        if self.opened.is_empty() && self.memory_writes.is_empty() {
+            return false;
+        }
+        let mut opened = std::mem::take(&mut self.opened);
+        for number in opened.drain(..) {
+            let variable = self.code.variables[number as usize];
+            let (cell, limbs) = (variable.place.cell, variable.place.limbs);
+            self.is_open[number as usize] = false;
+            self.notify(number, cell, variable.shadow, None);
+            self.copy(cell, variable.shadow, limbs);
+        }
+        self.opened = opened;
+        self.apply_memory_writes();
+        true
+    }
+
+    /// Starts what watches a variable that changes from the value at `old` to that at `new`, except the process `but`.
+    pub fn notify(&mut self, variable: u32, old: u32, new: u32, but: Option<u32>) {
+        let code = self.code;
+        let (first, end) = code.variables[variable as usize].watchers;
+        for watch in &code.watchers[first as usize..end as usize] {
+            if Some(watch.process) == but {
+                continue;
+            }
+            let lanes = self.seen(watch, old + watch.limb, new + watch.limb);
+            self.schedule.start(code, watch.process, lanes);
+        }
+    }
+
+    /// The lanes in which a watcher sees what it watches for.
+    fn seen(&mut self, watch: &Watch, old: u32, new: u32) -> u64 {
+        let (old, new) = (&self.cells[old as usize], &self.cells[new as usize]);
+        let differ = |lane: usize| {
+            (old.value[lane] ^ new.value[lane]) | (old.unknown[lane] ^ new.unknown[lane])
+        };
+        match watch.what {
+            What::Change(mask) => {
+                lanes_of(&std::array::from_fn::<u64, L, _>(|lane| differ(lane) & mask))
+            }
+            What::Edge { bit, rising, falling } => {
+                let lanes = |words: &[u64; L]| {
+                    lanes_of(&std::array::from_fn::<u64, L, _>(|lane| words[lane] >> bit & 1))
+                };
+                let ((a, x), (b, y)) = (
+                    (lanes(&old.value), lanes(&old.unknown)),
+                    (lanes(&new.value), lanes(&new.unknown)),
+                );
+                let up = (!a & !x & (b | y)) | (x & b & !y);
+                let down = ((a & !x) & (!b | y)) | (x & !b & !y);
+                let seen = if rising { up } else { 0 } | if falling { down } else { 0 };
+                self.optimistic |= ((a ^ b) | (x ^ y)) & (x | y) & Self::FULL;
+                seen & Self::FULL
+            }
+        }
+    }
+}
