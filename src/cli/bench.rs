@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 mod agreement;
 mod cones;
 mod extract;
+mod lanes;
 mod replay;
 mod rows;
 mod sample;
@@ -34,6 +35,7 @@ enum What {
     Replay(replay::Arguments),
     Rows(rows::Arguments),
     Cones(cones::Arguments),
+    Lanes(lanes::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -45,5 +47,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         What::Replay(arguments) => replay::run(arguments),
         What::Rows(arguments) => rows::run(arguments),
         What::Cones(arguments) => cones::run(arguments),
+        What::Lanes(arguments) => lanes::run(arguments),
     }
 }

@@ -9,10 +9,12 @@
 mod draw;
 mod family;
 mod module;
+mod play;
 mod shrink;
 mod trace;
 
 pub use family::{Families, Family};
 pub use module::{RandomModule, TOP, random_module, reading};
+pub use play::play;
 pub use shrink::shrink;
 pub use trace::{Difference, FourState, Rule, first_difference, outputs};
