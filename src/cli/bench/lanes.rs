@@ -11,18 +11,19 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use super::select::in_parallel;
 use super::speed;
 use crate::cli::start;
-use crate::design::{self, Lowered};
+use crate::cli::tools;
+use crate::verify::cache::Cache;
 use crate::verify::differential::{
-    Difference, Families, Family, FourState, RandomModule, Rule, TOP, first_difference, play,
-    random_module, reading, shrink,
+    Difference, Families, Family, FourState, RandomModule, Stage, outputs, random_module, reading,
+    shrink,
 };
-use crate::verify::icarus::{Icarus, Part, Played};
-use crate::verify::stimulus::{Config, Episode, Stimulus};
+use crate::verify::icarus::{Icarus, Played};
+use crate::verify::stimulus::Config;
 
 /// Compare random modules in the lanes engine with Icarus, in four states
 #[derive(clap::Args)]
@@ -77,6 +78,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let ring = Ring {
         icarus: speed::icarus()?,
+        cache: Cache::open(&tools::cache_folder()?.join("bench"))?,
         families,
         config: Config { vectors: arguments.vectors, ..Config::default() },
         tries: arguments.shrink,
@@ -123,6 +125,7 @@ struct Report {
 /// The two engines and what lies between them.
 struct Ring {
     icarus: Icarus,
+    cache: Cache,
     families: Families,
     config: Config,
     tries: usize,
@@ -136,14 +139,6 @@ struct Contestant {
     stage: Stage,
 }
 
-/// A text with what it plays.
-struct Stage {
-    lowered: Lowered,
-    plain: String,
-    stimulus: Stimulus,
-    episodes: Vec<Episode>,
-}
-
 impl Ring {
     fn count(&self, what: impl Into<String>) {
         let mut report = self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -154,7 +149,7 @@ impl Ring {
         let mut contestants = Vec::new();
         for &seed in seeds {
             let module = random_module(seed, self.families);
-            match self.stage(&module.text) {
+            match Stage::new(&module.text, &self.config) {
                 Ok(stage) => contestants.push(Contestant { module, stage }),
                 Err(why) => {
                     println!("{seed}\trefused by us: {why}");
@@ -170,38 +165,9 @@ impl Ring {
         Ok(())
     }
 
-    /// Elaborates a text with marks, and makes its stimulus; or says why not.
-    fn stage(&self, text: &str) -> Result<Stage, String> {
-        let full = reading(text, false);
-        let lowered = design::lower(&full, Some(TOP)).map_err(|refusal| {
-            let place = refusal.place.map_or(String::new(), |place| format!("{}: ", place.line));
-            format!("{place}{refusal}")
-        })?;
-        let key = full.as_bytes();
-        let stimulus = Stimulus::new(&lowered.interface, &BTreeMap::new(), key, &self.config)
-            .map_err(|error| error.to_string())?;
-        let episodes = (0..stimulus.base_episodes()).map(|at| stimulus.episode(at)).collect();
-        Ok(Stage { lowered, plain: reading(text, true), stimulus, episodes })
-    }
-
     fn theirs(&self, stages: &[&Stage]) -> anyhow::Result<Vec<Played>> {
-        let folder = Folder::new()?;
-        let parts: Vec<Part> = stages
-            .iter()
-            .map(|stage| Part {
-                text: &stage.plain,
-                interface: &stage.lowered.interface,
-                inputs: stage.stimulus.inputs(),
-                episodes: &stage.episodes,
-            })
-            .collect();
-        Ok(self.icarus.play(&parts, &folder.0)?)
-    }
-
-    fn ours(&self, stage: &Stage) -> Result<Vec<FourState>, String> {
-        let program = stage.lowered.program.as_ref().map_err(|why| format!("unsupported: {}", why.0))?;
-        let inputs = stage.stimulus.inputs();
-        play(program, &stage.lowered.interface, inputs, &stage.episodes).map_err(|why| why.to_string())
+        let scratch = self.cache.memory_scratch().map_or_else(|| self.cache.scratch(), Ok)?;
+        Ok(Stage::theirs(stages, &self.icarus, scratch.path())?)
     }
 
     fn meet(&self, contestant: &Contestant, theirs: Played) -> anyhow::Result<()> {
@@ -225,7 +191,7 @@ impl Ring {
             }
         };
         self.weigh(stage, &theirs);
-        let ours = match self.ours(stage) {
+        let ours = match stage.ours() {
             Ok(ours) => ours,
             Err(why) => {
                 println!("{seed}\tnot run in lanes: {why}");
@@ -233,8 +199,7 @@ impl Ring {
                 return Ok(());
             }
         };
-        let interface = &stage.lowered.interface;
-        match first_difference(interface, &stage.episodes, &ours, &theirs, Rule::Exact) {
+        match stage.difference(&ours, &theirs) {
             None => self.count("equal"),
             Some(difference) => {
                 self.count("different");
@@ -246,7 +211,7 @@ impl Ring {
 
     /// Counts the bits that Icarus shows.
     fn weigh(&self, stage: &Stage, theirs: &[FourState]) {
-        let mask = crate::verify::differential::outputs(&stage.lowered.interface).mask();
+        let mask = outputs(&stage.lowered.interface).mask();
         let mut report = self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for trace in theirs {
             for (at, (value, unknown)) in trace.value.iter().zip(&trace.unknown).enumerate() {
@@ -285,35 +250,12 @@ impl Ring {
 
     /// Whether a text is legal, without a race, and differs.
     fn differs(&self, text: &str) -> Option<Difference> {
-        let stage = self.stage(text).ok()?;
+        let stage = Stage::new(text, &self.config).ok()?;
         if !stage.lowered.races.is_empty() {
             return None;
         }
-        let ours = self.ours(&stage).ok()?;
+        let ours = stage.ours().ok()?;
         let Played::Shown(theirs) = self.theirs(&[&stage]).ok()?.pop()? else { return None };
-        let interface = &stage.lowered.interface;
-        first_difference(interface, &stage.episodes, &ours, &theirs, Rule::Exact)
-    }
-}
-
-/// A folder for one call of Icarus, in memory where there is room.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> anyhow::Result<Folder> {
-        static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let name = format!("salv-crowd-{}-{number}", std::process::id());
-        let folder = PathBuf::from("/dev/shm").join(name);
-        if std::fs::create_dir(&folder).is_err() {
-            bail!("failed to make {}", folder.display());
-        }
-        Ok(Folder(folder))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        stage.difference(&ours, &theirs)
     }
 }

@@ -107,7 +107,6 @@ families! {
     DividedClock "divided-clock" "A register as a clock." None,
     ClockAsData "clock-as-data" "Clocks in expressions for outputs." None,
     Function "function" "Functions, automatic and static." None,
-    Recursion "recursion" "Functions that call themselves." None,
     Task "task" "Tasks, automatic and static." None,
     GenerateFor "generate-for" "Generate loops." None,
     GenerateIf "generate-if" "Generate conditions and cases." None,

@@ -11,10 +11,12 @@ mod family;
 mod module;
 mod play;
 mod shrink;
+mod stage;
 mod trace;
 
 pub use family::{Families, Family};
 pub use module::{RandomModule, TOP, random_module, reading};
 pub use play::play;
 pub use shrink::shrink;
+pub use stage::Stage;
 pub use trace::{Difference, FourState, Rule, first_difference, outputs};

@@ -26,7 +26,7 @@ use crate::verify::differential::{FourState, outputs};
 use crate::verify::stimulus::{Episode, Layout};
 
 /// CPU time of a compilation and of a run in seconds: some hundred small modules take three.
-const SECONDS: u64 = 120;
+const SECONDS: u64 = 20;
 
 /// Where the outputs go.
 const SHOWN: &str = "salv_shown.bin";
@@ -114,6 +114,12 @@ impl Icarus {
         let mut shown = shown.as_slice();
         for (place, &at) in batch.iter().enumerate() {
             let Some(traces) = traces(&parts[at], &mut shown) else {
+                if place == 0 && batch.len() > 1 {
+                    // Any of them may be what `vvp` cannot load.
+                    let (first, second) = batch.split_at(batch.len() / 2);
+                    batches.extend([second.to_vec(), first.to_vec()]);
+                    return Ok(());
+                }
                 played[at] = Some(Played::Ended(ended));
                 batches.push(batch[place + 1..].to_vec());
                 return Ok(());

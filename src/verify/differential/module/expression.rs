@@ -226,14 +226,19 @@ fn conversion(pen: &mut Pen, a: Value, family: Family) -> Value {
             let (keyword, width) = *pen.draw.pick(&types);
             Value::new(format!("{keyword}'({})", a.text), width, true)
         }
-        Family::CeilLog2 => Value::new(format!("$clog2({})", a.text), 32, true),
+        Family::CeilLog2 => Value::new(format!("$clog2({})", whole(&a)), 32, true),
         _ => {
             let name =
                 *pen.draw.pick(&["$countones", "$countones", "$onehot", "$onehot0", "$isunknown"]);
             let width = if name == "$countones" { 32 } else { 1 };
-            Value::new(format!("{name}({})", a.text), width, width == 32)
+            Value::new(format!("{name}({})", whole(&a)), width, width == 32)
         }
     }
+}
+
+/// The argument of a function of the system: Icarus 11.0 dies of a part of a vector there.
+fn whole(a: &Value) -> String {
+    if a.is_unsized { a.text.clone() } else { format!("{{{}}}", a.text) }
 }
 
 /// All sides are as wide and unsigned, so that the widths of several comparisons do not come in.

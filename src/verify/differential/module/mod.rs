@@ -201,9 +201,6 @@ impl<'a> Writer<'a> {
                 self.unit.subroutine(self.pen, false);
             }
         }
-        if self.pen.may(Family::Recursion, 5) {
-            self.unit.recursion(self.pen);
-        }
         if self.pen.may(Family::Task, 15) {
             self.unit.subroutine(self.pen, true);
         }

@@ -24,6 +24,12 @@ impl Unit {
         }
     }
 
+    /// The same for a combinational process, which may call functions or not.
+    pub(super) fn calling(&self, calls: bool, atoms: Vec<Atom>, targets: Vec<Atom>) -> Body<'_> {
+        let body = self.code(atoms, targets, false);
+        if calls { body } else { Body { functions: &[], tasks: &[], ..body } }
+    }
+
     /// A continuous assignment, to a net or a variable.
     pub(super) fn continuous(&mut self, pen: &mut Pen, class: Class) {
         let shape = vector(pen);
@@ -48,11 +54,12 @@ impl Unit {
             // A list names variables as a whole, which an array is not.
             atoms.retain(|atom| !atom.shape.is_array());
         }
-        let mut lines = self.defaults(pen, &atoms, &targets, kind != Family::AlwaysComb);
+        let calls = kind != Family::AlwaysComb || !std::mem::replace(&mut self.comb_calls, true);
+        let mut lines = self.defaults(pen, &atoms, &targets, (kind != Family::AlwaysComb, calls));
         // What was set may be read.
         let mut readable = atoms.clone();
         readable.extend(targets.iter().cloned());
-        let mut body = self.code(readable, targets.clone(), false);
+        let mut body = self.calling(calls, readable, targets.clone());
         let name = pen.may(Family::Disable, 20).then(|| pen.fresh("b"));
         body.blocks.extend(name.clone());
         lines.extend(sequence(pen, &body, 2));
@@ -82,14 +89,19 @@ impl Unit {
 
     /// A value for each target. Where the process does not run at the start, the first of them reads an input,
     /// which changes when the module is first driven.
-    fn defaults(&self, pen: &mut Pen, atoms: &[Atom], targets: &[Atom], waits: bool) -> Lines {
+    fn defaults(
+        &self,
+        pen: &mut Pen,
+        atoms: &[Atom],
+        targets: &[Atom],
+        (mut waits, calls): (bool, bool),
+    ) -> Lines {
         let mut atoms = atoms.to_vec();
         let mut lines = Lines::new();
-        let mut waits = waits;
         let mut ordered: Vec<&Atom> = targets.iter().collect();
         ordered.sort_by_key(|atom| matches!(atom.shape, Shape::Enum { .. }));
         for target in ordered {
-            let body = self.code(atoms.clone(), Vec::new(), false);
+            let body = self.calling(calls, atoms.clone(), Vec::new());
             let mut text = source(pen, &body, &target.shape, 3);
             if std::mem::take(&mut waits) {
                 let stable = self.stable();
@@ -242,7 +254,7 @@ impl Unit {
         let stable = self.stable();
         let open = pen.draw.pick(&stable).name.clone();
         let test = if pen.draw.percent(50) { open } else { format!("!{open}") };
-        let body = self.code(self.readable(Class::Settled), vec![target.clone()], false);
+        let body = self.calling(false, self.readable(Class::Settled), vec![target.clone()]);
         let set = format!("{} = {};", target.name, source(pen, &body, &target.shape, 3));
         let mut lines = Lines::new();
         if pen.draw.percent(30) && !matches!(target.shape, Shape::Enum { .. }) {

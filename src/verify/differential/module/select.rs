@@ -116,6 +116,10 @@ pub(super) fn index(pen: &mut Pen, view: View, range: (i32, i32)) -> String {
         return at.to_string();
     }
     let value = if pen.draw.percent(70) { narrow(pen, view, 6) } else { leaf(pen, view) };
+    if value.text.starts_with(|c: char| c.is_ascii_digit() || c == '\'' || c == '-') {
+        // slang refuses a constant that is x or far away.
+        return pen.draw.within(low.into(), high.into()).to_string();
+    }
     if pen.draw.percent(15) {
         let signed = pen.draw.percent(30);
         let beside = literal::known(pen, 3, signed);

@@ -28,7 +28,7 @@ impl Unit {
         let Shape::Array { dimensions, range, signed } = &shape else { return };
         let word = Shape::Vector { range: Some(*range), signed: *signed, two_state: false };
         let atom = Atom { name: pen.fresh("m"), shape: shape.clone() };
-        let body = self.code(self.readable(Class::Settled), Vec::new(), false);
+        let body = self.calling(false, self.readable(Class::Settled), Vec::new());
         let (low, high) = ends(dimensions[0]);
         if dimensions.len() == 1 && high - low < 5 && pen.may(Family::ArrayPattern, 15) {
             let (full, plain) = self.pattern(pen, &atom, &word);
@@ -56,8 +56,10 @@ impl Unit {
         if is_net {
             self.body.extend(lines);
         } else {
-            let mut body = self.code(self.readable(Class::Settled), vec![atom.clone()], false);
-            body.atoms.push(atom.clone());
+            // It does not read the array: Icarus 11.0 starts an `always_comb` again by an array that it writes,
+            // against 9.2.2.2.1.
+            let body =
+                self.calling(false, self.readable(Class::Settled), vec![atom.clone()]);
             lines.extend(sequence(pen, &body, 1));
             self.body.extend(block("always_comb ", lines));
         }
@@ -67,7 +69,7 @@ impl Unit {
     /// `m = '{…};` and the same word by word.
     fn pattern(&self, pen: &mut Pen, atom: &Atom, word: &Shape) -> (String, String) {
         let Shape::Array { dimensions, .. } = &atom.shape else { return Default::default() };
-        let body = self.code(self.readable(Class::Settled), Vec::new(), false);
+        let body = self.calling(false, self.readable(Class::Settled), Vec::new());
         let (left, right) = dimensions[0];
         let places: Vec<i32> =
             if left <= right { (left..=right).collect() } else { (right..=left).rev().collect() };
@@ -203,7 +205,7 @@ impl Unit {
         let mut atoms = self.readable(Class::Settled);
         let genvar = Shape::Word { keyword: UNSIZED, width: 32, signed: true };
         atoms.push(Atom { name: variable.clone(), shape: genvar });
-        let body = self.code(atoms, Vec::new(), false);
+        let body = self.calling(false, atoms, Vec::new());
         let expression = value(pen, body.view(), 3).text;
         let mut lines = vec![format!("assign {}[{variable}] = {expression};", atom.name)];
         let is_net = pen.draw.percent(50);
@@ -352,7 +354,8 @@ impl Unit {
         let mut body = self.code(atoms, vec![local.clone(), out.clone()], false);
         // A task that calls itself never ends.
         body.tasks = &[];
-        body.returns = Some(if is_task { "return;".into() } else { format!("return {};", local.name) });
+        // Icarus 11.0: "Cannot return from tasks".
+        body.returns = (!is_task).then(|| format!("return {};", local.name));
         lines.extend(sequence(pen, &body, 1));
         lines.extend(assignment(pen, &body));
         let lifetime = if pen.draw.percent(60) { "automatic " } else { "" };
@@ -381,28 +384,6 @@ impl Unit {
                 signed: out.shape.is_signed(),
             });
         }
-    }
-
-    /// A function that calls itself as often as its argument says.
-    pub(super) fn recursion(&mut self, pen: &mut Pen) {
-        let (name, x, n) = (pen.fresh("f"), pen.fresh("a"), pen.fresh("a"));
-        let shape = Shape::vector(super::expression::width(pen).min(40), pen.draw.percent(30));
-        let ranges = shape.ranges();
-        let atoms = vec![Atom { name: x.clone(), shape: shape.clone() }];
-        let body = self.code(atoms, Vec::new(), false);
-        let step = value(pen, body.view(), 2).text;
-        self.head.push(format!(
-            "function automatic logic{ranges} {name}(input logic{ranges} {x}, input logic [1:0] {n});"
-        ));
-        self.head.push(format!("  if ({n} == 0) {name} = {x};"));
-        self.head.push(format!("  else {name} = {name}({step}, {n} - 2'd1);"));
-        self.head.push("endfunction".into());
-        self.functions.push(super::expression::Function {
-            name,
-            arguments: vec![(shape.width(), shape.is_signed()), (2, false)],
-            width: shape.width(),
-            signed: shape.is_signed(),
-        });
     }
 
     /// A word of an array or a bit of a vector, so that an output shows what cannot be a port.

@@ -1,0 +1,68 @@
+//! A text on its way to be compared: elaborated, lowered, and with the episodes that it plays on both sides.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::module::{TOP, reading};
+use super::play::play;
+use super::trace::{Difference, FourState, Rule, first_difference};
+use crate::design::{self, Lowered};
+use crate::verify::icarus::{Icarus, IcarusError, Part, Played};
+use crate::verify::stimulus::{Config, Episode, Stimulus};
+
+/// A text with what it plays.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The module, elaborated and lowered.
+    pub lowered: Lowered,
+    /// What it plays.
+    pub episodes: Vec<Episode>,
+    plain: String,
+    stimulus: Stimulus,
+}
+
+impl Stage {
+    /// Prepares a text with both readings of what has two; or says why it cannot be.
+    pub fn new(text: &str, config: &Config) -> Result<Stage, String> {
+        let full = reading(text, false);
+        let lowered = design::lower(&full, Some(TOP)).map_err(|refusal| {
+            let line = refusal.place.map(|place| format!("line {}: ", place.line));
+            format!("{}{refusal}", line.unwrap_or_default())
+        })?;
+        let stimulus =
+            Stimulus::new(&lowered.interface, &BTreeMap::new(), full.as_bytes(), config)
+                .map_err(|error| error.to_string())?;
+        let episodes = (0..stimulus.base_episodes()).map(|at| stimulus.episode(at)).collect();
+        Ok(Stage { lowered, plain: reading(text, true), stimulus, episodes })
+    }
+
+    /// What the engine of ours shows, or why it does not run it.
+    pub fn ours(&self) -> Result<Vec<FourState>, String> {
+        let program = self.lowered.program.as_ref().map_err(|why| why.0.clone())?;
+        play(program, &self.lowered.interface, self.stimulus.inputs(), &self.episodes)
+            .map_err(|why| why.to_string())
+    }
+
+    /// What Icarus shows of each; `folder` is for this call alone.
+    pub fn theirs(
+        stages: &[&Stage],
+        icarus: &Icarus,
+        folder: &Path,
+    ) -> Result<Vec<Played>, IcarusError> {
+        let parts: Vec<Part> = stages
+            .iter()
+            .map(|stage| Part {
+                text: &stage.plain,
+                interface: &stage.lowered.interface,
+                inputs: stage.stimulus.inputs(),
+                episodes: &stage.episodes,
+            })
+            .collect();
+        icarus.play(&parts, folder)
+    }
+
+    /// Where two traces of it differ first, in four states.
+    pub fn difference(&self, ours: &[FourState], theirs: &[FourState]) -> Option<Difference> {
+        first_difference(&self.lowered.interface, &self.episodes, ours, theirs, Rule::Exact)
+    }
+}
