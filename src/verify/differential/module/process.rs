@@ -24,12 +24,6 @@ impl Unit {
         }
     }
 
-    /// The same for a combinational process, which may call functions or not.
-    pub(super) fn calling(&self, calls: bool, atoms: Vec<Atom>, targets: Vec<Atom>) -> Body<'_> {
-        let body = self.code(atoms, targets, false);
-        if calls { body } else { Body { functions: &[], tasks: &[], ..body } }
-    }
-
     /// A continuous assignment, to a net or a variable.
     pub(super) fn continuous(&mut self, pen: &mut Pen, class: Class) {
         let shape = vector(pen);
@@ -54,17 +48,16 @@ impl Unit {
             // A list names variables as a whole, which an array is not.
             atoms.retain(|atom| !atom.shape.is_array());
         }
-        let calls = kind != Family::AlwaysComb || !std::mem::replace(&mut self.comb_calls, true);
-        let mut lines = self.defaults(pen, &atoms, &targets, (kind != Family::AlwaysComb, calls));
+        let mut lines = self.defaults(pen, &atoms, &targets);
         // What was set may be read.
         let mut readable = atoms.clone();
         readable.extend(targets.iter().cloned());
-        let mut body = self.calling(calls, readable, targets.clone());
+        let mut body = self.code(readable, targets.clone(), false);
         let name = pen.may(Family::Disable, 20).then(|| pen.fresh("b"));
         body.blocks.extend(name.clone());
         lines.extend(sequence(pen, &body, 2));
         let head = match kind {
-            Family::AlwaysComb => "always_comb ".to_owned(),
+            Family::AlwaysComb => combinational_head("always_comb"),
             Family::AlwaysStar => (*pen.draw.pick(&["always @* ", "always @(*) "])).to_owned(),
             _ => {
                 let constants: Vec<&String> = self.constants.iter().map(|atom| &atom.name).collect();
@@ -87,21 +80,16 @@ impl Unit {
         }
     }
 
-    /// A value for each target. Where the process does not run at the start, the first of them reads an input,
-    /// which changes when the module is first driven.
-    fn defaults(
-        &self,
-        pen: &mut Pen,
-        atoms: &[Atom],
-        targets: &[Atom],
-        (mut waits, calls): (bool, bool),
-    ) -> Lines {
+    /// A value for each target. The first of them reads an input, which changes when the module is first driven: not
+    /// every process runs at the start.
+    fn defaults(&self, pen: &mut Pen, atoms: &[Atom], targets: &[Atom]) -> Lines {
         let mut atoms = atoms.to_vec();
         let mut lines = Lines::new();
+        let mut waits = true;
         let mut ordered: Vec<&Atom> = targets.iter().collect();
         ordered.sort_by_key(|atom| matches!(atom.shape, Shape::Enum { .. }));
         for target in ordered {
-            let body = self.calling(calls, atoms.clone(), Vec::new());
+            let body = self.code(atoms.clone(), Vec::new(), false);
             let mut text = source(pen, &body, &target.shape, 3);
             if std::mem::take(&mut waits) {
                 let stable = self.stable();
@@ -254,7 +242,7 @@ impl Unit {
         let stable = self.stable();
         let open = pen.draw.pick(&stable).name.clone();
         let test = if pen.draw.percent(50) { open } else { format!("!{open}") };
-        let body = self.calling(false, self.readable(Class::Settled), vec![target.clone()]);
+        let body = self.code(self.readable(Class::Settled), vec![target.clone()], false);
         let set = format!("{} = {};", target.name, source(pen, &body, &target.shape, 3));
         let mut lines = Lines::new();
         if pen.draw.percent(30) && !matches!(target.shape, Shape::Enum { .. }) {
@@ -264,8 +252,8 @@ impl Unit {
         } else {
             lines.extend(block(&format!("if ({test}) "), vec![set]));
         }
-        let head = *pen.draw.pick(&["always_latch ", "always @* ", "always @(*) "]);
-        self.body.extend(block(head, lines));
+        let head = *pen.draw.pick(&["always_latch", "always @*", "always @(*)"]);
+        self.body.extend(block(&combinational_head(head), lines));
         self.add(&target, Class::Settled, None);
     }
 
@@ -283,6 +271,17 @@ impl Unit {
         for target in &targets {
             self.add(target, Class::Loose, None);
         }
+    }
+}
+
+/// The head of a combinational process.
+///
+/// To Icarus 11.0 what a process and its functions write is among what `always_comb` waits for, against 1800-2017, 9.2.2.2.1, and some such processes
+/// run for ever. There it is `always @*`: each process reads an input, so both have run before anything is compared.
+pub(super) fn combinational_head(head: &str) -> String {
+    match head {
+        "always_comb" | "always_latch" => either(&format!("{head} "), "always @* "),
+        _ => format!("{head} "),
     }
 }
 

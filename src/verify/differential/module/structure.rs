@@ -4,7 +4,7 @@
 use super::super::family::Family;
 use super::expression::{leaf, value};
 use super::pen::{Pen, either};
-use super::process::edge;
+use super::process::{combinational_head, edge};
 use super::select::index;
 use super::shape::{Atom, Shape, UNSIZED};
 use super::statement::{assignment, block, sequence, source};
@@ -25,14 +25,14 @@ impl Unit {
     /// An array that combinational code or assignments fill.
     pub(super) fn filled_array(&mut self, pen: &mut Pen) {
         let shape = array(pen);
-        let Shape::Array { dimensions, range, signed } = &shape else { return };
-        let word = Shape::Vector { range: Some(*range), signed: *signed, two_state: false };
+        let Shape::Array { dimensions, .. } = &shape else { return };
         let atom = Atom { name: pen.fresh("m"), shape: shape.clone() };
-        let body = self.calling(false, self.readable(Class::Settled), Vec::new());
+        let body = self.code(self.readable(Class::Settled), Vec::new(), false);
         let (low, high) = ends(dimensions[0]);
         if dimensions.len() == 1 && high - low < 5 && pen.may(Family::ArrayPattern, 15) {
-            let (full, plain) = self.pattern(pen, &atom, &word);
-            self.body.extend(block("always_comb ", vec![either(&full, &plain)]));
+            let (full, plain) = self.pattern(pen, &atom);
+            let head = combinational_head("always_comb");
+            self.body.extend(block(&head, vec![either(&full, &plain)]));
             return self.add(&atom, Class::Settled, None);
         }
         let mut lines = Vec::new();
@@ -46,8 +46,10 @@ impl Unit {
             }
         };
         let mut sources = Vec::new();
+        let input = pen.draw.pick(&self.stable()).name.clone();
         for _ in 0..3 {
-            sources.push(source(pen, &body, &word, 2));
+            let depth = 1 + pen.draw.below(2) as u32;
+            sources.push(format!("({} ^ {input})", value(pen, body.view(), depth).text));
         }
         for (at, place) in words.iter().enumerate() {
             let assign = if is_net { "assign " } else { "" };
@@ -56,26 +58,25 @@ impl Unit {
         if is_net {
             self.body.extend(lines);
         } else {
-            // It does not read the array: Icarus 11.0 starts an `always_comb` again by an array that it writes,
-            // against 9.2.2.2.1.
-            let body =
-                self.calling(false, self.readable(Class::Settled), vec![atom.clone()]);
+            let mut body = self.code(self.readable(Class::Settled), vec![atom.clone()], false);
+            body.atoms.push(atom.clone());
             lines.extend(sequence(pen, &body, 1));
-            self.body.extend(block("always_comb ", lines));
+            self.body.extend(block(&combinational_head("always_comb"), lines));
         }
         self.add(&atom, Class::Settled, is_net.then_some("wire"));
     }
 
     /// `m = '{…};` and the same word by word.
-    fn pattern(&self, pen: &mut Pen, atom: &Atom, word: &Shape) -> (String, String) {
+    fn pattern(&self, pen: &mut Pen, atom: &Atom) -> (String, String) {
         let Shape::Array { dimensions, .. } = &atom.shape else { return Default::default() };
-        let body = self.calling(false, self.readable(Class::Settled), Vec::new());
+        let body = self.code(self.readable(Class::Settled), Vec::new(), false);
         let (left, right) = dimensions[0];
         let places: Vec<i32> =
             if left <= right { (left..=right).collect() } else { (right..=left).rev().collect() };
         let (mut values, mut plain) = (Vec::new(), String::new());
         for place in places {
-            let value = source(pen, &body, word, 2);
+            let input = pen.draw.pick(&self.stable()).name.clone();
+            let value = format!("{} ^ {input}", value(pen, body.view(), 2).text);
             plain += &format!("{}[{place}] = {value}; ", atom.name);
             values.push(value);
         }
@@ -108,7 +109,7 @@ impl Unit {
         if bits.is_empty() || pen.draw.percent(50) {
             // The usual cell: the enable passes a latch that is open while the clock is low.
             let enable = pen.fresh("e");
-            let head = *pen.draw.pick(&["always_latch ", "always @* "]);
+            let head = combinational_head(*pen.draw.pick(&["always_latch", "always @*"]));
             let set = vec![format!("{enable} = {};", input.name)];
             self.body.extend(block(&format!("{head}if (!{clock}) "), set));
             self.add(&Atom { name: enable.clone(), shape: bit.clone() }, Class::Loose, None);
@@ -205,16 +206,16 @@ impl Unit {
         let mut atoms = self.readable(Class::Settled);
         let genvar = Shape::Word { keyword: UNSIZED, width: 32, signed: true };
         atoms.push(Atom { name: variable.clone(), shape: genvar });
-        let body = self.calling(false, atoms, Vec::new());
+        let body = self.code(atoms, Vec::new(), false);
         let expression = value(pen, body.view(), 3).text;
         let mut lines = vec![format!("assign {}[{variable}] = {expression};", atom.name)];
         let is_net = pen.draw.percent(50);
         if !is_net {
-            let head = *pen.draw.pick(&["always_comb ", "always @* "]);
+            let head = combinational_head(*pen.draw.pick(&["always_comb", "always @*"]));
             let stable = self.stable();
             let input = pen.draw.pick(&stable).name.clone();
             let set = format!("{}[{variable}] = {expression} ^ {input};", atom.name);
-            lines = block(head, vec![set]);
+            lines = block(&head, vec![set]);
         }
         let head = format!("for (genvar {variable} = 0; {variable} < {width}; {variable} = {variable} + 1) ");
         let mut lines = block(&head, lines);

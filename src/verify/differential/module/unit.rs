@@ -75,9 +75,6 @@ pub(super) struct Unit {
     pub(super) constants: Vec<Atom>,
     pub(super) functions: Vec<Function>,
     pub(super) tasks: Vec<Task>,
-    /// Whether an `always_comb` calls functions or tasks. To Icarus 11.0 their variables belong to what it waits for, and two
-    /// such processes would start each other for ever, against 9.2.2.2.1.
-    pub(super) comb_calls: bool,
     /// Types, parameters, functions and tasks.
     pub(super) head: Vec<String>,
     /// Processes, assignments and instances.
@@ -93,7 +90,6 @@ impl Unit {
             constants: Vec::new(),
             functions: Vec::new(),
             tasks: Vec::new(),
-            comb_calls: false,
             head: Vec::new(),
             body: Vec::new(),
         }
