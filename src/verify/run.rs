@@ -308,6 +308,16 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Identity of a problem's golden module and legal inputs: with the seed it decides the stimulus.
+pub fn golden_key(problem: &Problem, top: &str) -> String {
+    content_hash(
+        [problem.golden.as_str(), top, &format!("{:?}", problem.inputs)]
+            .map(|part| content_hash(part.as_bytes()))
+            .concat()
+            .as_bytes(),
+    )
+}
+
 fn elaborate_golden(
     problem: &Problem,
     config: &Config,
@@ -318,12 +328,7 @@ fn elaborate_golden(
         Elaborated::Refused(refusal) => return Ok(Err(describe(&refusal))),
         Elaborated::Died(how) => return Ok(Err(format!("the elaborator {how}"))),
     };
-    let key = content_hash(
-        [&problem.golden, &design.interface.top, &format!("{:?}", problem.inputs)]
-            .map(|part| content_hash(part.as_bytes()))
-            .concat()
-            .as_bytes(),
-    );
+    let key = golden_key(problem, &design.interface.top);
     if design.interface.outputs().next().is_none() {
         return Ok(Err("the golden module has no output".into()));
     }

@@ -4,3 +4,5 @@
 mod build;
 mod operators;
 mod oracle;
+mod random;
+mod reference;

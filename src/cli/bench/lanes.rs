@@ -1,261 +1,235 @@
-//! `salv bench lanes`: random modules in the lanes engine and in Icarus, on the same inputs, compared sample by
-//! sample in four states.
+//! `salv bench lanes`: the lanes engine beside verdicts of another backend, and where its time goes.
 //!
-//! In: how many, and the seed of the first one; the others follow it. Out: for each module that differs a line, and
-//! with `--shrink` a smaller module that still does; how many were accepted by whom, and how quick it was. A module
-//! is a function of its number, so `--random 1 --seed N` repeats one.
+//! Everything runs in this process, one row after the other, without a worker or a barrier around it: the times are those of the
+//! stages alone (slang and analysis, lowering, execution), and rows that lanes hand over are counted by the construct.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
-
-use super::select::in_parallel;
-use super::speed;
-use crate::cli::start;
-use crate::cli::tools;
-use crate::verify::cache::Cache;
-use crate::verify::differential::{
-    Difference, Families, Family, FourState, RandomModule, Stage, outputs, random_module, reading,
-    shrink,
-};
-use crate::verify::icarus::{Icarus, Played};
+use crate::candidate::extract_code;
+use crate::design::{self, Bits, Lowered};
+use crate::problem::Problem;
+use crate::verify::backend::Outcome;
+use crate::verify::lanes::{Golden, GoldenError, judge};
 use crate::verify::stimulus::Config;
+use crate::verify::verdict::{self, SignalVerdict, Status, Verdict};
+use crate::{candidate, problem, record};
 
-/// Compare random modules in the lanes engine with Icarus, in four states
+/// Compare the lanes engine with the verdicts of another backend
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Modules
-    #[arg(long, default_value_t = 1000)]
-    random: u64,
-    /// Number of the first one
+    /// The problems, `problems.jsonl`
+    problems: PathBuf,
+    /// What models wrote
+    candidates: PathBuf,
+    /// What another backend made of them, with the same seed and number of vectors; without it, only times are told
+    #[arg(long)]
+    verdicts: Option<PathBuf>,
+    /// Print each difference in a line, tabs between the fields
+    #[arg(long)]
+    list: bool,
+    /// Print the time of each row in microseconds, tabs between the fields
+    #[arg(long)]
+    times: bool,
+    /// Cycles of random inputs over all episodes
+    #[arg(long, default_value_t = Config::default().vectors)]
+    vectors: u32,
+    /// Decides every random choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Cycles for each module, over all episodes
-    #[arg(long, default_value_t = 64)]
-    vectors: u32,
-    /// Threads; by default one for each core
-    #[arg(long)]
-    jobs: Option<usize>,
-    /// Modules in one process of Icarus
-    #[arg(long, default_value_t = 200)]
-    batch: usize,
-    /// Families of constructs to leave out, with commas between
-    #[arg(long, value_delimiter = ',')]
-    without: Vec<String>,
-    /// List the families, with what Icarus says of those it refuses, and do nothing else
-    #[arg(long)]
-    families: bool,
-    /// Print the module of each number and do nothing else
-    #[arg(long)]
-    print: bool,
-    /// Make each module that differs small, trying so many cuts
-    #[arg(long, default_value_t = 0)]
-    shrink: usize,
-    /// Write each module that differs to a file in this folder
-    #[arg(long)]
-    findings: Option<PathBuf>,
+}
+
+/// A golden module, ready to be compared with.
+struct Ready {
+    golden: Golden,
+    pool: Vec<Bits>,
+}
+
+#[derive(Default)]
+struct Report {
+    rows: u64,
+    judged: u64,
+    refused: u64,
+    handed_over: BTreeMap<String, u64>,
+    outputs: u64,
+    equal: u64,
+    differences: BTreeMap<String, u64>,
+    golden: Duration,
+    lower: Duration,
+    execute: Duration,
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    if arguments.families {
-        for &family in Family::ALL {
-            println!("{}\t{}", family.name(), family.refused().unwrap_or(""));
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    let families = families(&arguments.without)?;
-    let seeds: Vec<u64> = (0..arguments.random).map(|at| arguments.seed + at).collect();
-    if arguments.print {
-        for &seed in &seeds {
-            println!("// {seed}\n{}", random_module(seed, families).full());
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    let started = Instant::now();
-    let ring = Ring {
-        icarus: speed::icarus()?,
-        cache: Cache::open(&tools::cache_folder()?.join("bench"))?,
-        families,
-        config: Config { vectors: arguments.vectors, ..Config::default() },
-        tries: arguments.shrink,
-        findings: arguments.findings,
-        report: Mutex::default(),
+    let problems = problem::load(&arguments.problems)?;
+    let by_name: BTreeMap<&str, &Problem> =
+        problems.iter().map(|problem| (problem.problem.as_str(), problem)).collect();
+    let config =
+        Config { vectors: arguments.vectors, seed: arguments.seed, ..Config::default() };
+    let mut verdicts = match &arguments.verdicts {
+        Some(path) => Some(record::read::<Verdict>(path)?),
+        None => None,
     };
-    let batches: Vec<&[u64]> = seeds.chunks(arguments.batch.max(1)).collect();
-    in_parallel(start::threads(arguments.jobs)?, &batches, |batch| ring.batch(batch))?;
-    let report = ring.report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let seconds = started.elapsed().as_secs_f64();
-    for (what, count) in &report.counts {
-        eprintln!("{count:>8}  {what}");
+    let mut rows: Vec<(usize, candidate::Candidate, Option<Verdict>)> = Vec::new();
+    for (number, row) in candidate::read(&arguments.candidates)?.enumerate() {
+        let verdict = verdicts.as_mut().and_then(Iterator::next).transpose()?;
+        rows.push((number, row?, verdict.map(|line| line.value)));
     }
-    let share = |part: u64| 100.0 * part as f64 / report.bits.0.max(1) as f64;
-    eprintln!(
-        "{:>8}  bits of outputs compared, {:.1} % of them 0 or 1 and {:.1} % z",
-        report.bits.0,
-        share(report.bits.1),
-        share(report.bits.2)
-    );
-    eprintln!("{seconds:.1} s, {:.1} modules/s", seeds.len() as f64 / seconds);
+    rows.sort_by(|a, b| (&a.1.problem, a.0).cmp(&(&b.1.problem, b.0)));
+    let mut report = Report::default();
+    let mut last: Option<(String, Result<Ready, String>)> = None;
+    for (_, row, verdict) in &rows {
+        let Some(problem) = by_name.get(row.problem.as_str()) else { continue };
+        if last.as_ref().is_none_or(|(name, _)| *name != row.problem) {
+            let started = Instant::now();
+            last = Some((row.problem.clone(), ready(problem, &config)));
+            report.golden += started.elapsed();
+        }
+        let Some((_, ready)) = &last else { continue };
+        report.rows += 1;
+        let started = Instant::now();
+        report.row(&arguments, problem, ready, row, verdict.as_ref());
+        if arguments.times {
+            println!("{}\t{}\t{}", row.problem, row.id, started.elapsed().as_micros());
+        }
+    }
+    eprint!("{}", report.render());
     Ok(ExitCode::SUCCESS)
 }
 
-fn families(without: &[String]) -> anyhow::Result<Families> {
-    let mut families = Families::all();
-    for name in without {
-        let family = Family::ALL.iter().find(|family| family.name() == name);
-        families = families.without(
-            *family.with_context(|| format!("no family is called {name} (see --families)"))?,
-        );
+fn ready(problem: &Problem, config: &Config) -> Result<Ready, String> {
+    let lowered = design::lower(&problem.golden, problem.golden_top.as_deref())
+        .map_err(|refusal| format!("golden: {refusal}"))?;
+    if !lowered.uses_z.is_empty() {
+        return Err("golden: Z".into());
     }
-    Ok(families)
+    let program = lowered.program.map_err(|construct| format!("golden: {}", construct.0))?;
+    let key = crate::verify::run::golden_key(problem, &lowered.interface.top);
+    let pool = lowered.interface.pool.clone();
+    match Golden::new(lowered.interface, &program, &problem.inputs, &key, config) {
+        Ok(golden) => Ok(Ready { golden, pool }),
+        Err(GoldenError::Stimulus(error)) => Err(format!("golden: {error}")),
+        Err(GoldenError::Stops(stop)) => Err(format!("golden: {stop}")),
+    }
 }
 
-/// What was found so far.
-#[derive(Default)]
-struct Report {
-    counts: BTreeMap<String, u64>,
-    /// Bits compared, those that are 0 or 1 in Icarus, and those that are z.
-    bits: (u64, u64, u64),
-}
-
-/// The two engines and what lies between them.
-struct Ring {
-    icarus: Icarus,
-    cache: Cache,
-    families: Families,
-    config: Config,
-    tries: usize,
-    findings: Option<PathBuf>,
-    report: Mutex<Report>,
-}
-
-/// A module that we take.
-struct Contestant {
-    module: RandomModule,
-    stage: Stage,
-}
-
-impl Ring {
-    fn count(&self, what: impl Into<String>) {
-        let mut report = self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *report.counts.entry(what.into()).or_default() += 1;
+impl Report {
+    fn row(
+        &mut self,
+        arguments: &Arguments,
+        problem: &Problem,
+        ready: &Result<Ready, String>,
+        row: &candidate::Candidate,
+        verdict: Option<&Verdict>,
+    ) {
+        let Ok(code) = extract_code(&row.completion, &problem.prompt, &problem.top) else {
+            self.refused += 1;
+            return;
+        };
+        let started = Instant::now();
+        let lowered = design::lower(&code.text, Some(&problem.top));
+        self.lower += started.elapsed();
+        let Ok(Lowered { interface, program, uses_z, .. }) = lowered else {
+            self.refused += 1;
+            return;
+        };
+        let judged_there = verdict.is_none_or(|verdict| verdict.status == Status::Judged);
+        let mut hand_over = |why: String| {
+            if judged_there {
+                *self.handed_over.entry(why).or_default() += 1;
+            } else {
+                self.refused += 1;
+            }
+        };
+        let ready = match ready {
+            Ok(ready) => ready,
+            Err(why) => return hand_over(why.clone()),
+        };
+        let program = match program {
+            Ok(program) if uses_z.is_empty() && ready.golden.accepts(&interface) => program,
+            Ok(_) => return hand_over("another interface".into()),
+            Err(construct) => return hand_over(construct.0),
+        };
+        let fresh = |constant: &&Bits| !ready.pool.iter().any(|k| k.words == constant.words);
+        let constants: Vec<Bits> = interface.pool.iter().filter(fresh).cloned().collect();
+        let started = Instant::now();
+        let outcome = judge(&ready.golden, &program, &constants);
+        self.execute += started.elapsed();
+        self.judged += 1;
+        if let (Some(outcome), Some(verdict)) = (outcome, verdict) {
+            self.compare(arguments, ready, outcome, verdict);
+        }
     }
 
-    fn batch(&self, seeds: &[u64]) -> anyhow::Result<()> {
-        let mut contestants = Vec::new();
-        for &seed in seeds {
-            let module = random_module(seed, self.families);
-            match Stage::new(&module.text, &self.config) {
-                Ok(stage) => contestants.push(Contestant { module, stage }),
-                Err(why) => {
-                    println!("{seed}\trefused by us: {why}");
-                    self.count("refused by us");
+    fn compare(&mut self, arguments: &Arguments, ready: &Ready, outcome: Outcome, other: &Verdict) {
+        let counts = match outcome {
+            Outcome::Counted(counts) if other.status == Status::Judged => counts,
+            outcome => {
+                let own = match &outcome {
+                    Outcome::Counted(_) => "judged".to_owned(),
+                    Outcome::Timeout(why) => format!("timeout ({why})"),
+                    _ => "other".to_owned(),
+                };
+                let same = matches!(outcome, Outcome::Timeout(_)) && other.status == Status::Timeout;
+                if !same {
+                    self.differ(arguments, other, "", &own, &format!("{:?}", other.status));
                 }
-            }
-        }
-        let stages: Vec<&Stage> = contestants.iter().map(|one| &one.stage).collect();
-        let played = self.theirs(&stages)?;
-        for (contestant, theirs) in contestants.iter().zip(played) {
-            self.meet(contestant, theirs)?;
-        }
-        Ok(())
-    }
-
-    fn theirs(&self, stages: &[&Stage]) -> anyhow::Result<Vec<Played>> {
-        let scratch = self.cache.memory_scratch().map_or_else(|| self.cache.scratch(), Ok)?;
-        Ok(Stage::theirs(stages, &self.icarus, scratch.path())?)
-    }
-
-    fn meet(&self, contestant: &Contestant, theirs: Played) -> anyhow::Result<()> {
-        let Contestant { module, stage } = contestant;
-        let seed = module.seed;
-        if !stage.lowered.races.is_empty() {
-            println!("{seed}\tcalled a race: {}", stage.lowered.races.join(" "));
-            self.count("called a race");
-        }
-        let theirs = match theirs {
-            Played::Shown(theirs) => theirs,
-            Played::Refused(why) => {
-                println!("{seed}\trefused by Icarus: {why}");
-                self.count("refused by Icarus");
-                return Ok(());
-            }
-            Played::Ended(why) => {
-                println!("{seed}\tended in Icarus: {why}");
-                self.count("ended in Icarus");
-                return Ok(());
+                return;
             }
         };
-        self.weigh(stage, &theirs);
-        let ours = match stage.ours() {
-            Ok(ours) => ours,
-            Err(why) => {
-                println!("{seed}\tnot run in lanes: {why}");
-                self.count(format!("not run in lanes: {why}"));
-                return Ok(());
-            }
-        };
-        match stage.difference(&ours, &theirs) {
-            None => self.count("equal"),
-            Some(difference) => {
-                self.count("different");
-                self.show(module, &difference)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Counts the bits that Icarus shows.
-    fn weigh(&self, stage: &Stage, theirs: &[FourState]) {
-        let mask = outputs(&stage.lowered.interface).mask();
-        let mut report = self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for trace in theirs {
-            for (at, (value, unknown)) in trace.value.iter().zip(&trace.unknown).enumerate() {
-                let mask = mask[at % mask.len()];
-                report.bits.0 += u64::from(mask.count_ones());
-                report.bits.1 += u64::from((mask & !unknown).count_ones());
-                report.bits.2 += u64::from((value & unknown).count_ones());
+        for ((port, count), theirs) in ready.golden.outputs().zip(counts).zip(&other.signals) {
+            let own = verdict::judge(&port.name, count);
+            self.outputs += 1;
+            if own.verdict == theirs.verdict {
+                self.equal += 1;
+            } else {
+                self.differ(arguments, other, &port.name, &told(&own), &told(theirs));
             }
         }
     }
 
-    fn show(&self, module: &RandomModule, difference: &Difference) -> anyhow::Result<()> {
-        println!("{}\tdifferent: {difference}", module.seed);
-        let (mut text, mut difference) = (module.text.clone(), difference.clone());
-        if self.tries > 0 {
-            text = shrink(&text, self.tries, |text| self.differs(text).is_some());
-            difference = self.differs(&text).context("what was shrunk does not differ any more")?;
+    fn differ(&mut self, arguments: &Arguments, row: &Verdict, output: &str, own: &str, other: &str) {
+        let class = |told: &str| told.split(';').next().unwrap_or_default().to_owned();
+        *self.differences.entry(format!("{} / {}", class(own), class(other))).or_default() += 1;
+        if arguments.list {
+            println!("{}\t{}\t{output}\t{own}\t{other}\t{}", row.problem, row.candidate, row.races.join(","));
         }
-        if let Some(folder) = &self.findings {
-            std::fs::create_dir_all(folder)?;
-            let plain = reading(&text, true);
-            let text = reading(&text, false);
-            let plain = match plain == text {
-                true => String::new(),
-                false => format!("\nFor Icarus:\n\n```verilog\n{plain}```\n"),
-            };
-            let page = format!(
-                "`salv bench lanes --random 1 --seed {} --vectors {}`: {difference}\n\n```verilog\n{text}```\n{plain}",
-                module.seed, self.config.vectors
-            );
-            let file = folder.join(format!("{}.md", module.seed));
-            std::fs::write(&file, page).with_context(|| format!("failed to write {}", file.display()))?;
-        }
-        Ok(())
     }
 
-    /// Whether a text is legal, without a race, and differs.
-    fn differs(&self, text: &str) -> Option<Difference> {
-        let stage = Stage::new(text, &self.config).ok()?;
-        if !stage.lowered.races.is_empty() {
-            return None;
+    fn render(&self) -> String {
+        let mut text = format!(
+            "rows {}, refused {}, judged by lanes {}\n",
+            self.rows, self.refused, self.judged
+        );
+        text += &format!("outputs {}, equal {}\n", self.outputs, self.equal);
+        for (what, count) in &self.differences {
+            text += &format!("  differs {count}: {what}\n");
         }
-        let ours = stage.ours().ok()?;
-        let Played::Shown(theirs) = self.theirs(&[&stage]).ok()?.pop()? else { return None };
-        stage.difference(&ours, &theirs)
+        for (what, count) in &self.handed_over {
+            text += &format!("  handed over {count}: {what}\n");
+        }
+        let per_row = |time: Duration| time.as_secs_f64() * 1e3 / self.rows.max(1) as f64;
+        text += &format!(
+            "ms a row: golden {:.3}, slang and lowering {:.3}, execution {:.3}\n",
+            per_row(self.golden),
+            per_row(self.lower),
+            per_row(self.execute)
+        );
+        text
     }
+}
+
+fn told(signal: &SignalVerdict) -> String {
+    let kind = signal.kind.map_or(String::new(), |kind| format!(" by {kind:?}"));
+    let first = signal.first.as_ref().map_or(String::new(), |first| {
+        format!(
+            "episode {} cycle {} step {} golden {} candidate {}",
+            first.episode, first.cycle, first.step, first.golden, first.candidate
+        )
+    });
+    format!(
+        "{:?}{kind};compared {} mismatches {:?} {first}",
+        signal.verdict, signal.compared, signal.mismatches
+    )
 }

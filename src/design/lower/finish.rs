@@ -7,7 +7,7 @@ use super::super::program::{
 };
 use super::analysis::{self, Effects};
 use super::build::{Range, split};
-use super::{Lowered, Lowering, Unsupported};
+use super::{Draft, Lowered, Lowering, Unsupported};
 
 impl Lowering<'_> {
     pub(super) fn finish(mut self) -> Lowered<Program> {
@@ -17,7 +17,7 @@ impl Lowering<'_> {
             effects.push(analysis::effects(&draft.body, &|slot| self.build.width(slot)));
         }
         self.make_private(&mut effects);
-        check_writes(&effects)?;
+        check_writes(&self.processes, &effects)?;
         let writers = writers(&effects);
         let mut processes = Vec::new();
         for (number, (draft, effects)) in
@@ -125,11 +125,12 @@ impl Lowering<'_> {
     }
 }
 
-/// A variable has either blocking or nonblocking writes: the shadow of the later ones would bring back old bits.
-fn check_writes(effects: &[Effects]) -> Lowered<()> {
-    let now: BTreeSet<Slot> = effects.iter().flat_map(|own| own.writes.iter().copied()).collect();
+/// A variable has either blocking or nonblocking writes: the shadow of the later ones would bring back old bits. Those of
+/// `initial` blocks are over before any other process runs.
+fn check_writes(drafts: &[Draft], effects: &[Effects]) -> Lowered<()> {
+    let running = drafts.iter().zip(effects).filter(|(draft, _)| draft.kind != Kind::Initial);
+    let now: BTreeSet<Slot> = running.flat_map(|(_, own)| own.writes.iter().copied()).collect();
     let mixed = effects.iter().any(|own| own.later.iter().any(|slot| now.contains(slot)));
-    // Initial values are over before anything else runs, and do not count.
     if mixed { Err(Unsupported::new("blocking and nonblocking writes to one variable")) } else { Ok(()) }
 }
 

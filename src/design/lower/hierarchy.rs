@@ -30,6 +30,20 @@ impl<'d> Lowering<'d> {
             };
             list.push((port.name().to_owned(), slot));
         }
+        self.initial_values(body)
+    }
+
+    /// `output reg q = 0`: the value stands at the port, and is the variable's.
+    fn initial_values(&mut self, body: Symbol<'d>) -> Lowered<()> {
+        for port in body.instance_body_ports().filter(|port| port.kind() == SymbolKind::Port) {
+            let is_output = port.port_direction() == ArgumentDirection::Out;
+            if let (true, Some(value), Some(symbol)) =
+                (is_output, port.port_initializer(), port.port_internal_symbol())
+            {
+                let storage = self.storage(symbol)?;
+                self.declare(&storage, value)?;
+            }
+        }
         Ok(())
     }
 
@@ -153,7 +167,10 @@ impl<'d> Lowering<'d> {
             self.connection(&connection)?;
         }
         match instance.instance_body() {
-            Some(body) => self.scope(body),
+            Some(body) => {
+                self.initial_values(body)?;
+                self.scope(body)
+            }
             None => Ok(()),
         }
     }

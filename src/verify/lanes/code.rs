@@ -1,10 +1,18 @@
 //! The form of a program that is run: one flat list of instructions, operands resolved to cells.
 //!
-//! A *cell* is one word of 64 bits in every lane. A slot has as many as its width needs, and a variable has as many again for a
-//! second value: the *shadow* that nonblocking writes and inputs go to before they take effect, or, within a process,
-//! what the variable held before the process ran. (A variable has either blocking or nonblocking writes, so one does for both.)
+//! A *cell* is one word of 64 bits in every lane. Cells of variables come first, then those of constants, then one more for each of
+//! a variable's: its *shadow*, to which nonblocking writes and inputs go before they take effect, and which holds, within a process
+//! with blocking writes, what the variable held before (a variable has either kind of writes). Temporaries follow: those of all units
+//! use the same cells, since none lives longer than a run.
+//!
+//! # Two codes for each unit
+//!
+//! Almost all values are known, almost always. So a unit has a second code, the *known* one, that looks at the value plane alone, and runs
+//! when all variables that it deals with are known ([`Unit::needs`]). Operations that can make an unknown value of known ones (a division, a
+//! select out of range, a memory, an x in the text) and what depends on them keep both planes there too (`known` says which).
+//! Temporaries of which it writes the value plane alone have cells of their own, so that their unknown plane stays 0.
 
-use crate::design::program::{Kind, OpKind, Switch, Target};
+use crate::design::program::{Kind, Memory, OpKind, PowerUp, Switch};
 
 /// Where a value lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,41 +25,316 @@ pub(super) struct Place {
     pub width: u32,
 }
 
-/// One step of the interpreter. Indices into the lists of [`Code`] where an instruction has much to say.
+/// One step of the interpreter. Names of cells are those of [`crate::design::program`]; `mask` is that of the result's bits.
+///
+/// The first group deals with known values of one cell, and with the value plane alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Instruction {
-    /// An operation, lane by lane.
+    /// `(a >> shift) & mask`: a slice, or an extension that cuts.
+    Slice {
+        dst: u32,
+        a: u32,
+        shift: u8,
+        mask: u64,
+    },
+    /// `(a << shift) & mask`.
+    Shift {
+        dst: u32,
+        a: u32,
+        shift: u8,
+        mask: u64,
+    },
+    /// Fills from bit `63 - shift` upwards.
+    SignExtend {
+        dst: u32,
+        a: u32,
+        shift: u8,
+        mask: u64,
+    },
+    Not {
+        dst: u32,
+        a: u32,
+        mask: u64,
+    },
+    Negate {
+        dst: u32,
+        a: u32,
+        mask: u64,
+    },
+    /// Whether `a` is this number: AND of all bits, or a comparison with a constant.
+    Is {
+        dst: u32,
+        a: u32,
+        number: u64,
+    },
+    IsNot {
+        dst: u32,
+        a: u32,
+        number: u64,
+    },
+    Parity {
+        dst: u32,
+        a: u32,
+    },
+    CountOnes {
+        dst: u32,
+        a: u32,
+        mask: u64,
+    },
+    And {
+        dst: u32,
+        a: u32,
+        b: u32,
+    },
+    Or {
+        dst: u32,
+        a: u32,
+        b: u32,
+    },
+    Xor {
+        dst: u32,
+        a: u32,
+        b: u32,
+    },
+    Add {
+        dst: u32,
+        a: u32,
+        b: u32,
+        mask: u64,
+    },
+    AddNumber {
+        dst: u32,
+        a: u32,
+        number: u64,
+        width: u8,
+    },
+    Subtract {
+        dst: u32,
+        a: u32,
+        b: u32,
+        mask: u64,
+    },
+    Multiply {
+        dst: u32,
+        a: u32,
+        b: u32,
+        mask: u64,
+    },
+    ShiftLeft {
+        dst: u32,
+        a: u32,
+        b: u32,
+        mask: u64,
+    },
+    ShiftRight {
+        dst: u32,
+        a: u32,
+        b: u32,
+        mask: u64,
+    },
+    /// `shift` is 64 less the width.
+    ShiftRightSigned {
+        dst: u32,
+        a: u32,
+        b: u32,
+        shift: u8,
+    },
+    Equal {
+        dst: u32,
+        a: u32,
+        b: u32,
+    },
+    Less {
+        dst: u32,
+        a: u32,
+        b: u32,
+    },
+    LessSigned {
+        dst: u32,
+        a: u32,
+        b: u32,
+        shift: u8,
+    },
+    Mux {
+        dst: u32,
+        condition: u32,
+        a: u32,
+        b: u32,
+    },
+    /// `a << shift | b`.
+    Join {
+        dst: u32,
+        a: u32,
+        b: u32,
+        shift: u8,
+    },
+
+    /// The same for values of four states.
+    Four {
+        what: Four,
+        dst: u32,
+        a: u32,
+        b: u32,
+        c: u32,
+        width: u8,
+        shift: u8,
+    },
+    /// The same for values of several cells.
+    Wide(u32),
+    /// An operation lane by lane.
     General(u32),
     /// A word of a memory, lane by lane.
     Read(u32),
-    /// A write, lane by lane.
+
+    /// Writes a cell in the lanes of the mask, known or of four states.
+    PutKnown {
+        to: u32,
+        value: u32,
+    },
+    Put {
+        to: u32,
+        value: u32,
+    },
+    /// Writes the bits of `mask`, to which the value is shifted.
+    PutPartKnown {
+        to: u32,
+        value: u32,
+        shift: u8,
+        mask: u64,
+    },
+    PutPart {
+        to: u32,
+        value: u32,
+        shift: u8,
+        mask: u64,
+    },
+    /// The only write of a variable of one cell: it is compared and its watchers are started at once.
+    AssignKnown {
+        variable: u32,
+        value: u32,
+    },
+    Assign {
+        variable: u32,
+        value: u32,
+    },
+    /// A write lane by lane.
     Store(u32),
     /// Begins nonblocking writes to a variable in this phase, if none have begun.
-    Open(u32),
+    Open {
+        variable: u32,
+        is_known: bool,
+    },
     /// Keeps what a variable holds, to compare at the end.
-    Keep(u32),
+    Keep {
+        variable: u32,
+        is_known: bool,
+    },
     /// Compares a variable with what was kept, and starts its watchers.
-    Compare(u32),
+    Compare {
+        variable: u32,
+        is_known: bool,
+    },
+    /// Notes whether a variable has unknown bits.
+    Note {
+        variable: u32,
+    },
+
     /// Parts the lanes by a condition of one bit; those where it is not 1 go on at `otherwise`.
-    Branch { condition: u32, frame: u32, otherwise: u32 },
+    Branch {
+        condition: u32,
+        frame: u32,
+        otherwise: u32,
+        is_known: bool,
+    },
     /// Between the two sides: lanes of the first wait, the others go on; with none, all go on at `end`.
-    Otherwise { frame: u32, end: u32 },
+    Otherwise {
+        frame: u32,
+        end: u32,
+    },
     /// The two sides meet.
-    Meet { frame: u32 },
+    Meet {
+        frame: u32,
+    },
+    /// Runs what follows in the lanes where a condition is 1: a branch too short to be jumped over.
+    Narrow {
+        condition: u32,
+        frame: u32,
+        is_known: bool,
+    },
+    /// In the other lanes.
+    Invert {
+        frame: u32,
+    },
+    /// In both.
+    Widen {
+        frame: u32,
+    },
     /// Parts the lanes by a selector.
     Switch(u32),
     /// The end of an arm: other lanes run theirs.
     ArmEnd(u32),
     /// The beginning of a block that lanes can leave.
-    Enter { label: u32 },
+    Enter {
+        label: u32,
+    },
     /// Its end: lanes that left it go on.
-    Leave { label: u32 },
+    Leave {
+        label: u32,
+    },
     /// Lanes leave a block.
-    Exit { label: u32 },
+    Exit {
+        label: u32,
+    },
     /// Lanes that are left go round again.
-    Repeat { start: u32 },
-    /// The end of the process.
+    Repeat {
+        start: u32,
+    },
+    /// The end of the unit.
     End,
+}
+
+/// Operations on values of four states that lie in one cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Four {
+    Slice,
+    SignExtend,
+    Join,
+    Select,
+    Not,
+    Negate,
+    ReduceAnd,
+    ReduceOr,
+    ReduceXor,
+    And,
+    Or,
+    Xor,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    DivideSigned,
+    Remainder,
+    RemainderSigned,
+    ShiftLeft,
+    ShiftRight,
+    ShiftRightSigned,
+    Equal,
+    Same,
+    Matches,
+    CaseMatchesZ,
+    CaseMatchesAny,
+    Less,
+    LessSigned,
+    Mux,
+    Known,
+    IsUnknown,
+    CountOnes,
+    ResolveWire,
+    ResolveAnd,
+    ResolveOr,
+    Pull0,
+    Pull1,
+    Gate,
 }
 
 /// An operation with its operands in order.
@@ -92,8 +375,10 @@ pub(super) enum Destination {
 /// A switch with its arms' addresses.
 #[derive(Clone, Debug)]
 pub(super) struct Arms {
+    /// Without its arms.
     pub switch: Switch,
     pub selector: Place,
+    pub is_known: bool,
     /// First of two masks of this switch.
     pub frame: u32,
     /// First of its lanes' arms.
@@ -114,16 +399,16 @@ pub(super) struct Variable {
     pub watchers: (u32, u32),
 }
 
-/// A process that watches bits of one limb of a variable.
-#[derive(Clone, Copy, Debug)]
+/// A unit that watches bits of one limb of a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Watch {
-    pub process: u32,
+    pub unit: u32,
     pub limb: u32,
     pub what: What,
 }
 
 /// What about the limb.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// A change of any of these bits.
     Change(u64),
@@ -131,19 +416,25 @@ pub(super) enum What {
     Edge { bit: u32, rising: bool, falling: bool },
 }
 
-/// A process.
+/// One process, or several that run together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unit {
     pub kind: Kind,
+    /// Where its codes begin.
     pub start: u32,
+    pub known_start: u32,
+    /// What must be known for the second, in [`Code::needs`].
+    pub needs: (u32, u32),
     pub is_pure: bool,
     pub restarts_itself: bool,
+    /// Whether an edge starts it.
+    pub waits_for_edge: bool,
 }
 
 /// A program made ready to run, for any number of lanes.
 ///
 /// It is made once of a module and serves any number of [`super::Machine`]s.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Code {
     pub(super) instructions: Vec<Instruction>,
     pub(super) generals: Vec<General>,
@@ -153,6 +444,8 @@ pub struct Code {
     pub(super) variables: Vec<Variable>,
     pub(super) watchers: Vec<Watch>,
     pub(super) units: Vec<Unit>,
+    /// Words of the set of unknown variables, and their bits.
+    pub(super) needs: Vec<(u32, u64)>,
     pub(super) memory_watchers: Vec<Vec<u32>>,
     /// Cells with the constants, from `constants_start`.
     pub(super) constants: Vec<(u64, u64)>,
@@ -165,18 +458,8 @@ pub struct Code {
     pub(super) switches: u32,
     pub(super) labels: u32,
     /// What variables and memories hold before anything runs.
-    pub(super) power_up: Vec<crate::design::program::PowerUp>,
-    pub(super) memories: Vec<crate::design::program::Memory>,
+    pub(super) power_up: Vec<PowerUp>,
+    pub(super) memories: Vec<Memory>,
     pub(super) inputs: Vec<(String, u32)>,
     pub(super) outputs: Vec<(String, u32)>,
-}
-
-impl Destination {
-    /// The memory that is written.
-    pub fn memory(target: &Target) -> Option<u32> {
-        match *target {
-            Target::Word { memory, .. } => Some(memory),
-            _ => None,
-        }
-    }
 }

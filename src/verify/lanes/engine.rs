@@ -3,7 +3,7 @@
 use super::code::{Code, Place};
 use super::number::{Number, limb_mask, limbs};
 use super::schedule::Schedule;
-use super::store::MemoryWrite;
+use super::store::{MemoryWrite, Scratch};
 use super::{Bounds, Output, PowerUp, Stop};
 use crate::design::program;
 
@@ -52,6 +52,10 @@ pub(super) struct Engine<'c, const L: usize> {
     /// Whether a variable is among them.
     pub is_open: Vec<bool>,
     pub memory_writes: Vec<MemoryWrite>,
+    /// Their values.
+    pub later: Vec<u64>,
+    /// Variables, and after them shadows, that may have unknown bits in some lane: a bit for each.
+    pub noted: Vec<u64>,
     /// Lanes that have not stopped.
     pub alive: u64,
     pub looped: u64,
@@ -66,13 +70,6 @@ pub(super) struct Engine<'c, const L: usize> {
     pub iterations_of_step: [u64; L],
     pub iterations_of_episode: [u64; L],
     pub scratch: Scratch,
-}
-
-/// Numbers of one lane, kept for their memory.
-#[derive(Default)]
-pub(super) struct Scratch {
-    pub operands: [Number; 3],
-    pub result: Number,
 }
 
 impl<'c, const L: usize> Engine<'c, L> {
@@ -98,6 +95,8 @@ impl<'c, const L: usize> Engine<'c, L> {
             opened: Vec::new(),
             is_open: vec![false; code.variables.len()],
             memory_writes: Vec::new(),
+            later: Vec::new(),
+            noted: vec![0; (2 * code.variables.len()).div_ceil(64)],
             alive: Self::FULL,
             looped: 0,
             unsettled: 0,
@@ -121,10 +120,15 @@ impl<'c, const L: usize> Engine<'c, L> {
         self.opened.clear();
         self.is_open.fill(false);
         self.memory_writes.clear();
+        self.later.clear();
+        self.noted.fill(0);
+        for variable in 0..self.code.variables.len() as u32 {
+            self.note(variable);
+        }
         (self.alive, self.looped, self.unsettled, self.optimistic) = (Self::FULL, 0, 0, 0);
         self.iterations_of_step = [0; L];
         self.iterations_of_episode = [0; L];
-        self.run_declarations();
+        self.run_declarations(matches!(how, PowerUp::Random { .. }));
     }
 
     fn fill_variables(&mut self, how: PowerUp<'_>) {
@@ -175,24 +179,71 @@ impl<'c, const L: usize> Engine<'c, L> {
 
     pub fn set_input(&mut self, port: usize, values: &[u64]) {
         let number = self.code.inputs[port].1;
-        let variable = self.code.variables[number as usize];
+        let variable = &self.code.variables[number as usize];
         let Place { cell, limbs, width } = variable.place;
         assert_eq!(values.len(), limbs as usize * self.lanes, "a word for each limb and lane");
+        let is_known = !self.is_noted(number);
+        let mut is_changed = !is_known;
         for limb in 0..limbs as usize {
             let row = &values[limb * self.lanes..(limb + 1) * self.lanes];
             let mask = limb_mask(width, limb);
-            let value = std::array::from_fn(|lane| row.get(lane).unwrap_or(&row[0]) & mask);
+            let mut value = [row[0]; L];
+            value[..row.len()].copy_from_slice(row);
+            let value = value.map(|word| word & mask);
+            is_changed |= self.cells[cell as usize + limb].value != value;
             self.cells[variable.shadow as usize + limb] = Word { value, unknown: [0; L] };
         }
-        self.notify(number, cell, variable.shadow, None);
-        self.copy(cell, variable.shadow, limbs);
+        if is_changed {
+            self.notify(number, cell, variable.shadow, None, is_known);
+            self.copy(cell, variable.shadow, limbs, is_known);
+            self.set_noted(number, false);
+        }
     }
 
-    /// Copies a value.
-    pub fn copy(&mut self, to: u32, from: u32, limbs: u32) {
+    /// Copies a value, or its value plane alone.
+    #[inline(always)]
+    pub fn copy(&mut self, to: u32, from: u32, limbs: u32, is_known: bool) {
         for limb in 0..limbs as usize {
-            self.cells[to as usize + limb] = self.cells[from as usize + limb];
+            let from = self.cells[from as usize + limb];
+            let to = &mut self.cells[to as usize + limb];
+            to.value = from.value;
+            if !is_known {
+                to.unknown = from.unknown;
+            }
         }
+    }
+
+    /// Whether a variable (or, after all of them, a shadow) may have unknown bits.
+    #[inline(always)]
+    pub fn is_noted(&self, number: u32) -> bool {
+        self.noted[number as usize / 64] >> (number % 64) & 1 == 1
+    }
+
+    #[inline(always)]
+    pub fn set_noted(&mut self, number: u32, is_unknown: bool) {
+        let (word, bit) = (&mut self.noted[number as usize / 64], 1 << (number % 64));
+        *word = if is_unknown { *word | bit } else { *word & !bit };
+    }
+
+    /// Looks whether a variable has unknown bits.
+    pub fn note(&mut self, number: u32) {
+        let Place { cell, limbs, .. } = self.code.variables[number as usize].place;
+        let words = &self.cells[cell as usize..(cell + limbs) as usize];
+        let is_unknown = words.iter().any(|word| word.unknown != [0; L]);
+        self.set_noted(number, is_unknown);
+    }
+
+    /// One limb of an output.
+    pub fn word(&self, port: usize, limb: usize) -> (&[u64], &[u64]) {
+        let place = self.code.variables[self.code.outputs[port].1 as usize].place;
+        assert!(limb < place.limbs as usize, "limb {limb} of {}", place.limbs);
+        let word = &self.cells[place.cell as usize + limb];
+        (&word.value[..self.lanes], &word.unknown[..self.lanes])
+    }
+
+    /// Whether an output has no unknown bit in any lane.
+    pub fn is_known(&self, port: usize) -> bool {
+        !self.is_noted(self.code.outputs[port].1)
     }
 
     pub fn output(&self, port: usize) -> Output {
@@ -203,6 +254,42 @@ impl<'c, const L: usize> Engine<'c, L> {
             value: words.iter().flat_map(|word| word.value).collect(),
             unknown: words.iter().flat_map(|word| word.unknown).collect(),
         }
+    }
+
+    /// Copies an output: its known bits, and which they are.
+    pub fn copy_output(&self, port: usize, value: &mut [u64], defined: &mut [u64]) {
+        let Place { cell, limbs, width } =
+            self.code.variables[self.code.outputs[port].1 as usize].place;
+        let words = &self.cells[cell as usize..(cell + limbs) as usize];
+        for (limb, word) in words.iter().enumerate() {
+            let mask = limb_mask(width, limb);
+            let at = limb * L;
+            for lane in 0..L {
+                defined[at + lane] = !word.unknown[lane] & mask;
+                value[at + lane] = word.value[lane] & !word.unknown[lane];
+            }
+        }
+    }
+
+    /// The lanes in which an output differs from `golden` in some bit of `defined`: by a known bit, and at all.
+    pub fn differs(&self, port: usize, golden: &[u64], defined: &[u64]) -> (u64, u64) {
+        let Place { cell, limbs, .. } =
+            self.code.variables[self.code.outputs[port].1 as usize].place;
+        let words = &self.cells[cell as usize..(cell + limbs) as usize];
+        let (mut by_value, mut at_all) = ([0; L], [0; L]);
+        for ((word, golden), defined) in
+            words.iter().zip(golden.as_chunks::<L>().0).zip(defined.as_chunks::<L>().0)
+        {
+            for lane in 0..L {
+                let differs = (word.value[lane] ^ golden[lane]) & !word.unknown[lane];
+                by_value[lane] |= differs & defined[lane];
+                at_all[lane] |= (differs | word.unknown[lane]) & defined[lane];
+            }
+        }
+        if at_all.iter().fold(0, |any, word| any | word) == 0 {
+            return (0, 0);
+        }
+        (lanes_of(&by_value), lanes_of(&at_all))
     }
 
     pub fn stopped(&self, why: Stop) -> u64 {

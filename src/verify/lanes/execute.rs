@@ -1,10 +1,11 @@
-//! The interpreter: runs a process to its end, instruction by instruction, under a mask of lanes.
+//! The interpreter: runs a unit to its end, instruction by instruction, under a mask of lanes.
 
 use super::Stop;
 use super::code::{Arms, General, Instruction, Place, Read};
-use super::engine::{Engine, Word, each_lane};
+use super::engine::{Engine, each_lane};
+use super::narrow::{Operation, binary, four, mux, sign, unary};
 use super::number::limb_mask;
-use super::scalar;
+use super::{scalar, wide};
 use crate::design::program::{OpKind, Wildcards};
 
 impl<const L: usize> Engine<'_, L> {
@@ -15,17 +16,8 @@ impl<const L: usize> Engine<'_, L> {
             let instruction = code.instructions[at];
             at += 1;
             match instruction {
-                Instruction::General(index) => self.general(&code.generals[index as usize]),
-                Instruction::Read(index) => self.read(&code.reads[index as usize]),
-                Instruction::Store(index) => self.store(&code.writes[index as usize], mask),
-                Instruction::Open(variable) => self.open(variable),
-                Instruction::Keep(variable) => {
-                    let variable = code.variables[variable as usize];
-                    self.copy(variable.shadow, variable.place.cell, variable.place.limbs);
-                }
-                Instruction::Compare(variable) => self.compare(variable),
-                Instruction::Branch { condition, frame, otherwise } => {
-                    let then = self.ones(condition, mask);
+                Instruction::Branch { condition, frame, otherwise, is_known } => {
+                    let then = self.ones(condition, mask, is_known);
                     let other = mask & !then;
                     if then == 0 {
                         self.frames[frame as usize + 1] = 0;
@@ -45,12 +37,17 @@ impl<const L: usize> Engine<'_, L> {
                     }
                 }
                 Instruction::Meet { frame } => mask |= self.frames[frame as usize + 1],
+                Instruction::Narrow { condition, frame, is_known } => {
+                    let then = self.ones(condition, mask, is_known);
+                    self.frames[frame as usize] = mask;
+                    self.frames[frame as usize + 1] = mask & !then;
+                    mask = then;
+                }
+                Instruction::Invert { frame } => mask = self.frames[frame as usize + 1],
+                Instruction::Widen { frame } => mask = self.frames[frame as usize],
                 Instruction::Switch(index) => {
                     let arms = &code.arms[index as usize];
-                    self.choose(arms, mask);
-                    self.frames[arms.frame as usize] = mask;
-                    self.frames[arms.frame as usize + 1] = 0;
-                    (at, mask) = self.next_arm(arms, 0);
+                    (at, mask) = self.part(arms, mask);
                 }
                 Instruction::ArmEnd(index) => {
                     (at, mask) = self.next_arm(&code.arms[index as usize], mask);
@@ -68,22 +65,119 @@ impl<const L: usize> Engine<'_, L> {
                     }
                 }
                 Instruction::End => return,
+                other => self.step(other, mask),
             }
         }
     }
 
-    /// The lanes in which a condition is 1.
-    fn ones(&mut self, condition: u32, mask: u64) -> u64 {
-        let word = &self.cells[condition as usize];
-        let (mut one, mut unknown) = (0, 0);
-        for lane in 0..L {
-            one |= (word.value[lane] & !word.unknown[lane] & 1) << lane;
-            unknown |= (word.unknown[lane] & 1) << lane;
+    /// An instruction after which the next one comes.
+    #[inline(always)]
+    fn step(&mut self, instruction: Instruction, mask: u64) {
+        use Instruction as I;
+        let code = self.code;
+        let cells = &mut self.cells[..];
+        match instruction {
+            I::Slice { dst, a, shift, mask } => unary(cells, dst, a, |a| a >> (shift & 63) & mask),
+            I::Shift { dst, a, shift, mask } => unary(cells, dst, a, |a| a << (shift & 63) & mask),
+            I::SignExtend { dst, a, shift, mask } => {
+                let shift = shift & 63;
+                unary(cells, dst, a, |a| ((a << shift).cast_signed() >> shift) as u64 & mask);
+            }
+            I::Not { dst, a, mask } => unary(cells, dst, a, |a| !a & mask),
+            I::Negate { dst, a, mask } => unary(cells, dst, a, |a| a.wrapping_neg() & mask),
+            I::Is { dst, a, number } => unary(cells, dst, a, |a| u64::from(a == number)),
+            I::IsNot { dst, a, number } => unary(cells, dst, a, |a| u64::from(a != number)),
+            I::Parity { dst, a } => unary(cells, dst, a, |a| u64::from(a.count_ones() & 1)),
+            I::CountOnes { dst, a, mask } => {
+                unary(cells, dst, a, |a| u64::from(a.count_ones()) & mask);
+            }
+            I::And { dst, a, b } => binary(cells, dst, (a, b), |a, b| a & b),
+            I::Or { dst, a, b } => binary(cells, dst, (a, b), |a, b| a | b),
+            I::Xor { dst, a, b } => binary(cells, dst, (a, b), |a, b| a ^ b),
+            I::Add { dst, a, b, mask } => {
+                binary(cells, dst, (a, b), |a, b| a.wrapping_add(b) & mask);
+            }
+            I::AddNumber { dst, a, number, width } => {
+                let mask = !0 >> (64 - width & 63);
+                unary(cells, dst, a, |a| a.wrapping_add(number) & mask);
+            }
+            I::Subtract { dst, a, b, mask } => {
+                binary(cells, dst, (a, b), |a, b| a.wrapping_sub(b) & mask);
+            }
+            I::Multiply { dst, a, b, mask } => {
+                binary(cells, dst, (a, b), |a, b| a.wrapping_mul(b) & mask);
+            }
+            I::ShiftLeft { dst, a, b, mask } => {
+                binary(cells, dst, (a, b), |a, b| if b < 64 { a << b & mask } else { 0 });
+            }
+            I::ShiftRight { dst, a, b, mask } => {
+                binary(cells, dst, (a, b), |a, b| if b < 64 { a >> b & mask } else { 0 });
+            }
+            I::ShiftRightSigned { dst, a, b, shift } => {
+                let shift = shift & 63;
+                let mask = !0 >> shift;
+                binary(cells, dst, (a, b), |a, b| {
+                    ((a << shift).cast_signed() >> shift >> b.min(63)) as u64 & mask
+                });
+            }
+            I::Equal { dst, a, b } => binary(cells, dst, (a, b), |a, b| u64::from(a == b)),
+            I::Less { dst, a, b } => binary(cells, dst, (a, b), |a, b| u64::from(a < b)),
+            I::LessSigned { dst, a, b, shift } => {
+                let shift = shift & 63;
+                binary(cells, dst, (a, b), |a, b| {
+                    u64::from((a << shift).cast_signed() < (b << shift).cast_signed())
+                });
+            }
+            I::Mux { dst, condition, a, b } => mux(cells, dst, [condition, a, b]),
+            I::Join { dst, a, b, shift } => {
+                binary(cells, dst, (a, b), |a, b| a << (shift & 63) | b);
+            }
+            I::Four { what, dst, a, b, c, width, shift } => {
+                four(cells, Operation { what, dst, operands: [a, b, c], width, shift });
+            }
+            I::Wide(index) => wide::compute(cells, &code.generals[index as usize]),
+            I::General(index) => self.general(&code.generals[index as usize]),
+            I::Read(index) => self.read(&code.reads[index as usize]),
+            other => self.write(other, mask),
         }
-        self.optimistic |= unknown & mask & self.schedule.active;
-        one & mask
     }
 
+    /// An instruction that writes variables or prepares for it.
+    #[inline(always)]
+    fn write(&mut self, instruction: Instruction, lanes: u64) {
+        use Instruction as I;
+        match instruction {
+            I::PutKnown { to, value } => self.put_known(to, value, lanes),
+            I::Put { to, value } => self.put(to, value, lanes),
+            I::PutPartKnown { to, value, shift, mask } => {
+                self.put_part_known(to, value, (shift, mask), lanes);
+            }
+            I::PutPart { to, value, shift, mask } => self.put_part(to, value, (shift, mask), lanes),
+            I::AssignKnown { variable, value } => self.assign_known(variable, value, lanes),
+            I::Assign { variable, value } => self.assign(variable, value, lanes),
+            I::Store(index) => self.store(&self.code.writes[index as usize], lanes),
+            I::Open { variable, is_known } => self.open(variable, is_known),
+            I::Keep { variable, is_known } => self.keep(variable, is_known),
+            I::Compare { variable, is_known } => self.compare(variable, is_known),
+            I::Note { variable } => self.note(variable),
+            _ => unreachable!("the interpreter itself runs what is left"),
+        }
+    }
+
+    /// The lanes in which a condition is 1.
+    #[inline(always)]
+    fn ones(&mut self, condition: u32, mask: u64, is_known: bool) -> u64 {
+        let word = &self.cells[condition as usize];
+        let one = (0..L).fold(0, |lanes, lane| lanes | (word.value[lane] & 1) << lane);
+        if is_known {
+            return one & mask;
+        }
+        let unknown = (0..L).fold(0, |lanes, lane| lanes | (word.unknown[lane] & 1) << lane);
+        self.optimistic |= unknown & mask & self.schedule.active;
+        one & !unknown & mask
+    }
+
+    #[inline(never)]
     fn general(&mut self, op: &General) {
         for lane in 0..L {
             let [a, b, c] = &mut self.scratch.operands;
@@ -106,71 +200,70 @@ impl<const L: usize> Engine<'_, L> {
         }
     }
 
+    #[inline(never)]
     fn read(&mut self, read: &Read) {
         let words = i64::from(self.code.memories[read.memory as usize].words);
-        let Place { cell, limbs, width } = read.dst;
+        let memory = &self.memories[read.memory as usize];
+        let (cells, results) = self.cells.split_at_mut(read.dst.cell as usize);
+        let Place { limbs, width, .. } = read.dst;
+        let index = &cells[read.index.cell as usize];
         for lane in 0..L {
-            let number = &mut self.scratch.operands[0];
-            Self::gather(&self.cells, read.index, lane, number);
-            let index = number.index().filter(|index| (0..words).contains(index));
+            let number = sign(index.value[lane], read.index.width);
+            let is_there = index.unknown[lane] == 0 && (0..words).contains(&number);
             for limb in 0..limbs as usize {
-                let word = index.map(|index| index as usize * limbs as usize + limb);
-                let (value, unknown) = word.map_or((0, limb_mask(width, limb)), |word| {
-                    let word = &self.memories[read.memory as usize][word];
-                    (word.value[lane], word.unknown[lane])
-                });
-                let to = &mut self.cells[cell as usize + limb];
-                (to.value[lane], to.unknown[lane]) = (value, unknown);
+                let out = &mut results[limb];
+                if is_there {
+                    let word = &memory[number as usize * limbs as usize + limb];
+                    out.value[lane] = word.value[lane];
+                    out.unknown[lane] = word.unknown[lane];
+                } else {
+                    out.value[lane] = 0;
+                    out.unknown[lane] = limb_mask(width, limb);
+                }
             }
         }
     }
 
-    fn open(&mut self, number: u32) {
-        if !self.is_open[number as usize] {
-            self.is_open[number as usize] = true;
-            self.opened.push(number);
-            let variable = self.code.variables[number as usize];
-            self.copy(variable.shadow, variable.place.cell, variable.place.limbs);
+    /// Parts the lanes by a selector; gives the first arm that lanes wait for, and those lanes.
+    fn part(&mut self, arms: &Arms, mask: u64) -> (usize, u64) {
+        let word = &self.cells[arms.selector.cell as usize];
+        let chosen = &mut self.chosen[arms.chosen as usize];
+        let mut optimistic = 0;
+        let mut rest = mask;
+        while rest != 0 {
+            let lane = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            let unknown = if arms.is_known { 0 } else { word.unknown[lane] };
+            chosen[lane] = arm(arms, word.value[lane], unknown);
+            optimistic |= u64::from(unknown != 0) << lane;
         }
-    }
-
-    fn compare(&mut self, number: u32) {
-        let variable = self.code.variables[number as usize];
-        let process = self.schedule.current;
-        let but = !self.code.units[process as usize].restarts_itself;
-        self.notify(number, variable.shadow, variable.place.cell, but.then_some(process));
-    }
-
-    /// Notes each lane's arm.
-    fn choose(&mut self, arms: &Arms, mask: u64) {
-        let Word { value, unknown } = self.cells[arms.selector.cell as usize];
-        for lane in each_lane(mask) {
-            let chosen = arm(arms, value[lane], unknown[lane]);
-            self.chosen[arms.chosen as usize][lane] = chosen;
-            let is_active = self.schedule.active & 1 << lane;
-            self.optimistic |= if unknown[lane] == 0 { 0 } else { is_active };
-        }
+        self.optimistic |= optimistic & self.schedule.active;
+        self.frames[arms.frame as usize] = mask;
+        self.frames[arms.frame as usize + 1] = 0;
+        self.next_arm(arms, 0)
     }
 
     /// The next arm that lanes wait for, and those lanes; or the end, where `done` and all before go on.
+    #[inline(always)]
     fn next_arm(&mut self, arms: &Arms, done: u64) -> (usize, u64) {
         let frame = arms.frame as usize;
-        self.frames[frame + 1] |= done;
         let waiting = self.frames[frame];
         if waiting == 0 {
-            return (arms.end as usize, self.frames[frame + 1]);
+            return (arms.end as usize, self.frames[frame + 1] | done);
         }
+        self.frames[frame + 1] |= done;
         let chosen = &self.chosen[arms.chosen as usize];
-        let first = chosen[waiting.trailing_zeros() as usize];
-        let lanes = each_lane(waiting).filter(|&lane| chosen[lane] == first);
-        let lanes = lanes.fold(0, |lanes, lane| lanes | 1 << lane);
+        let first = chosen[waiting.trailing_zeros() as usize & (L - 1)];
+        let lanes = (0..L).fold(0, |lanes, lane| lanes | u64::from(chosen[lane] == first) << lane);
+        let lanes = lanes & waiting;
         self.frames[frame] = waiting & !lanes;
         (arms.starts[first as usize] as usize, lanes)
     }
 
     /// One more iteration in these lanes; gives those that may go on.
     fn count_iteration(&mut self, mask: u64) -> u64 {
-        for lane in each_lane(mask) {
+        let counted = mask & self.schedule.active;
+        for lane in each_lane(counted) {
             self.iterations_of_step[lane] += 1;
             self.iterations_of_episode[lane] += 1;
             if self.iterations_of_step[lane] > self.bounds.iterations_of_step
@@ -184,11 +277,18 @@ impl<const L: usize> Engine<'_, L> {
 }
 
 /// The arm that a selector chooses.
+#[inline(always)]
 fn arm(arms: &Arms, value: u64, unknown: u64) -> u32 {
-    let switch = &arms.switch;
-    if unknown == 0 && !switch.table.is_empty() {
-        return switch.table[value as usize];
+    if unknown == 0
+        && let Some(&arm) = arms.switch.table.get(value as usize)
+    {
+        return arm;
     }
+    arm_by_items(arms, value, unknown)
+}
+
+fn arm_by_items(arms: &Arms, value: u64, unknown: u64) -> u32 {
+    let switch = &arms.switch;
     let (blocks, any) = match switch.wildcards {
         Wildcards::None => (unknown, 0),
         Wildcards::Z => (unknown & !value, unknown & value),

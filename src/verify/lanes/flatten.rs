@@ -1,162 +1,327 @@
-//! From a program to its flat form.
+//! From a program to its flat form: units, what they watch, and their statements.
 
 use super::code::{
-    Arms, Code, Destination, General, Instruction, Place, Read, Unit, Variable, Watch, What, Write,
+    Arms, Code, Destination, Instruction, Place, Unit, Variable, Watch, What, Write,
 };
+use super::known::{Unknown, Uses, each, variable};
 use super::number::{limb_mask, limbs};
-use crate::design::program::{
-    self, Op, OpKind, Process, Program, Slot, Statement, Store, Target, Watcher,
-};
+use super::units::{Group, groups, statements};
+use crate::design::program::{self, Program, Slot, Statement, Store, Target, Trigger};
+
+/// Statements of a branch that is not jumped over.
+const SHORT_MAX: usize = 6;
 
 impl Code {
     /// Makes a program ready to run.
     pub fn new(program: &Program) -> Code {
+        let groups = groups(program);
         let mut flattener = Flattener::new(program);
-        for process in &program.processes {
-            flattener.process(process);
+        flattener.variables(&groups);
+        for (number, group) in (0..).zip(&groups) {
+            flattener.unit(number, group);
         }
         flattener.code
     }
 }
 
-struct Flattener<'a> {
-    program: &'a Program,
-    code: Code,
+/// A cell that a temporary does not have yet.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+pub(super) struct Flattener<'a> {
+    pub program: &'a Program,
+    pub code: Code,
+    /// Whether the code is the one for known values.
+    pub mode_is_known: bool,
+    /// What may be unknown in that.
+    pub unknown: Unknown,
     /// The first cell of each slot.
-    cells: Vec<u32>,
+    pub cells: Vec<u32>,
+    /// Temporaries that have one.
+    pub placed: Vec<Slot>,
+    /// The next cell for a temporary with both planes.
+    pub next: u32,
+    /// The next cell for a temporary of which only the value plane is ever written; these come before those with both.
+    pub next_known: u32,
+    /// Where cells with both planes begin.
+    pub both_start: u32,
+    /// How often this unit writes each variable.
+    pub stores: Vec<u32>,
+    /// Variables that this unit writes at once, with one instruction.
+    assigned: Vec<Slot>,
+    unit: u32,
+    restarts_itself: bool,
+    /// Where temporaries begin.
+    known_start: u32,
 }
 
 impl<'a> Flattener<'a> {
     fn new(program: &'a Program) -> Flattener<'a> {
         let mut next = 0;
-        let cells = program.widths.iter().map(|&width| {
-            let first = next;
+        let mut cells = vec![NOWHERE; program.widths.len()];
+        let variables = program.variables as usize;
+        let fixed = variables + program.constants.len();
+        let mut constants_start = 0;
+        for (slot, &width) in program.widths[..fixed].iter().enumerate() {
+            if slot == variables {
+                constants_start = next;
+            }
+            cells[slot] = next;
             next += limbs(width) as u32;
-            first
-        });
-        let cells: Vec<u32> = cells.collect();
-        let constants_start = cells.get(program.variables as usize).copied().unwrap_or(next);
+        }
         let constant = |constant: &program::Constant| {
             constant.value.iter().copied().zip(constant.unknown.iter().copied()).collect::<Vec<_>>()
         };
         let code = Code {
-            instructions: Vec::new(),
-            generals: Vec::new(),
-            reads: Vec::new(),
-            writes: Vec::new(),
-            arms: Vec::new(),
-            variables: Vec::new(),
-            watchers: Vec::new(),
-            units: Vec::new(),
-            memory_watchers: (0..program.memories.len() as u32)
-                .map(|memory| program.memory_watchers(memory).collect())
-                .collect(),
             constants: program.constants.iter().flat_map(constant).collect(),
             constants_start,
-            cells: next,
-            frames: 0,
-            switches: 0,
             labels: program.labels,
             power_up: program.power_up.clone(),
             memories: program.memories.clone(),
             inputs: program.inputs.clone(),
             outputs: program.outputs.clone(),
+            ..Code::default()
         };
-        let mut flattener = Flattener { program, code, cells };
-        flattener.variables();
-        flattener
-    }
-
-    fn variables(&mut self) {
-        for variable in 0..self.program.variables {
-            let place = self.place(variable);
-            let first = self.code.watchers.len() as u32;
-            for watcher in &self.program.watchers[variable as usize] {
-                self.watcher(watcher);
-            }
-            let watchers = (first, self.code.watchers.len() as u32);
-            self.code.variables.push(Variable { place, shadow: self.code.cells, watchers });
-            self.code.cells += place.limbs;
+        Flattener {
+            program,
+            code,
+            mode_is_known: false,
+            unknown: Unknown::constants(program),
+            cells,
+            placed: Vec::new(),
+            next,
+            next_known: 0,
+            both_start: 0,
+            stores: vec![0; variables],
+            assigned: Vec::new(),
+            unit: 0,
+            restarts_itself: false,
+            known_start: 0,
         }
     }
 
-    fn watcher(&mut self, watcher: &Watcher) {
-        let process = watcher.process;
-        match watcher.watch {
-            program::Watch::Memory => {}
-            program::Watch::Edge { bit, rising, falling } => {
-                let what = What::Edge { bit: bit % 64, rising, falling };
-                self.code.watchers.push(Watch { process, limb: bit / 64, what });
-            }
-            program::Watch::Change { lsb, width } => {
-                for limb in lsb / 64..(lsb + width).div_ceil(64) {
-                    let below = lsb.saturating_sub(64 * limb);
-                    let mask = limb_mask(lsb + width, limb as usize) & !limb_mask(below, 0);
-                    let what = What::Change(mask);
-                    self.code.watchers.push(Watch { process, limb, what });
+    /// Places the shadows and lists the watchers.
+    fn variables(&mut self, groups: &[Group]) {
+        let program = self.program;
+        let mut watchers = vec![Vec::new(); program.variables as usize];
+        self.code.memory_watchers = vec![Vec::new(); program.memories.len()];
+        for (unit, group) in (0..).zip(groups) {
+            let is_own = |slot: Slot| {
+                group.members.len() > 1
+                    && group.members.iter().any(|&m| program.processes[m].writes.contains(&slot))
+            };
+            for trigger in group.members.iter().flat_map(|&m| &program.processes[m].triggers) {
+                if trigger.watch == program::Watch::Memory {
+                    let list = &mut self.code.memory_watchers[trigger.slot as usize];
+                    if !list.contains(&unit) {
+                        list.push(unit);
+                    }
+                } else if !(group.is_pure && is_own(trigger.slot)) {
+                    watch(&mut watchers[trigger.slot as usize], unit, trigger);
                 }
             }
         }
+        let mut end = 0;
+        for variable in 0..program.variables {
+            let place = self.place(variable);
+            let list = &watchers[variable as usize];
+            let watchers = (end, end + list.len() as u32);
+            end = watchers.1;
+            self.code.watchers.extend(list);
+            self.code.variables.push(Variable { place, shadow: self.next, watchers });
+            self.next += place.limbs;
+        }
+        // Pieces of a concatenation come between its operands and its result, one for each at most.
+        let cells = |group: &Group| -> u32 {
+            let mut cells = 0;
+            for &member in &group.members {
+                each(&program.processes[member].body, &mut |statement| {
+                    if let Statement::Compute(op) = statement {
+                        cells += limbs(program.widths[op.dst as usize]) as u32;
+                        if let program::OpKind::Concat(pieces) = &op.kind {
+                            cells += pieces.len() as u32;
+                        }
+                    }
+                });
+            }
+            cells
+        };
+        let most = groups.iter().map(cells).max().unwrap_or(0);
+        self.known_start = self.next;
+        self.both_start = self.next + most;
+        self.code.cells = self.both_start + most;
     }
 
-    fn place(&self, slot: Slot) -> Place {
+    pub fn place(&self, slot: Slot) -> Place {
         let width = self.program.widths[slot as usize];
         Place { cell: self.cells[slot as usize], limbs: limbs(width) as u32, width }
     }
 
-    fn process(&mut self, process: &Process) {
+    /// Whether the code need not look at a slot's unknown plane.
+    pub fn is_known(&self, slot: Slot) -> bool {
+        self.mode_is_known && !self.unknown.slots[slot as usize]
+    }
+
+    fn unit(&mut self, number: u32, group: &Group) {
+        let program = self.program;
+        let bodies: Vec<&[Statement]> =
+            group.members.iter().map(|&member| &program.processes[member].body[..]).collect();
+        self.unit = number;
+        self.restarts_itself = group.restarts_itself;
+        let uses = Uses::of(program, &bodies);
+        let mut writes: Vec<Slot> =
+            group.members.iter().flat_map(|&m| program.processes[m].writes.clone()).collect();
+        writes.sort_unstable();
+        writes.dedup();
+        self.count_stores(&bodies);
+        self.mode_is_known = false;
+        let start = self.code_of(&bodies, &writes, &uses);
+        self.mode_is_known = true;
+        self.unknown.find(program, &bodies);
+        let known_start = self.code_of(&bodies, &writes, &uses);
+        let needs = self.needs(&uses);
+        self.forget_unknown(&uses);
+        let Group { kind, is_pure, restarts_itself, waits_for_edge, .. } = *group;
+        let unit =
+            Unit { kind, start, known_start, needs, is_pure, restarts_itself, waits_for_edge };
+        self.code.units.push(unit);
+    }
+
+    /// Another unit may find a variable known.
+    fn forget_unknown(&mut self, uses: &Uses) {
+        for &variable in &uses.variables {
+            self.unknown.slots[variable as usize] = false;
+            self.stores[variable as usize] = 0;
+        }
+    }
+
+    fn count_stores(&mut self, bodies: &[&[Statement]]) {
+        for body in bodies {
+            each(body, &mut |statement| {
+                if let Statement::Store(store) = statement
+                    && let Some(variable) = variable(store)
+                {
+                    self.stores[variable as usize] += 1;
+                }
+            });
+        }
+    }
+
+    /// The bits of the set of unknown variables that must be 0 for the code of known values.
+    fn needs(&mut self, uses: &Uses) -> (u32, u32) {
+        let first = self.code.needs.len() as u32;
+        let shadows = uses.opened.iter().map(|slot| (slot, self.program.variables + slot));
+        let bits: Vec<u32> = uses
+            .variables
+            .iter()
+            .map(|slot| (slot, *slot))
+            .chain(shadows)
+            .filter(|(slot, _)| !self.unknown.slots[**slot as usize])
+            .map(|(_, bit)| bit)
+            .collect();
+        for bit in bits {
+            let (word, mask) = (bit / 64, 1 << (bit % 64));
+            match self.code.needs[first as usize..].last_mut() {
+                Some((last, bits)) if *last == word => *bits |= mask,
+                _ => self.code.needs.push((word, mask)),
+            }
+        }
+        (first, self.code.needs.len() as u32)
+    }
+
+    fn code_of(&mut self, bodies: &[&[Statement]], writes: &[Slot], uses: &Uses) -> u32 {
+        for slot in self.placed.drain(..) {
+            self.cells[slot as usize] = NOWHERE;
+        }
+        (self.next_known, self.next) = (self.known_start, self.both_start);
         let start = self.here();
-        let mut opened = Vec::new();
-        opened_by(&process.body, &mut opened);
-        opened.sort_unstable();
-        opened.dedup();
-        for &variable in &process.writes {
-            self.emit(Instruction::Keep(variable));
+        self.assigned = self.assigned_by(bodies);
+        let compared: Vec<Slot> = writes
+            .iter()
+            .copied()
+            .filter(|slot| self.is_watched(*slot) && !self.assigned.contains(slot))
+            .collect();
+        for &variable in &compared {
+            self.emit(Instruction::Keep { variable, is_known: self.is_known(variable) });
         }
-        for &variable in &opened {
-            self.emit(Instruction::Open(variable));
+        for &variable in &uses.opened {
+            self.emit(Instruction::Open { variable, is_known: self.is_known(variable) });
         }
-        self.body(&process.body);
-        for &variable in &process.writes {
-            self.emit(Instruction::Compare(variable));
+        for body in bodies {
+            self.body(body, true);
+        }
+        for &variable in &compared {
+            self.emit(Instruction::Compare { variable, is_known: self.is_known(variable) });
+        }
+        for &variable in writes {
+            if !self.is_known(variable) && !self.assigned.contains(&variable) {
+                self.emit(Instruction::Note { variable });
+            }
         }
         self.emit(Instruction::End);
-        let Process { kind, is_pure, restarts_itself, .. } = *process;
-        let is_pure = is_pure && !loops(&process.body);
-        self.code.units.push(Unit { kind, start, is_pure, restarts_itself });
+        start
+    }
+
+    /// Variables of one cell that are written once, as a whole, in every run.
+    fn assigned_by(&self, bodies: &[&[Statement]]) -> Vec<Slot> {
+        let mut assigned = Vec::new();
+        for statement in bodies.iter().flat_map(|body| body.iter()) {
+            if let Statement::Store(Store {
+                target: Target::Whole(slot), nonblocking: false, ..
+            }) = *statement
+                && self.stores[slot as usize] == 1
+                && self.program.widths[slot as usize] <= 64
+            {
+                assigned.push(slot);
+            }
+        }
+        assigned
+    }
+
+    /// Whether a change of a variable by this unit starts anything.
+    fn is_watched(&self, variable: Slot) -> bool {
+        let (first, end) = self.code.variables[variable as usize].watchers;
+        self.code.watchers[first as usize..end as usize]
+            .iter()
+            .any(|watch| watch.unit != self.unit || self.restarts_itself)
     }
 
     fn here(&self) -> u32 {
         self.code.instructions.len() as u32
     }
 
-    fn emit(&mut self, instruction: Instruction) -> u32 {
+    pub fn emit(&mut self, instruction: Instruction) -> u32 {
         self.code.instructions.push(instruction);
         self.here() - 1
     }
 
-    fn body(&mut self, body: &[Statement]) {
+    /// `is_outermost`: all lanes of the unit are sure to run it.
+    fn body(&mut self, body: &[Statement], is_outermost: bool) {
         for statement in body {
-            self.statement(statement);
+            self.statement(statement, is_outermost);
         }
     }
 
-    fn statement(&mut self, statement: &Statement) {
+    fn statement(&mut self, statement: &Statement, is_outermost: bool) {
         match statement {
             Statement::Compute(op) => self.operation(op),
-            Statement::Store(store) => self.store(store),
+            Statement::Store(store) => self.store(store, is_outermost),
             Statement::If { condition, then, otherwise } => {
-                self.branch(*condition, then, otherwise);
+                let size = statements(then) + statements(otherwise);
+                if size <= SHORT_MAX && is_plain(then) && is_plain(otherwise) {
+                    self.short_branch(*condition, then, otherwise);
+                } else {
+                    self.branch(*condition, then, otherwise);
+                }
             }
             Statement::Switch(switch) => self.switch(switch),
             Statement::Block { label, body } => {
                 self.emit(Instruction::Enter { label: *label });
-                self.body(body);
+                self.body(body, false);
                 self.emit(Instruction::Leave { label: *label });
             }
             Statement::Loop { body } => {
                 let start = self.here();
-                self.body(body);
+                self.body(body, false);
                 self.emit(Instruction::Repeat { start });
             }
             Statement::Exit(label) => {
@@ -165,42 +330,67 @@ impl<'a> Flattener<'a> {
         }
     }
 
-    fn operation(&mut self, op: &Op) {
-        let dst = self.place(op.dst);
-        if let OpKind::Read { memory, index } = op.kind {
-            let index = self.place(index);
-            self.code.reads.push(Read { dst, memory, index });
-            self.emit(Instruction::Read(self.code.reads.len() as u32 - 1));
-            return;
-        }
-        let operands = operands(&op.kind).iter().map(|&slot| self.place(slot)).collect();
-        self.code.generals.push(General { kind: op.kind.clone(), dst, operands });
-        self.emit(Instruction::General(self.code.generals.len() as u32 - 1));
-    }
-
-    fn store(&mut self, store: &Store) {
-        let target = |slot: Slot| {
+    fn store(&mut self, store: &Store, is_outermost: bool) {
+        let value = self.place(store.value);
+        let target = variable(store).map(|slot| {
             let mut place = self.place(slot);
             if store.nonblocking {
                 place.cell = self.code.variables[slot as usize].shadow;
             }
-            place
-        };
-        let to = match store.target {
-            Target::Whole(slot) => Destination::Part { variable: target(slot), lsb: 0 },
-            Target::Part { variable, lsb } => Destination::Part { variable: target(variable), lsb },
-            Target::Select { variable, offset } => {
-                Destination::Select { variable: target(variable), offset: self.place(offset) }
+            (slot, place)
+        });
+        let is_known =
+            target.is_some_and(|(slot, _)| self.is_known(slot)) && self.is_known(store.value);
+        let to = match (&store.target, target) {
+            (Target::Whole(slot), Some(_)) if is_outermost && self.assigned.contains(slot) => {
+                let (variable, value) = (*slot, value.cell);
+                self.emit(match (is_known, self.is_watched(variable)) {
+                    (true, true) => Instruction::AssignKnown { variable, value },
+                    (true, false) => Instruction::PutKnown { to: self.place(variable).cell, value },
+                    (false, _) => Instruction::Assign { variable, value },
+                });
+                return;
             }
-            Target::Word { memory, index, offset } => Destination::Word {
+            (Target::Whole(_), Some((_, place))) => return self.put_all(place, value, is_known),
+            (&Target::Part { lsb, .. }, Some((_, place))) => {
+                let shift = lsb % 64;
+                if shift + value.width <= 64 {
+                    let to = place.cell + lsb / 64;
+                    return self.put_part(to, value, shift as u8, is_known);
+                }
+                Destination::Part { variable: place, lsb }
+            }
+            (&Target::Select { offset, .. }, Some((_, place))) => {
+                Destination::Select { variable: place, offset: self.place(offset) }
+            }
+            (&Target::Word { memory, index, offset }, _) => Destination::Word {
                 memory,
                 index: self.place(index),
                 offset: offset.map(|offset| self.place(offset)),
             },
+            (_, None) => unreachable!("all other targets are variables"),
         };
-        let value = self.place(store.value);
         self.code.writes.push(Write { to, value, nonblocking: store.nonblocking });
         self.emit(Instruction::Store(self.code.writes.len() as u32 - 1));
+    }
+
+    fn put_all(&mut self, place: Place, value: Place, is_known: bool) {
+        for limb in 0..place.limbs {
+            let (to, value) = (place.cell + limb, value.cell + limb);
+            self.emit(match is_known {
+                true => Instruction::PutKnown { to, value },
+                false => Instruction::Put { to, value },
+            });
+        }
+    }
+
+    fn put_part(&mut self, to: u32, value: Place, shift: u8, is_known: bool) {
+        let mask = limb_mask(value.width, 0) << shift;
+        let value = value.cell;
+        self.emit(match is_known {
+            true => Instruction::PutPartKnown { to, value, shift, mask },
+            false => Instruction::PutPart { to, value, shift, mask },
+        });
     }
 
     /// Two masks: lanes that wait for the other side, and those that ran the first.
@@ -210,28 +400,46 @@ impl<'a> Flattener<'a> {
     }
 
     fn branch(&mut self, condition: Slot, then: &[Statement], otherwise: &[Statement]) {
-        let frame = self.frame();
+        let (frame, is_known) = (self.frame(), self.is_known(condition));
         let condition = self.place(condition).cell;
-        let branch = self.emit(Instruction::Branch { condition, frame, otherwise: 0 });
-        self.body(then);
+        let branch = |otherwise| Instruction::Branch { condition, frame, otherwise, is_known };
+        let at = self.emit(branch(0));
+        self.body(then, false);
         let between = self.emit(Instruction::Otherwise { frame, end: 0 });
-        let second = self.here();
-        self.body(otherwise);
+        self.code.instructions[at as usize] = branch(self.here());
+        self.body(otherwise, false);
         self.emit(Instruction::Meet { frame });
-        let end = self.here();
-        self.code.instructions[branch as usize] =
-            Instruction::Branch { condition, frame, otherwise: second };
-        self.code.instructions[between as usize] = Instruction::Otherwise { frame, end };
+        self.code.instructions[between as usize] =
+            Instruction::Otherwise { frame, end: self.here() };
+    }
+
+    fn short_branch(&mut self, condition: Slot, then: &[Statement], otherwise: &[Statement]) {
+        let (frame, is_known) = (self.frame(), self.is_known(condition));
+        let condition = self.place(condition).cell;
+        self.emit(Instruction::Narrow { condition, frame, is_known });
+        self.body(then, false);
+        if !otherwise.is_empty() {
+            self.emit(Instruction::Invert { frame });
+            self.body(otherwise, false);
+        }
+        self.emit(Instruction::Widen { frame });
     }
 
     fn switch(&mut self, switch: &program::Switch) {
         let index = self.code.arms.len() as u32;
         let arms = Arms {
             selector: self.place(switch.selector),
-            switch: program::Switch { arms: Vec::new(), ..switch.clone() },
+            is_known: self.is_known(switch.selector),
+            switch: program::Switch {
+                selector: switch.selector,
+                wildcards: switch.wildcards,
+                items: switch.items.clone(),
+                arms: Vec::new(),
+                table: switch.table.clone(),
+            },
             frame: self.frame(),
             chosen: self.code.switches,
-            starts: Vec::new(),
+            starts: Vec::with_capacity(switch.arms.len()),
             end: 0,
         };
         self.code.switches += 1;
@@ -240,85 +448,45 @@ impl<'a> Flattener<'a> {
         for arm in &switch.arms {
             let start = self.here();
             self.code.arms[index as usize].starts.push(start);
-            self.body(arm);
+            self.body(arm, false);
             self.emit(Instruction::ArmEnd(index));
         }
         self.code.arms[index as usize].end = self.here();
     }
 }
 
-/// An operation's operands in the order of its fields.
-fn operands(kind: &OpKind) -> Vec<Slot> {
-    use OpKind as K;
-    match kind {
-        K::Concat(slots) => slots.clone(),
-        &(K::Extend { a, .. } | K::Slice { a, .. } | K::Pull { a, .. }) => vec![a],
-        &(K::Not(a) | K::Negate(a) | K::ReduceAnd(a) | K::ReduceOr(a) | K::ReduceXor(a)) => vec![a],
-        &(K::Known(a) | K::IsUnknown(a) | K::CountOnes(a) | K::CeilLog2(a)) => vec![a],
-        &(K::Select { a, offset: b }
-        | K::And(a, b)
-        | K::Or(a, b)
-        | K::Xor(a, b)
-        | K::Add(a, b)
-        | K::Subtract(a, b)
-        | K::Multiply(a, b)
-        | K::Divide { a, b, .. }
-        | K::Remainder { a, b, .. }
-        | K::Power { a, b, .. }
-        | K::ShiftLeft(a, b)
-        | K::ShiftRight(a, b)
-        | K::ShiftRightSigned(a, b)
-        | K::Equal(a, b)
-        | K::Same(a, b)
-        | K::Matches(a, b)
-        | K::CaseMatches { a, b, .. }
-        | K::Less { a, b, .. }
-        | K::Resolve { a, b, .. }
-        | K::Gate { data: a, control: b }) => vec![a, b],
-        &K::Mux { condition, a, b } => vec![condition, a, b],
-        &K::Read { index, .. } => vec![index],
-    }
-}
-
-/// Variables that have nonblocking writes in `body`.
-fn opened_by(body: &[Statement], opened: &mut Vec<Slot>) {
-    each_store(body, &mut |store| match store.target {
-        Target::Whole(variable)
-        | Target::Part { variable, .. }
-        | Target::Select { variable, .. }
-            if store.nonblocking =>
+/// Adds a trigger to a variable's watchers, one for each limb that it touches.
+fn watch(watchers: &mut Vec<Watch>, unit: u32, trigger: &Trigger) {
+    let mut add = |limb, what| {
+        let same = |watch: &&mut Watch| watch.unit == unit && watch.limb == limb;
+        if let What::Change(mask) = what
+            && let Some(Watch { what: What::Change(old), .. }) =
+                watchers.iter_mut().filter(|watch| matches!(watch.what, What::Change(_))).find(same)
         {
-            opened.push(variable);
+            *old |= mask;
+        } else if !watchers.contains(&Watch { unit, limb, what }) {
+            watchers.push(Watch { unit, limb, what });
         }
-        _ => {}
-    });
-}
-
-fn each_store(body: &[Statement], visit: &mut impl FnMut(&Store)) {
-    for statement in body {
-        match statement {
-            Statement::Store(store) => visit(store),
-            Statement::If { then, otherwise, .. } => {
-                each_store(then, visit);
-                each_store(otherwise, visit);
+    };
+    match trigger.watch {
+        program::Watch::Memory => {}
+        program::Watch::Edge { bit, rising, falling } => {
+            add(bit / 64, What::Edge { bit: bit % 64, rising, falling });
+        }
+        program::Watch::Change { lsb, width } => {
+            for limb in lsb / 64..(lsb + width).div_ceil(64) {
+                let below = limb_mask(lsb.saturating_sub(64 * limb), 0);
+                add(limb, What::Change(limb_mask(lsb + width, limb as usize) & !below));
             }
-            Statement::Switch(switch) => {
-                for arm in &switch.arms {
-                    each_store(arm, visit);
-                }
-            }
-            Statement::Block { body, .. } | Statement::Loop { body } => each_store(body, visit),
-            Statement::Compute(_) | Statement::Exit(_) => {}
         }
     }
 }
 
-fn loops(body: &[Statement]) -> bool {
-    body.iter().any(|statement| match statement {
-        Statement::Loop { .. } => true,
-        Statement::If { then, otherwise, .. } => loops(then) || loops(otherwise),
-        Statement::Switch(switch) => switch.arms.iter().any(|arm| loops(arm)),
-        Statement::Block { body, .. } => loops(body),
-        Statement::Compute(_) | Statement::Store(_) | Statement::Exit(_) => false,
+/// Whether these statements do nothing but compute and write, under further conditions at most.
+fn is_plain(body: &[Statement]) -> bool {
+    body.iter().all(|statement| match statement {
+        Statement::Compute(_) | Statement::Store(_) => true,
+        Statement::If { then, otherwise, .. } => is_plain(then) && is_plain(otherwise),
+        _ => false,
     })
 }

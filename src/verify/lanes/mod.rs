@@ -26,13 +26,23 @@ mod code;
 mod engine;
 mod execute;
 mod flatten;
+mod golden;
+mod group;
+mod judge;
+mod known;
+mod narrow;
 mod number;
 mod scalar;
 mod schedule;
+mod select;
 mod store;
+mod units;
 mod whole;
+mod wide;
 
 pub use code::Code;
+pub use golden::{Golden, GoldenError};
+pub use judge::judge;
 use engine::Engine;
 
 /// Lanes of a machine at most: a set of lanes is a word.
@@ -166,6 +176,27 @@ impl<'c> Machine<'c> {
     /// An output's value, by its number in the program.
     pub fn output(&self, port: usize) -> Output {
         engine!(&self.0, engine => engine.output(port))
+    }
+
+    /// Copies an output's known bits and which they are, word `limb` of lane `lane` at `limb * stride + lane`.
+    pub fn copy_output(&self, port: usize, value: &mut [u64], defined: &mut [u64]) {
+        engine!(&self.0, engine => engine.copy_output(port, value, defined));
+    }
+
+    /// The lanes in which an output differs from `golden` in some bit of `defined`, both laid out as in [`Output`]: by a known bit, and
+    /// at all (an unknown bit differs).
+    pub fn differs(&self, port: usize, golden: &[u64], defined: &[u64]) -> (u64, u64) {
+        engine!(&self.0, engine => engine.differs(port, golden, defined))
+    }
+
+    /// Word `limb` of an output in all lanes, value plane and unknown plane: without copying.
+    pub fn word(&self, port: usize, limb: usize) -> (&[u64], &[u64]) {
+        engine!(&self.0, engine => engine.word(port, limb))
+    }
+
+    /// Whether an output is sure to have no unknown bit in any lane.
+    pub fn is_known(&self, port: usize) -> bool {
+        engine!(&self.0, engine => engine.is_known(port))
     }
 
     /// Lanes in which an `if`, a `case` or an edge saw an unknown bit since this was last cleared: from there on four states may

@@ -133,7 +133,10 @@ impl Schedule {
 
 impl<const L: usize> Engine<'_, L> {
     /// Runs the initial values of declarations; then `initial` blocks and combinational processes are started.
-    pub fn run_declarations(&mut self) {
+    ///
+    /// Logic that a list of signals or `@*` starts holds no state of its own on hardware, so from random power-up states it is started
+    /// as well.
+    pub fn run_declarations(&mut self, is_random: bool) {
         let code = self.code;
         self.schedule.forget();
         for (process, unit) in (0..).zip(&code.units) {
@@ -143,7 +146,12 @@ impl<const L: usize> Engine<'_, L> {
         }
         self.schedule.forget();
         for (process, unit) in (0..).zip(&code.units) {
-            if matches!(unit.kind, Kind::Initial | Kind::Combinational) {
+            let runs_first = match unit.kind {
+                Kind::Initial | Kind::Combinational => true,
+                Kind::Triggered => is_random && !unit.waits_for_edge,
+                Kind::Declaration => false,
+            };
+            if runs_first {
                 self.schedule.start(code, process, Self::FULL);
             }
         }
@@ -193,19 +201,22 @@ impl<const L: usize> Engine<'_, L> {
         }
     }
 
-    /// Runs a process that was started in these lanes.
-    fn run(&mut self, process: u32, lanes: u64) {
-        let unit = self.code.units[process as usize];
+    /// Runs a unit that was started in these lanes.
+    fn run(&mut self, number: u32, lanes: u64) {
+        let code = self.code;
+        let unit = &code.units[number as usize];
         let active = lanes & self.alive;
         if active == 0 {
             return;
         }
-        let ran = &mut self.schedule.ran[process as usize];
+        let ran = &mut self.schedule.ran[number as usize];
         *ran |= active;
         let mask = if unit.is_pure { *ran & self.alive } else { active };
-        self.schedule.current = process;
+        self.schedule.current = number;
         self.schedule.active = active;
-        self.execute(unit.start as usize, mask);
+        let needs = &code.needs[unit.needs.0 as usize..unit.needs.1 as usize];
+        let is_known = needs.iter().all(|&(word, bits)| self.noted[word as usize] & bits == 0);
+        self.execute(if is_known { unit.known_start } else { unit.start } as usize, mask);
     }
 
     /// The nonblocking writes take effect; whether there were any.
@@ -213,40 +224,104 @@ impl<const L: usize> Engine<'_, L> {
         if self.opened.is_empty() && self.memory_writes.is_empty() {
             return false;
         }
-        let mut opened = std::mem::take(&mut self.opened);
-        for number in opened.drain(..) {
-            let variable = self.code.variables[number as usize];
-            let (cell, limbs) = (variable.place.cell, variable.place.limbs);
-            self.is_open[number as usize] = false;
-            self.notify(number, cell, variable.shadow, None);
-            self.copy(cell, variable.shadow, limbs);
+        for at in 0..self.opened.len() {
+            self.close(self.opened[at]);
         }
-        self.opened = opened;
+        self.opened.clear();
         self.apply_memory_writes();
         true
     }
 
-    /// Starts what watches a variable that changes from the value at `old` to that at `new`, except the process `but`.
-    pub fn notify(&mut self, variable: u32, old: u32, new: u32, but: Option<u32>) {
+    /// A variable takes its shadow's value.
+    #[inline(always)]
+    fn close(&mut self, number: u32) {
+        let variable = &self.code.variables[number as usize];
+        let (cell, limbs) = (variable.place.cell, variable.place.limbs);
+        let shadow = self.code.variables.len() as u32 + number;
+        let is_known = !self.is_noted(number) && !self.is_noted(shadow);
+        self.is_open[number as usize] = false;
+        self.notify(number, cell, variable.shadow, None, is_known);
+        self.copy(cell, variable.shadow, limbs, is_known);
+        if !is_known {
+            self.set_noted(shadow, false);
+            self.note(number);
+        }
+    }
+
+    /// Starts what watches a variable that changes from the value at `old` to that at `new`, except the unit `but`.
+    #[inline(always)]
+    pub fn notify(&mut self, variable: u32, old: u32, new: u32, but: Option<u32>, is_known: bool) {
+        let limbs = self.code.variables[variable as usize].place.limbs;
+        for limb in 0..limbs {
+            let (old, new) = (old + limb, new + limb);
+            if is_known {
+                let from = self.cells[old as usize].value;
+                if from != self.cells[new as usize].value {
+                    self.start_watchers_known(variable, limb, &from, new, but);
+                }
+            } else if self.cells[old as usize] != self.cells[new as usize] {
+                self.start_watchers(variable, limb, [old, new], but);
+            }
+        }
+    }
+
+    /// A limb of a variable changes from known values to the known ones in a cell.
+    pub fn start_watchers_known(
+        &mut self,
+        variable: u32,
+        limb: u32,
+        old: &[u64; L],
+        new: u32,
+        but: Option<u32>,
+    ) {
+        let code = self.code;
+        let new = &self.cells[new as usize].value;
+        let (first, end) = code.variables[variable as usize].watchers;
+        for watch in &code.watchers[first as usize..end as usize] {
+            if watch.limb != limb || Some(watch.unit) == but {
+                continue;
+            }
+            let mut lanes = 0;
+            match watch.what {
+                What::Change(mask) => {
+                    for lane in 0..L {
+                        lanes |= u64::from((old[lane] ^ new[lane]) & mask != 0) << lane;
+                    }
+                }
+                What::Edge { bit, rising, falling } => {
+                    let bit = bit & 63;
+                    let (up, down) = (if rising { !0 } else { 0 }, if falling { !0 } else { 0 });
+                    for lane in 0..L {
+                        let seen = !old[lane] & new[lane] & up | old[lane] & !new[lane] & down;
+                        lanes |= (seen >> bit & 1) << lane;
+                    }
+                }
+            }
+            self.schedule.start(code, watch.unit, lanes);
+        }
+    }
+
+    /// The same for values of four states in two cells.
+    #[inline(never)]
+    fn start_watchers(&mut self, variable: u32, limb: u32, cells: [u32; 2], but: Option<u32>) {
         let code = self.code;
         let (first, end) = code.variables[variable as usize].watchers;
         for watch in &code.watchers[first as usize..end as usize] {
-            if Some(watch.process) == but {
-                continue;
+            if watch.limb == limb && Some(watch.unit) != but {
+                let lanes = self.seen(watch, cells);
+                self.schedule.start(code, watch.unit, lanes);
             }
-            let lanes = self.seen(watch, old + watch.limb, new + watch.limb);
-            self.schedule.start(code, watch.process, lanes);
         }
     }
 
     /// The lanes in which a watcher sees what it watches for.
-    fn seen(&mut self, watch: &Watch, old: u32, new: u32) -> u64 {
+    fn seen(&mut self, watch: &Watch, [old, new]: [u32; 2]) -> u64 {
         let (old, new) = (&self.cells[old as usize], &self.cells[new as usize]);
-        let differ = |lane: usize| {
-            (old.value[lane] ^ new.value[lane]) | (old.unknown[lane] ^ new.unknown[lane])
-        };
         match watch.what {
             What::Change(mask) => {
+                let differ = |lane: usize| {
+                    (old.value[lane] ^ new.value[lane]) | (old.unknown[lane] ^ new.unknown[lane])
+                };
                 lanes_of(&std::array::from_fn::<u64, L, _>(|lane| differ(lane) & mask))
             }
             What::Edge { bit, rising, falling } => {

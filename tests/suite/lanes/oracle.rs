@@ -292,7 +292,7 @@ fn shift(a: &Bits, b: &Bits, bit: impl Fn(usize, usize) -> Option<u8>) -> Bits {
 }
 
 /// A signed number of at most 64 bits.
-fn signed(a: &Bits) -> Option<i128> {
+pub fn signed(a: &Bits) -> Option<i128> {
     let top = a.len() - 1;
     let value = |(at, &bit): (usize, &u8)| match (bit, at == top) {
         (b'0', _) => 0,
