@@ -177,6 +177,10 @@ impl Ring {
             println!("{seed}\tcalled a race: {}", stage.lowered.races.join(" "));
             self.count("called a race");
         }
+        if !stage.starts() {
+            println!("{seed}\tnot started by an input");
+            self.count("not started by an input");
+        }
         let theirs = match theirs {
             Played::Shown(theirs) => theirs,
             Played::Refused(why) => {
@@ -251,7 +255,7 @@ impl Ring {
     /// Whether a text is legal, without a race, and differs.
     fn differs(&self, text: &str) -> Option<Difference> {
         let stage = Stage::new(text, &self.config).ok()?;
-        if !stage.lowered.races.is_empty() {
+        if !stage.lowered.races.is_empty() || !stage.starts() {
             return None;
         }
         let ours = stage.ours().ok()?;

@@ -1,11 +1,12 @@
 //! A text on its way to be compared: elaborated, lowered, and with the episodes that it plays on both sides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::module::{TOP, reading};
 use super::play::play;
 use super::trace::{Difference, FourState, Rule, first_difference};
+use crate::design::program::{Kind, Process, Slot, Statement, Watch};
 use crate::design::{self, Lowered};
 use crate::verify::icarus::{Icarus, IcarusError, Part, Played};
 use crate::verify::stimulus::{Config, Episode, Stimulus};
@@ -59,6 +60,36 @@ impl Stage {
             })
             .collect();
         icarus.play(&parts, folder)
+    }
+
+    /// Whether every process of Icarus's text that waits for a change waits for an input, among others. Otherwise it may
+    /// depend on the order of the first instant whether it runs at all: then what comes out of it is open.
+    pub fn starts(&self) -> bool {
+        let Ok(Lowered { program: Ok(program), .. }) = design::lower(&self.plain, Some(TOP)) else {
+            return false;
+        };
+        let mut inputs: BTreeSet<Slot> = program.inputs.iter().map(|(_, slot)| *slot).collect();
+        loop {
+            let before = inputs.len();
+            for process in &program.processes {
+                // Only the connection of a port moves a value as it is.
+                let moves = matches!(process.body.as_slice(), [Statement::Store(_)]);
+                let from_input = process.triggers.iter().all(|one| inputs.contains(&one.slot));
+                if process.kind == Kind::Combinational && moves && from_input {
+                    inputs.extend(&process.writes);
+                }
+            }
+            if inputs.len() == before {
+                break;
+            }
+        }
+        let is_edge = |process: &Process| {
+            process.triggers.iter().any(|one| matches!(one.watch, Watch::Edge { .. }))
+        };
+        let waiting = program.processes.iter().filter(|one| one.kind == Kind::Triggered);
+        waiting
+            .filter(|process| !is_edge(process))
+            .all(|process| process.triggers.iter().any(|one| inputs.contains(&one.slot)))
     }
 
     /// Where two traces of it differ first, in four states.
