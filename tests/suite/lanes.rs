@@ -2,6 +2,7 @@
 //! nothing with it, control flow, the order of events, and lanes that must not know of each other.
 
 mod build;
+mod events;
 mod operators;
 mod oracle;
 mod random;

@@ -1,11 +1,10 @@
 //! The interpreter: runs a unit to its end, instruction by instruction, under a mask of lanes.
 
 use super::Stop;
-use super::code::{Arms, General, Instruction, Place, Read};
+use super::code::{Arms, Condition, General, Instruction, Place, Read};
 use super::engine::{Engine, each_lane};
 use super::narrow::{
-    Operation, binary, fill, four, left, less_signed, mux, ones, plus, right, right_signed, sign,
-    unary,
+    binary, fill, four, left, less_signed, mux, ones, plus, right, right_signed, sign, unary,
 };
 use super::number::limb_mask;
 use super::{scalar, wide};
@@ -24,64 +23,38 @@ impl<const L: usize> Engine<'_, L> {
             self.instructions += 1;
             let c = &mut self.cells[..];
             match code.instructions[here] {
-                I::Slice { dst, a, shift, mask } => unary(c, dst, a, |a| a >> (shift & 63) & mask),
-                I::Shift { dst, a, shift, mask } => unary(c, dst, a, |a| a << (shift & 63) & mask),
-                I::SignExtend { dst, a, shift, mask } => {
-                    unary(c, dst, a, |a| fill(a, shift) & mask)
-                }
-                I::Not { dst, a, mask } => unary(c, dst, a, |a| !a & mask),
-                I::Negate { dst, a, mask } => unary(c, dst, a, |a| a.wrapping_neg() & mask),
-                I::Is { dst, a, number } => unary(c, dst, a, |a| u64::from(a == number)),
-                I::IsNot { dst, a, number } => unary(c, dst, a, |a| u64::from(a != number)),
-                I::Parity { dst, a } => unary(c, dst, a, |a| u64::from(a.count_ones() & 1)),
-                I::CountOnes { dst, a, mask } => unary(c, dst, a, |a| ones(a) & mask),
-                I::And { dst, a, b } => binary(c, dst, (a, b), |a, b| a & b),
-                I::Or { dst, a, b } => binary(c, dst, (a, b), |a, b| a | b),
-                I::Xor { dst, a, b } => binary(c, dst, (a, b), |a, b| a ^ b),
-                I::Add { dst, a, b, mask } => {
-                    binary(c, dst, (a, b), |a, b| a.wrapping_add(b) & mask)
-                }
-                I::AddNumber { dst, a, number, width } => {
-                    unary(c, dst, a, |a| plus(a, number, width))
-                }
-                I::Subtract { dst, a, b, mask } => {
-                    binary(c, dst, (a, b), |a, b| a.wrapping_sub(b) & mask)
-                }
-                I::Multiply { dst, a, b, mask } => {
-                    binary(c, dst, (a, b), |a, b| a.wrapping_mul(b) & mask)
-                }
-                I::ShiftLeft { dst, a, b, mask } => {
-                    binary(c, dst, (a, b), |a, b| left(a, b) & mask)
-                }
-                I::ShiftRight { dst, a, b, mask } => {
-                    binary(c, dst, (a, b), |a, b| right(a, b) & mask)
-                }
-                I::ShiftRightSigned { dst, a, b, shift } => {
-                    binary(c, dst, (a, b), |a, b| right_signed(a, b, shift))
-                }
-                I::Equal { dst, a, b } => binary(c, dst, (a, b), |a, b| u64::from(a == b)),
-                I::Less { dst, a, b } => binary(c, dst, (a, b), |a, b| u64::from(a < b)),
-                I::LessSigned { dst, a, b, shift } => {
-                    binary(c, dst, (a, b), |a, b| less_signed(a, b, shift))
-                }
-                I::Mux { dst, condition, a, b } => mux(c, dst, [condition, a, b]),
-                I::Join { dst, a, b, shift } => {
-                    binary(c, dst, (a, b), |a, b| a << (shift & 63) | b)
-                }
-                I::Four { what, dst, a, b, c: third, width, shift } => {
-                    four(c, Operation { what, dst, operands: [a, b, third], width, shift })
-                }
+                I::Slice(o, by, mask) => unary(c, o, |a| a >> (by & 63) & mask),
+                I::Shift(o, by, mask) => unary(c, o, |a| a << (by & 63) & mask),
+                I::SignExtend(o, shift, mask) => unary(c, o, |a| fill(a, shift) & mask),
+                I::Not(o, mask) => unary(c, o, |a| !a & mask),
+                I::Negate(o, mask) => unary(c, o, |a| a.wrapping_neg() & mask),
+                I::Is(o, number) => unary(c, o, |a| u64::from(a == number)),
+                I::IsNot(o, number) => unary(c, o, |a| u64::from(a != number)),
+                I::Parity(o) => unary(c, o, |a| ones(a) & 1),
+                I::CountOnes(o, mask) => unary(c, o, |a| ones(a) & mask),
+                I::And(o) => binary(c, o, |a, b| a & b),
+                I::Or(o) => binary(c, o, |a, b| a | b),
+                I::Xor(o) => binary(c, o, |a, b| a ^ b),
+                I::Add(o, mask) => binary(c, o, |a, b| a.wrapping_add(b) & mask),
+                I::AddNumber(o, number, width) => unary(c, o, |a| plus(a, number, width)),
+                I::Subtract(o, mask) => binary(c, o, |a, b| a.wrapping_sub(b) & mask),
+                I::Multiply(o, mask) => binary(c, o, |a, b| a.wrapping_mul(b) & mask),
+                I::ShiftLeft(o, mask) => binary(c, o, |a, b| left(a, b) & mask),
+                I::ShiftRight(o, mask) => binary(c, o, |a, b| right(a, b) & mask),
+                I::ShiftRightSigned(o, shift) => binary(c, o, |a, b| right_signed(a, b, shift)),
+                I::Equal(o) => binary(c, o, |a, b| u64::from(a == b)),
+                I::Less(o) => binary(c, o, |a, b| u64::from(a < b)),
+                I::LessSigned(o, shift) => binary(c, o, |a, b| less_signed(a, b, shift)),
+                I::Mux(o, condition) => mux(c, o, condition),
+                I::Join(o, by) => binary(c, o, |a, b| a << (by & 63) | b),
+                I::Four(operation) => four(c, operation),
                 I::Wide(index) => wide::compute(c, &code.generals[index as usize]),
                 I::General(index) => self.general(&code.generals[index as usize]),
                 I::Read(index) => self.read(&code.reads[index as usize]),
-                I::PutKnown { to, value } => self.put_known(to, value, mask),
-                I::Put { to, value } => self.put_part(to, value, (0, !0), mask),
-                I::PutPartKnown { to, value, shift, mask: bits } => {
-                    self.put_part_known(to, value, (shift, bits), mask)
-                }
-                I::PutPart { to, value, shift, mask: bits } => {
-                    self.put_part(to, value, (shift, bits), mask)
-                }
+                I::PutKnown(put) => self.put_known(put, mask),
+                I::Put(put) => self.put_part(put, (0, !0), mask),
+                I::PutPartKnown(put, by, bits) => self.put_part_known(put, (by, bits), mask),
+                I::PutPart(put, by, bits) => self.put_part(put, (by, bits), mask),
                 I::AssignKnown { variable, value } => self.assign_known(variable, value, mask),
                 I::Assign { variable, value } => self.assign(variable, value, mask),
                 I::Store(index) => self.store(&code.writes[index as usize], mask),
@@ -89,18 +62,14 @@ impl<const L: usize> Engine<'_, L> {
                 I::Keep { variable, is_known } => self.keep(variable, is_known),
                 I::Compare { variable, is_known } => self.compare(variable, is_known),
                 I::Note { variable } => self.note(variable),
-                I::Branch { condition, frame, otherwise, is_known } => {
-                    let then = self.ones(condition, mask, is_known);
-                    (at, mask) = self.branch(frame, (mask, then), (at, otherwise as usize));
+                I::Branch { condition, otherwise } => {
+                    (at, mask) = self.branch(condition, mask, (at, otherwise as usize));
                 }
                 I::Otherwise { frame, end } => {
-                    (at, mask) = self.otherwise(frame, mask, (at, end as usize))
+                    (at, mask) = self.otherwise(frame, mask, (at, end as usize));
                 }
                 I::Meet { frame } => mask |= self.frames[frame as usize + 1],
-                I::Narrow { condition, frame, is_known } => {
-                    let then = self.ones(condition, mask, is_known);
-                    mask = self.narrow(frame, mask, then);
-                }
+                I::Narrow(condition) => mask = self.narrow(condition, mask),
                 I::Invert { frame } => mask = self.frames[frame as usize + 1],
                 I::Widen { frame } => mask = self.frames[frame as usize],
                 I::Switch(index) => (at, mask) = self.part(&code.arms[index as usize], mask),
@@ -118,11 +87,12 @@ impl<const L: usize> Engine<'_, L> {
     #[inline(always)]
     fn branch(
         &mut self,
-        frame: u32,
-        (mask, then): (u64, u64),
+        condition: Condition,
+        mask: u64,
         (next, other): (usize, usize),
     ) -> (usize, u64) {
-        let frame = frame as usize;
+        let then = self.ones(condition, mask);
+        let frame = condition.frame as usize;
         if then == 0 {
             self.frames[frame + 1] = 0;
             (other, mask)
@@ -147,9 +117,10 @@ impl<const L: usize> Engine<'_, L> {
 
     /// Both sides are run, each in its lanes.
     #[inline(always)]
-    fn narrow(&mut self, frame: u32, mask: u64, then: u64) -> u64 {
-        self.frames[frame as usize] = mask;
-        self.frames[frame as usize + 1] = mask & !then;
+    fn narrow(&mut self, condition: Condition, mask: u64) -> u64 {
+        let then = self.ones(condition, mask);
+        self.frames[condition.frame as usize] = mask;
+        self.frames[condition.frame as usize + 1] = mask & !then;
         then
     }
 
@@ -161,10 +132,10 @@ impl<const L: usize> Engine<'_, L> {
 
     /// The lanes in which a condition is 1.
     #[inline(always)]
-    fn ones(&mut self, condition: u32, mask: u64, is_known: bool) -> u64 {
-        let word = &self.cells[condition as usize];
+    fn ones(&mut self, condition: Condition, mask: u64) -> u64 {
+        let word = &self.cells[condition.cell as usize];
         let one = (0..L).fold(0, |lanes, lane| lanes | (word.value[lane] & 1) << lane);
-        if is_known {
+        if condition.is_known {
             return one & mask;
         }
         let unknown = (0..L).fold(0, |lanes, lane| lanes | (word.unknown[lane] & 1) << lane);

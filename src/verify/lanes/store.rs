@@ -1,6 +1,6 @@
 //! Writes: to variables and their shadows under a mask, and to memories.
 
-use super::code::{Destination, Place, Write};
+use super::code::{Destination, Place, Put, Write};
 use super::engine::{Engine, Word, each_lane};
 use super::narrow::sign;
 use super::number::{Number, bits_at, limb_mask, limbs};
@@ -44,7 +44,7 @@ impl<const L: usize> Engine<'_, L> {
     }
 
     #[inline(always)]
-    pub fn put_known(&mut self, to: u32, value: u32, lanes: u64) {
+    pub fn put_known(&mut self, Put { to, value }: Put, lanes: u64) {
         let Some((to, value)) = self.pair(to, value) else { return };
         if lanes == Self::FULL {
             to.value = value.value;
@@ -57,7 +57,7 @@ impl<const L: usize> Engine<'_, L> {
     }
 
     #[inline(always)]
-    pub fn put_part_known(&mut self, to: u32, value: u32, (shift, bits): (u8, u64), lanes: u64) {
+    pub fn put_part_known(&mut self, Put { to, value }: Put, (shift, bits): (u8, u64), lanes: u64) {
         let own = self.cells[value as usize].value;
         let to = &mut self.cells[to as usize];
         let mask = ones_in::<L>(lanes);
@@ -68,7 +68,7 @@ impl<const L: usize> Engine<'_, L> {
     }
 
     #[inline(never)]
-    pub fn put_part(&mut self, to: u32, value: u32, (shift, bits): (u8, u64), lanes: u64) {
+    pub fn put_part(&mut self, Put { to, value }: Put, (shift, bits): (u8, u64), lanes: u64) {
         let own = self.cells[value as usize];
         let to = &mut self.cells[to as usize];
         let mask = ones_in::<L>(lanes);
@@ -98,7 +98,7 @@ impl<const L: usize> Engine<'_, L> {
             return;
         }
         let old = *old;
-        self.put_known(cell, value, lanes);
+        self.put_known(Put { to: cell, value }, lanes);
         let but = self.but();
         self.start_watchers_known(variable, 0, &old, cell, but);
     }
@@ -107,7 +107,7 @@ impl<const L: usize> Engine<'_, L> {
     pub fn assign(&mut self, variable: u32, value: u32, lanes: u64) {
         self.keep(variable, false);
         let cell = self.code.variables[variable as usize].place.cell;
-        self.put_part(cell, value, (0, !0), lanes);
+        self.put_part(Put { to: cell, value }, (0, !0), lanes);
         self.compare(variable, false);
         self.note(variable);
     }
