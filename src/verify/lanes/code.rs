@@ -110,7 +110,10 @@ pub(super) enum Instruction {
     },
 
     /// Parts the lanes by a condition of one bit; those where it is not 1 go on at `otherwise`.
-    Branch { condition: Condition, otherwise: u32 },
+    Branch {
+        condition: Condition,
+        otherwise: u32,
+    },
     /// Between the two sides: lanes of the first wait, the others go on; with none, all go on at `end`.
     Otherwise {
         frame: u32,
