@@ -49,6 +49,43 @@ pub(super) fn mux<const L: usize>(cells: &mut [Word<L>], dst: u32, [c, a, b]: [u
     }
 }
 
+/// Fills from bit `63 - shift` upwards.
+#[inline(always)]
+pub(super) fn fill(a: u64, shift: u8) -> u64 {
+    ((a << (shift & 63)).cast_signed() >> (shift & 63)).cast_unsigned()
+}
+
+#[inline(always)]
+pub(super) fn ones(a: u64) -> u64 {
+    a.count_ones().into()
+}
+
+#[inline(always)]
+pub(super) fn plus(a: u64, number: u64, width: u8) -> u64 {
+    a.wrapping_add(number) & !0 >> (64 - width & 63)
+}
+
+#[inline(always)]
+pub(super) fn left(a: u64, by: u64) -> u64 {
+    if by < 64 { a << by } else { 0 }
+}
+
+#[inline(always)]
+pub(super) fn right(a: u64, by: u64) -> u64 {
+    if by < 64 { a >> by } else { 0 }
+}
+
+/// `shift` is 64 less the width, as in the next one.
+#[inline(always)]
+pub(super) fn right_signed(a: u64, by: u64, shift: u8) -> u64 {
+    (fill(a, shift).cast_signed() >> by.min(63)).cast_unsigned() & !0 >> (shift & 63)
+}
+
+#[inline(always)]
+pub(super) fn less_signed(a: u64, b: u64, shift: u8) -> u64 {
+    u64::from((a << (shift & 63)).cast_signed() < (b << (shift & 63)).cast_signed())
+}
+
 /// One operand of four states, in one lane: value and unknown plane.
 type Bits = (u64, u64);
 
@@ -63,6 +100,7 @@ pub(super) struct Operation {
 }
 
 /// Computes it.
+#[inline(never)]
 pub(super) fn four<const L: usize>(cells: &mut [Word<L>], op: Operation) {
     use Four as F;
     let mask = limb_mask(op.width.into(), 0);

@@ -13,10 +13,12 @@ pub(super) struct Schedule {
     waiting: Vec<u64>,
     /// The lanes in which it ever ran.
     ran: Vec<u64>,
-    initial: Set,
-    combinational: Set,
+    /// Combinational processes that are started, and the blocks that run once, which have lower numbers.
+    active: Set,
     triggered: Set,
+    /// Triggered ones of the present round.
     round: Set,
+    in_round: bool,
     /// The lanes of each run of a process in this settling, as far as they are not counted yet.
     runs: Vec<u64>,
     /// Runs that are counted, in each lane.
@@ -26,7 +28,7 @@ pub(super) struct Schedule {
     runs_max: u64,
     /// The process that runs and the lanes in which it was started.
     pub current: u32,
-    pub active: u64,
+    pub lanes: u64,
 }
 
 /// What a settling costs beside the instructions that it runs.
@@ -44,11 +46,16 @@ impl Set {
         self.0[process as usize / 64] |= 1 << (process % 64);
     }
 
+    #[inline(always)]
     fn take_first(&mut self) -> Option<u32> {
-        let (at, word) = self.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
-        let bit = word.trailing_zeros();
-        *word &= *word - 1;
-        Some(64 * at as u32 + bit)
+        for (at, word) in self.0.iter_mut().enumerate() {
+            if *word != 0 {
+                let bit = word.trailing_zeros();
+                *word &= *word - 1;
+                return Some(64 * at as u32 + bit);
+            }
+        }
+        None
     }
 }
 
@@ -60,25 +67,24 @@ impl Schedule {
             started: vec![0; processes],
             waiting: vec![0; processes],
             ran: vec![0; processes],
-            initial: empty.clone(),
-            combinational: empty.clone(),
+            active: empty.clone(),
             triggered: empty.clone(),
             round: empty,
+            in_round: false,
             runs: Vec::with_capacity(RUNS_KEPT),
             counts: [0; 64],
             is_counted: false,
             runs_max: 0,
             current: 0,
-            active: 0,
+            lanes: 0,
         }
     }
 
     fn forget(&mut self) {
-        for set in
-            [&mut self.initial, &mut self.combinational, &mut self.triggered, &mut self.round]
-        {
+        for set in [&mut self.active, &mut self.triggered, &mut self.round] {
             set.0.fill(0);
         }
+        self.in_round = false;
         self.started.fill(0);
         self.waiting.fill(0);
         self.ran.fill(0);
@@ -93,15 +99,16 @@ impl Schedule {
         }
         self.started[at] |= lanes;
         match code.units[at].kind {
-            Kind::Combinational => self.combinational.insert(process),
+            Kind::Combinational | Kind::Initial => self.active.insert(process),
             Kind::Triggered => self.triggered.insert(process),
-            Kind::Initial => self.initial.insert(process),
             Kind::Declaration => {}
         }
     }
 
     /// All triggered processes that are started now run next, whatever they start.
+    #[inline(always)]
     fn begin_round(&mut self) {
+        self.in_round = true;
         while let Some(process) = self.triggered.take_first() {
             self.waiting[process as usize] = std::mem::take(&mut self.started[process as usize]);
             self.round.insert(process);
@@ -109,20 +116,22 @@ impl Schedule {
     }
 
     /// The next process and its lanes.
+    #[inline(always)]
     fn next(&mut self) -> Option<(u32, u64)> {
-        if let Some(process) = self.round.take_first() {
-            return Some((process, std::mem::take(&mut self.waiting[process as usize])));
-        }
-        let first = self.initial.take_first().or_else(|| self.combinational.take_first());
-        let process = match first {
-            Some(process) => process,
-            None => {
-                self.begin_round();
-                let process = self.round.take_first()?;
-                return Some((process, std::mem::take(&mut self.waiting[process as usize])));
+        if !self.in_round {
+            if let Some(process) = self.active.take_first() {
+                return Some((process, std::mem::take(&mut self.started[process as usize])));
             }
-        };
-        Some((process, std::mem::take(&mut self.started[process as usize])))
+            self.begin_round();
+        }
+        match self.round.take_first() {
+            Some(process) => Some((process, std::mem::take(&mut self.waiting[process as usize]))),
+            None => {
+                self.in_round = false;
+                let process = self.active.take_first()?;
+                Some((process, std::mem::take(&mut self.started[process as usize])))
+            }
+        }
     }
 
     /// Counts the runs that were kept; gives the lanes that have too many.
@@ -191,9 +200,7 @@ impl<const L: usize> Engine<'_, L> {
             self.stop(Self::FULL, Stop::Work);
         }
         // Before the first count, each run adds one at most.
-        if self.schedule.is_counted
-            || self.schedule.runs.len() as u64 > self.schedule.runs_max
-        {
+        if self.schedule.is_counted || self.schedule.runs.len() as u64 > self.schedule.runs_max {
             let over = self.schedule.count();
             self.stop(over, Stop::NotSettled);
         }
@@ -231,7 +238,7 @@ impl<const L: usize> Engine<'_, L> {
         *ran |= active;
         let mask = if unit.is_pure { *ran & self.alive } else { active };
         self.schedule.current = number;
-        self.schedule.active = active;
+        self.schedule.lanes = active;
         let needs = &code.needs[unit.needs.0 as usize..unit.needs.1 as usize];
         let is_known = needs.iter().all(|&(word, bits)| self.noted[word as usize] & bits == 0);
         self.execute(if is_known { unit.known_start } else { unit.start } as usize, mask);

@@ -68,11 +68,6 @@ impl<const L: usize> Engine<'_, L> {
     }
 
     #[inline(never)]
-    pub fn put(&mut self, to: u32, value: u32, lanes: u64) {
-        self.put_part(to, value, (0, !0), lanes);
-    }
-
-    #[inline(never)]
     pub fn put_part(&mut self, to: u32, value: u32, (shift, bits): (u8, u64), lanes: u64) {
         let own = self.cells[value as usize];
         let to = &mut self.cells[to as usize];
@@ -112,18 +107,18 @@ impl<const L: usize> Engine<'_, L> {
     pub fn assign(&mut self, variable: u32, value: u32, lanes: u64) {
         self.keep(variable, false);
         let cell = self.code.variables[variable as usize].place.cell;
-        self.put(cell, value, lanes);
+        self.put_part(cell, value, (0, !0), lanes);
         self.compare(variable, false);
         self.note(variable);
     }
 
-    #[inline(always)]
+    #[inline(never)]
     pub fn keep(&mut self, variable: u32, is_known: bool) {
         let variable = &self.code.variables[variable as usize];
         self.copy(variable.shadow, variable.place.cell, variable.place.limbs, is_known);
     }
 
-    #[inline(always)]
+    #[inline(never)]
     pub fn compare(&mut self, number: u32, is_known: bool) {
         let variable = &self.code.variables[number as usize];
         let but = self.but();
@@ -131,7 +126,7 @@ impl<const L: usize> Engine<'_, L> {
     }
 
     /// Begins nonblocking writes. What the shadow has in its unknown plane counts only while it is noted as unknown.
-    #[inline(always)]
+    #[inline(never)]
     pub fn open(&mut self, number: u32, is_known: bool) {
         let variable = &self.code.variables[number as usize];
         let shadow = self.code.variables.len() as u32 + number;

@@ -23,7 +23,7 @@ pub(super) struct Group {
     size: usize,
 }
 
-/// The groups, in order of their first members.
+/// The groups: what runs once at the start, then the others, in order of their first members.
 pub(super) fn groups(program: &Program) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     // The last group of each kind, if more may join it.
@@ -52,6 +52,7 @@ pub(super) fn groups(program: &Program) -> Vec<Group> {
         let members = vec![number];
         groups.push(Group { members, kind, is_pure, restarts_itself, waits_for_edge, size });
     }
+    groups.sort_by_key(|group| !matches!(group.kind, Kind::Declaration | Kind::Initial));
     groups
 }
 

@@ -36,6 +36,7 @@ pub(super) fn has(kind: &OpKind) -> bool {
 }
 
 /// Computes one.
+#[inline(never)]
 pub(super) fn compute<const L: usize>(cells: &mut [Word<L>], op: &General) {
     use OpKind as K;
     let place = |at: usize| op.operands[at];
