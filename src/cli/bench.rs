@@ -10,6 +10,7 @@ mod agreement;
 mod cones;
 mod extract;
 mod lanes;
+mod modules;
 mod replay;
 mod rows;
 mod sample;
@@ -36,6 +37,7 @@ enum What {
     Rows(rows::Arguments),
     Cones(cones::Arguments),
     Lanes(lanes::Arguments),
+    Modules(modules::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -48,5 +50,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         What::Rows(arguments) => rows::run(arguments),
         What::Cones(arguments) => cones::run(arguments),
         What::Lanes(arguments) => lanes::run(arguments),
+        What::Modules(arguments) => modules::run(arguments),
     }
 }

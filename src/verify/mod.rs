@@ -61,4 +61,5 @@ pub mod worker;
 
 pub mod cache;
 
+pub mod differential;
 pub mod icarus;

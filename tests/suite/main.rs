@@ -5,6 +5,7 @@ mod candidate;
 mod corpus;
 mod demo;
 mod design;
+mod differential;
 mod eval;
 mod extract;
 mod extract_bounds;

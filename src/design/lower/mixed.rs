@@ -8,7 +8,9 @@
 
 use std::collections::BTreeSet;
 
-use super::super::program::{Kind, Op, OpKind, PowerUp, Slot, Statement, Store, Target, Trigger, Watch};
+use super::super::program::{
+    Kind, Op, OpKind, PowerUp, Slot, Statement, Store, Target, Trigger, Watch,
+};
 use super::analysis::Effects;
 use super::build::TEMPORARIES;
 use super::{Draft, Lowered, Lowering, Unsupported};
