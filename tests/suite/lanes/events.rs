@@ -2,7 +2,7 @@
 //! not settle or do not end, and that only their lanes stop.
 
 use salv::design::program::{Kind, OpKind, Program, Slot, Statement, Trigger, Watch};
-use salv::verify::lanes::{Code, Machine, Stop};
+use salv::verify::lanes::{Bounds, Code, Machine, PowerUp, Stop};
 
 use super::build::{Build, bits, blocking, machine, nonblocking, rising, set};
 
@@ -150,7 +150,9 @@ fn an_endless_loop_stops_its_lane() {
     b.combinational(&[limit, step_by], &[i, sum], body);
     b.program.labels = 1;
     let code = b.code();
-    let mut machine = machine(&code, 4);
+    let bounds = Bounds { iterations_of_step: 1000, ..Bounds::default() };
+    let mut machine = Machine::new(&code, 4, bounds);
+    machine.power_up(PowerUp::Unknown);
     assert_eq!(
         step(&mut machine, &["0000 0100 0110 0101", "0001 0001 0010 0010"]),
         Err(Stop::Loop)
