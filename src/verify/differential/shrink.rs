@@ -116,7 +116,9 @@ fn operand_cuts(text: &str) -> Vec<String> {
         match c {
             '(' | '{' | '[' | '\u{1}' => open.push((c, at)),
             ')' | '}' | ']' | '\u{3}' => {
-                if let Some((_, start)) = open.pop() {
+                // What has two readings is cut as a whole, so that they go on meaning the same.
+                let Some((_, start)) = open.pop() else { continue };
+                if !open.iter().any(|(sign, _)| *sign == '\u{1}') {
                     brackets.push((start, at + 1));
                 }
             }
@@ -127,6 +129,8 @@ fn operand_cuts(text: &str) -> Vec<String> {
     let mut cuts = Vec::new();
     for (start, end) in brackets {
         let inner = &text[start + 1..end - 1];
+        let is_marked = text[start..].starts_with('\u{1}');
+        let inner = if is_marked { "" } else { inner };
         let mut pieces: Vec<String> = operands(inner).into_iter().map(|at| inner[at].to_owned()).collect();
         pieces.retain(|piece| piece.len() + 2 < end - start);
         pieces.insert(0, "0".into());

@@ -228,10 +228,14 @@ fn conversion(pen: &mut Pen, a: Value, family: Family) -> Value {
         }
         Family::CeilLog2 => Value::new(format!("$clog2({})", whole(&a)), 32, true),
         _ => {
-            let name =
-                *pen.draw.pick(&["$countones", "$countones", "$onehot", "$onehot0", "$isunknown"]);
-            let width = if name == "$countones" { 32 } else { 1 };
-            Value::new(format!("{name}({})", whole(&a)), width, width == 32)
+            let a = whole(&a);
+            match pen.draw.below(5) {
+                0 | 1 => Value::new(format!("$countones({a})"), 32, true),
+                2 => Value::bit(format!("$isunknown({a})")),
+                // Icarus 11.0 says 0 where a bit is unknown, against 20.9, which counts the bits that are 1.
+                3 => Value::bit(either(&format!("$onehot({a})"), &format!("($countones({a}) == 1)"))),
+                _ => Value::bit(either(&format!("$onehot0({a})"), &format!("($countones({a}) <= 1)"))),
+            }
         }
     }
 }
