@@ -134,12 +134,12 @@ fn build(arguments: &BuildArguments) -> anyhow::Result<ExitCode> {
     for problem in &problems {
         let of_problem: Vec<&candidate::Candidate> =
             rows.iter().filter(|row| row.problem == problem.problem).collect();
-        let tasks = tasks(problem, &of_problem, &fpga, &workers, &config)?;
-        for (task, ids) in tasks {
-            for (members, build) in judge::builds(&fpga, &task, &config)? {
-                let ids: Vec<&str> = members.iter().map(|&at| ids[at].as_str()).collect();
-                write_build(&arguments.output, &fpga, &problem.problem, &ids, &build)?;
-            }
+        let Some((task, ids)) = tasks(problem, &of_problem, &fpga, &workers, &config)? else {
+            continue;
+        };
+        for (members, build) in judge::builds(&fpga, &task, &config)? {
+            let ids: Vec<&str> = members.iter().map(|&at| ids[at].as_str()).collect();
+            write_build(&arguments.output, &fpga, &problem.problem, &ids, &build)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -91,7 +91,7 @@ fn counters() -> Vec<(&'static str, String)> {
                 "if (en) q <= q + 1; else if (load) q <= d",
             ),
         ),
-        ("no-reset", changed("if (!rst_n) q <= 0; else if", "if")),
+        ("no-reset", changed(" or negedge rst_n)\n    if (!rst_n) q <= 0; else if", ")\n    if")),
         ("inverted", changed("seen <= d[0]", "seen <= !d[0]")),
     ]
 }

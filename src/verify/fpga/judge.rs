@@ -13,7 +13,6 @@ use super::link::{Link, Wire};
 use super::module::{Mapped, Mapper};
 use super::session::{RunResult, Select, Session, Window};
 use super::{Fpga, FpgaError, carrier, plan, replay};
-use crate::design::Interface;
 use crate::verify::backend::{Count, Outcome, Task, TaskOutcome};
 use crate::verify::stimulus::chip::{Chip, ChipRun, ChipTables};
 use crate::verify::stimulus::{Config, Stimulus, StimulusError};
@@ -350,7 +349,7 @@ impl<'a> Conversation<'a, '_, '_> {
 
     /// Runs episodes with an eye on the control that is wrong on purpose.
     fn run(&mut self, run: &ChipRun) -> Result<RunResult, FpgaError> {
-        let result = self.session.run(run, Select { slot: 1, output: None, stop: false })?;
+        let result = self.session.run(run, Select::FAULT)?;
         self.points += result.points;
         self.faults += result.slots[1].mismatches;
         Ok(result)
@@ -430,11 +429,6 @@ fn compared(widths: &[u32], result: &RunResult) -> Vec<u64> {
         compared[output_of(widths, bit)] += if undefined { u64::from(seen) } else { result.points };
     }
     compared
-}
-
-/// Widths of the outputs of an interface.
-pub fn widths(interface: &Interface) -> Vec<u32> {
-    interface.outputs().map(|port| port.width).collect()
 }
 
 #[cfg(test)]

@@ -247,6 +247,14 @@ pub enum FpgaError {
         /// What had to be.
         expected: u64,
     },
+    /// The control that is wrong on purpose was first found wrong elsewhere.
+    #[error(
+        "the module that is wrong on purpose was first found wrong at {place:?} (episode, cycle, step), where it was not made so: the places that the chip tells are not to be trusted"
+    )]
+    FaultPlace {
+        /// What the chip says.
+        place: Option<(u32, u32, u8)>,
+    },
     /// A counter and the bits beside it disagree.
     #[error(
         "a slot counts {mismatches} mismatches, and no output of it says so, or the other way round"

@@ -8,7 +8,7 @@
 use super::FpgaError;
 use super::harness::{CONTROLS, Harness};
 use super::link::{Link, LinkError};
-use super::registers::{self as registers, Check, at};
+use super::registers::{self, Check, at};
 use crate::verify::stimulus::chip::{ChipInput, ChipRun, ChipTables, Constant};
 
 /// A chip with which one speaks.
@@ -29,6 +29,11 @@ pub struct Select {
     pub output: Option<usize>,
     /// Whether the run ends at the first mismatch.
     pub stop: bool,
+}
+
+impl Select {
+    /// The control that is wrong on purpose.
+    pub const FAULT: Select = Select { slot: 1, output: None, stop: false };
 }
 
 /// What a run says.
@@ -191,6 +196,9 @@ impl<'a, 'w> Session<'a, 'w> {
         if first != second {
             return Err(FpgaError::TwoReads);
         }
+        if select == Select::FAULT {
+            self.trust_place(&first)?;
+        }
         Ok(first)
     }
 
@@ -224,10 +232,25 @@ impl<'a, 'w> Session<'a, 'w> {
     }
 
     fn fault(&self) -> u32 {
-        // In the synchronous profile one step of the four is compared.
+        FAULT_CYCLE | u32::from(self.fault_step()) << 6
+    }
+
+    /// In the synchronous profile one step of the four is compared.
+    fn fault_step(&self) -> u8 {
         let chip = self.harness.chip;
-        let step = if chip.synchronous && chip.after_falling { 2 } else { 0 };
-        FAULT_CYCLE | step << 6
+        if chip.synchronous && chip.after_falling { 2 } else { 0 }
+    }
+
+    /// What is wrong on purpose is wrong for the first time where it was made so.
+    fn trust_place(&self, result: &RunResult) -> Result<(), FpgaError> {
+        let wrong = result.slots[1].mismatches > 0;
+        let as_made = match result.first {
+            Some((_, cycle, step)) => {
+                wrong && cycle % 64 == FAULT_CYCLE && step == self.fault_step()
+            }
+            None => !wrong,
+        };
+        if as_made { Ok(()) } else { Err(FpgaError::FaultPlace { place: result.first }) }
     }
 
     /// Waits four times as long as the run takes and a second, no more.
