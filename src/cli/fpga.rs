@@ -76,9 +76,10 @@ struct IdentifyArguments {
 
 /// Show without a board that all stages of a build answer alike, and that faults are caught
 ///
-/// The harness before synthesis, the netlist and the decoded bitstream are asked the same; where an answer differs in a byte, the
-/// tool between the two is named. A bit of a truth table is turned over in the copy of the golden module and in a
-/// candidate, and both must be noticed. A build whose modules were merged must be refused. ECP5 goes as far as the netlist.
+/// The harness before synthesis, the netlist and the decoded bitstream are asked the same; where an answer differs in
+/// a byte, the tool between the two is named. A bit of a truth table is turned over in the copy of the golden module
+/// and in a candidate, and both must be noticed. A build whose modules were merged must be refused. ECP5 goes as far
+/// as the netlist.
 #[derive(clap::Args)]
 struct ProveArguments {
     /// Prove with this design alone: alu or counter
@@ -337,8 +338,8 @@ fn show(name: &str, board: &str, proof: &Proof) {
     }
 }
 
-/// Names, golden modules and right candidates of the proof: logic alone; registers with an asynchronous reset and several
-/// outputs.
+/// Names, golden modules and right candidates of the proof: logic alone; registers with an asynchronous reset and
+/// several outputs.
 const DESIGNS: &[(&str, &str, &str)] = &[
     (
         "alu",

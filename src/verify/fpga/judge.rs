@@ -1,8 +1,9 @@
 //! One task on the chip: which episodes are run, and what is counted of each candidate.
 //!
-//! In: a task. Out: an outcome for each candidate. The episodes are those of the verilator backend, in the same order and by the same
-//! rule for deep ones: they go on while they make bits of the golden module toggle, and what happens in one that
-//! neither does nor is required is not counted. All candidates of a chip run at once; a candidate's own episodes count for it alone.
+//! In: a task. Out: an outcome for each candidate. The episodes are those of the verilator backend, in the same order
+//! and by the same rule for deep ones: they go on while they make bits of the golden module toggle, and what happens
+//! in one that neither does nor is required is not counted. All candidates of a chip run at once; a candidate's own
+//! episodes count for it alone.
 
 use std::sync::Arc;
 
@@ -203,7 +204,8 @@ impl Job<'_> {
     }
 }
 
-/// The chips that the candidates of a task would be on, with their members; what is refused or does not fit is left out.
+/// The chips that the candidates of a task would be on, with their members; what is refused or does not fit is left
+/// out.
 pub fn builds(
     fpga: &Fpga,
     task: &Task,
@@ -420,8 +422,8 @@ fn output_of(widths: &[u32], bit: usize) -> usize {
     ends.take_while(|&end| end <= bit).count()
 }
 
-/// Points × bits at which the golden module was defined, of each output: exact for a bit that always was, and one point for
-/// one that was at some.
+/// Points × bits at which the golden module was defined, of each output: exact for a bit that always was, and one
+/// point for one that was at some.
 fn compared(widths: &[u32], result: &RunResult) -> Vec<u64> {
     let mut compared = vec![0; widths.len()];
     for (bit, &undefined) in result.window.undefined.iter().enumerate() {

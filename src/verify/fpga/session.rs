@@ -1,9 +1,9 @@
 //! A conversation with one chip: is it the right one, load, run, read, and believe nothing that was not checked.
 //!
-//! In: a link and what was built. Out: the results of runs. Frames have no check of their own, so the rules are: every register
-//! that is written is read back before the start; tables, which cannot be, are in the running CRC that both sides keep; results
-//! are read twice, under a CRC each; and the two controls must say what they must. Where any of this fails there is no result but
-//! an error: a link that lies must never become a verdict.
+//! In: a link and what was built. Out: the results of runs. Frames have no check of their own, so the rules are: every
+//! register that is written is read back before the start; tables, which cannot be, are in the running CRC that both
+//! sides keep; results are read twice, under a CRC each; and the two controls must say what they must. Where any of
+//! this fails there is no result but an error: a link that lies must never become a verdict.
 
 use super::FpgaError;
 use super::harness::{CONTROLS, Harness};
@@ -388,8 +388,8 @@ pub struct Identity {
 /// Clocks of silence after which the chip drops a frame that was left open, and as many again.
 const CLOCKS_OF_SILENCE: u64 = 2 << 20;
 
-/// Asks a chip what it is, once more after a silence: an earlier conversation may have ended in the middle of a frame, whose
-/// rest the chip then took the question for.
+/// Asks a chip what it is, once more after a silence: an earlier conversation may have ended in the middle of a frame,
+/// whose rest the chip then took the question for.
 pub fn introduced(link: &mut Link, board: &super::boards::Board) -> Result<Identity, FpgaError> {
     match identify(link) {
         Err(FpgaError::Link(LinkError::Silent { .. })) => {

@@ -1,8 +1,8 @@
 //! The way to a board, broken: a simulated board behind a pseudo-terminal, the program's serial port at another, and
 //! between the two what loses, turns over, adds, delays and cuts bytes.
 //!
-//! The rule is one: a run ends within a bounded time either with the verdicts of a clean link, byte for byte, or with an
-//! error that says something useful. A broken link never makes a verdict.
+//! The rule is one: a run ends within a bounded time either with the verdicts of a clean link, byte for byte, or with
+//! an error that says something useful. A broken link never makes a verdict.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
@@ -156,8 +156,8 @@ fn run(bench: &Bench, served: &Served, fault: Fault, output: &str) -> (Output, O
     (done, verdicts)
 }
 
-/// The same command without the files that this process holds open: a program that had our end of its own terminal would
-/// never see the cable pulled.
+/// The same command without the files that this process holds open: a program that had our end of its own terminal
+/// would never see the cable pulled.
 fn without_files(command: &Command) -> Command {
     const CLOSE: &str = "for file in /proc/$$/fd/*; do file=${file##*/}; if ((file > 2)); then eval \"exec $file>&-\"; fi; done; exec \"$@\"";
     let mut other = Command::new("bash");
