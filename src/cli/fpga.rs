@@ -157,6 +157,7 @@ fn tasks(
     let run = Run {
         problems: std::slice::from_ref(problem),
         backend: fpga,
+        lanes: false,
         workers,
         config,
         parallelism: Parallelism { threads: 1, batch: 1 },

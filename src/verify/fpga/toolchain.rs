@@ -140,6 +140,7 @@ impl Toolchain {
             folder: folder.to_path_buf(),
             read,
             run: vec![self.yosys.clone()],
+            output: None,
             tool: Tool::Driver,
         };
         Ok(self.launchers.run(launch, limits)?)
