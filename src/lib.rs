@@ -7,8 +7,8 @@
 //!                                 └────────────────── checkpoint ◄──────────────────────────────────┘
 //! ```
 //!
-//! Today `corpus`, `sample`, `verify`, `extract`, `pair` and `train` stand; the other stages follow the same rule:
-//! one word per stage, which names its module, its subcommand, its test and the file it writes.
+//! `eval` is `sample` and `verify` on the problems of a benchmark, with the benchmark's own benches. One rule for all
+//! stages: one word, which names its module, its subcommand, its test and the file it writes.
 //!
 //! # Invariants
 //!
@@ -52,7 +52,8 @@ pub mod model;
 #[cfg(feature = "train")]
 pub mod train;
 
-#[cfg(feature = "train")]
 pub mod sample;
+
+pub mod eval;
 
 pub mod cli;

@@ -28,8 +28,6 @@ public:
     rust::Vec<std::uint8_t> run(std::uint64_t clocks, std::size_t wanted);
     /// Clocks since power-up.
     std::uint64_t clocks() const { return clocks_; }
-    /// Bytes whose stop bit was missing.
-    std::uint64_t broken() const { return broken_; }
 
 private:
     void tick();
@@ -40,7 +38,6 @@ private:
     std::uint32_t divisor_;
     void* model_ = nullptr;
     std::uint64_t clocks_ = 0;
-    std::uint64_t broken_ = 0;
     // Sending: the frame that is on the line, its bits that are left, and the clocks that its present bit stays.
     std::deque<std::uint8_t> outgoing_;
     std::uint32_t frame_ = 0;

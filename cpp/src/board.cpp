@@ -98,11 +98,8 @@ void Board::listen(std::uint8_t level) {
         return;
     }
     heard_bits_ = 0;
-    if (level) {
-        incoming_.push_back(heard_);
-    } else {
-        ++broken_;
-    }
+    // As an adapter does, drop what has no stop bit.
+    if (level) incoming_.push_back(heard_);
 }
 
 std::unique_ptr<Board> load_board(rust::Str path, std::uint32_t divisor) {

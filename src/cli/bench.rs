@@ -9,6 +9,8 @@ use clap::{Args, Subcommand};
 mod agreement;
 mod cones;
 mod extract;
+mod lanes;
+mod modules;
 mod replay;
 mod rows;
 mod sample;
@@ -34,6 +36,8 @@ enum What {
     Replay(replay::Arguments),
     Rows(rows::Arguments),
     Cones(cones::Arguments),
+    Lanes(lanes::Arguments),
+    Modules(modules::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -45,5 +49,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         What::Replay(arguments) => replay::run(arguments),
         What::Rows(arguments) => rows::run(arguments),
         What::Cones(arguments) => cones::run(arguments),
+        What::Lanes(arguments) => lanes::run(arguments),
+        What::Modules(arguments) => modules::run(arguments),
     }
 }

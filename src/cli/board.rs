@@ -15,7 +15,7 @@ use crate::verify::verilator::Verilator;
 use crate::worker::Workers;
 
 /// The board, and the way to it.
-#[derive(Clone, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub struct BoardArguments {
     /// The board: icebreaker, hx8k, ulx3s, ulx3s-25k or colorlight-i5
     #[arg(long, value_name = "NAME")]

@@ -66,7 +66,12 @@ fn examine(verilator: Option<&Path>) -> Vec<Finding> {
         ),
         finding("Verilator", "compiles models", true, examine_verilator(verilator)),
         finding("C++ compiler", "compiles models", true, examine_cxx()),
-        finding("Icarus", "cross-checks in tests and benchmarks", false, examine_icarus()),
+        finding(
+            "Icarus",
+            "`salv eval`, and cross-checks in tests and benchmarks",
+            false,
+            examine_icarus(),
+        ),
         finding("Yosys", "proofs in `salv bench stimulus`", false, examine_prover()),
         finding("FPGA tools", "`--backend fpga`, `salv fpga`", false, examine_fpga()),
         finding("LibTorch", "trains and samples, in salv-train", false, examine_libtorch()),

@@ -76,11 +76,15 @@ struct IdentifyArguments {
 
 /// Show without a board that all stages of a build answer alike, and that faults are caught
 ///
-/// The harness before synthesis, the netlist and the decoded bitstream are asked the same; where an answer differs in a byte, the
-/// tool between the two is named. A bit of a truth table is turned over in the copy of the golden module and in a
-/// candidate, and both must be noticed. A build whose modules were merged must be refused. ECP5 goes as far as the netlist.
+/// The harness before synthesis, the netlist and the decoded bitstream are asked the same; where an answer differs in
+/// a byte, the tool between the two is named. A bit of a truth table is turned over in the copy of the golden module
+/// and in a candidate, and both must be noticed. A build whose modules were merged must be refused. ECP5 goes as far
+/// as the netlist.
 #[derive(clap::Args)]
 struct ProveArguments {
+    /// Prove with this design alone: alu or counter
+    #[arg(long, value_name = "NAME")]
+    design: Option<String>,
     #[command(flatten)]
     board: BoardArguments,
     #[command(flatten)]
@@ -131,12 +135,12 @@ fn build(arguments: &BuildArguments) -> anyhow::Result<ExitCode> {
     for problem in &problems {
         let of_problem: Vec<&candidate::Candidate> =
             rows.iter().filter(|row| row.problem == problem.problem).collect();
-        let tasks = tasks(problem, &of_problem, &fpga, &workers, &config)?;
-        for (task, ids) in tasks {
-            for (members, build) in judge::builds(&fpga, &task, &config)? {
-                let ids: Vec<&str> = members.iter().map(|&at| ids[at].as_str()).collect();
-                write_build(&arguments.output, &fpga, &problem.problem, &ids, &build)?;
-            }
+        let Some((task, ids)) = tasks(problem, &of_problem, &fpga, &workers, &config)? else {
+            continue;
+        };
+        for (members, build) in judge::builds(&fpga, &task, &config)? {
+            let ids: Vec<&str> = members.iter().map(|&at| ids[at].as_str()).collect();
+            write_build(&arguments.output, &fpga, &problem.problem, &ids, &build)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -153,6 +157,7 @@ fn tasks(
     let run = Run {
         problems: std::slice::from_ref(problem),
         backend: fpga,
+        lanes: false,
         workers,
         config,
         parallelism: Parallelism { threads: 1, batch: 1 },
@@ -196,7 +201,8 @@ fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     ours.set_timeout(Duration::from_millis(1))?;
     println!("{}", theirs.name().context("the pseudo-terminal has no name")?);
     std::io::stdout().flush()?;
-    let mut bytes = [0; 4096];
+    // Few at a time: a board that is waited for lets the time of as many bytes pass.
+    let mut bytes = [0; 16];
     loop {
         match ours.read(&mut bytes) {
             Ok(count) => board.write_all(&bytes[..count])?,
@@ -272,7 +278,9 @@ fn prove_board(arguments: &ProveArguments) -> anyhow::Result<ExitCode> {
     let (fpga, workers) = board::open(&rtl, None, 1)?;
     let config = arguments.stimulus.config();
     let mut holds = true;
-    for (name, golden, candidate) in DESIGNS {
+    let asked = |name: &str| arguments.design.as_deref().is_none_or(|asked| asked == name);
+    ensure!(DESIGNS.iter().any(|design| asked(design.0)), "no design of that name: alu or counter");
+    for (name, golden, candidate) in DESIGNS.iter().filter(|design| asked(design.0)) {
         let problem = problem::Problem {
             problem: (*name).into(),
             prompt: String::new(),
@@ -331,8 +339,8 @@ fn show(name: &str, board: &str, proof: &Proof) {
     }
 }
 
-/// Names, golden modules and right candidates of the proof: logic alone; registers with an asynchronous reset and several
-/// outputs.
+/// Names, golden modules and right candidates of the proof: logic alone; registers with an asynchronous reset and
+/// several outputs.
 const DESIGNS: &[(&str, &str, &str)] = &[
     (
         "alu",

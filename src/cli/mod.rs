@@ -14,6 +14,7 @@ mod bench;
 mod board;
 mod corpus;
 mod doctor;
+mod eval;
 mod export;
 mod extract;
 mod fpga;
@@ -23,6 +24,7 @@ mod pair;
 mod report;
 #[cfg(feature = "train")]
 mod sampler;
+mod server;
 mod show;
 mod start;
 mod summary;
@@ -47,12 +49,13 @@ enum Command {
     Corpus(corpus::Arguments),
     Verify(verify::Arguments),
     Merge(merge::Arguments),
-    /// Sample candidates from a model (by the program `salv-train`)
+    /// Sample candidates from a server (--server URL), or from a model's folder (by the program `salv-train`)
     Sample(torch::Arguments),
     /// Train on pairs, or merge what was trained (by the program `salv-train`)
     Train(torch::Arguments),
     Extract(extract::Arguments),
     Pair(pair::Arguments),
+    Eval(eval::Arguments),
     Export(export::Arguments),
     Show(show::Arguments),
     Doctor(doctor::Arguments),
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Worker(arguments) => worker::run(arguments),
         Command::Extract(arguments) => extract::run(arguments),
         Command::Pair(arguments) => pair::run(arguments),
+        Command::Eval(arguments) => eval::run(arguments),
         Command::Export(arguments) => export::run(arguments),
     };
     match outcome {

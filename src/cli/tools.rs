@@ -23,6 +23,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
+use crate::verify::icarus::Icarus;
 use crate::worker::Workers;
 
 /// The requirements that this binary was built with; an environment made for others is not used.
@@ -228,6 +229,14 @@ fn header_version(root: &Path) -> anyhow::Result<String> {
     let version = define
         .with_context(|| format!("failed to find VERILATOR_VERSION in {}", header.display()))?;
     Ok(version.trim().trim_matches('"').to_owned())
+}
+
+/// Finds Icarus, by which benchmarks and measurements run their benches.
+pub fn icarus() -> anyhow::Result<Icarus> {
+    let missing = "failed to find Icarus Verilog (`iverilog` and `vvp`) on the PATH \
+                   (type: sudo apt-get install iverilog)";
+    let iverilog = on_path("iverilog").context(missing)?;
+    Ok(Icarus { iverilog, vvp: on_path("vvp").context(missing)? })
 }
 
 /// Python with Yosys, and ABC beside it.

@@ -20,9 +20,11 @@ mod elaborate;
 mod expression;
 mod limits;
 mod literal;
+mod lower;
 mod mutate;
 mod netlist;
 mod ports;
+pub mod program;
 mod races;
 mod refuse;
 mod resets;
@@ -35,7 +37,8 @@ mod tristate;
 mod units;
 mod unknown;
 
-pub use elaborate::elaborate;
+pub use elaborate::{Lowered, confined, elaborate, lower};
+pub use lower::Unsupported;
 pub use mutate::{Class, Mutation, Mutations, Replacement, mutations};
 
 /// Direction of a port.

@@ -51,6 +51,11 @@ pub(super) const PRINTING: [&str; 29] = [
     "$dumpflush",
 ];
 
+/// Whether a task only prints or steers what is printed.
+pub(super) fn only_prints(task: &str) -> bool {
+    PRINTING.contains(&task)
+}
+
 /// Functions of their arguments alone.
 const PURE: [&str; 30] = [
     "$signed",
@@ -171,6 +176,36 @@ pub(super) fn check(netlist: &Netlist<'_>, main: &Main<'_>) -> Result<(), Refusa
         code(node, owner, main)?;
     }
     netlist.processes.iter().try_for_each(|process| timing(process, main))
+}
+
+/// Refuses only what stops the simulation or reaches outside of the module, whatever else cannot be judged here.
+pub(super) fn trespass(netlist: &Netlist<'_>, main: &Main<'_>) -> Result<(), Refusal> {
+    for &symbol in &netlist.others {
+        if_forbidden(other(symbol, main))?;
+    }
+    for &symbol in netlist.subroutines() {
+        if_forbidden(subroutine(symbol, main))?;
+    }
+    for &(owner, node) in &netlist.code {
+        let mut found = Ok(());
+        expression::walk(node, &mut |node| {
+            let expression = node.as_expression();
+            if let (Ok(()), Some(expression)) = (&found, expression) {
+                found = if_forbidden(operation(expression, owner, main));
+            }
+            found.is_ok()
+        });
+        found?;
+    }
+    Ok(())
+}
+
+/// Passes over what is merely unsupported.
+fn if_forbidden(outcome: Result<(), Refusal>) -> Result<(), Refusal> {
+    outcome.or_else(|refusal| match refusal.reason {
+        Reason::Forbidden => Err(refusal),
+        _ => Ok(()),
+    })
 }
 
 fn here(symbol: Symbol<'_>) -> SourceSpan {

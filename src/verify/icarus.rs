@@ -22,11 +22,13 @@ use rustix::process::{Pid, Resource, Rlimit};
 
 use crate::design::Interface;
 
+mod crowd;
 mod rename;
 mod replay;
 mod testbench;
 
-pub use rename::{RenameError, Renamed, rename};
+pub use crowd::{Part, Played};
+pub use rename::{RenameError, Renamed, rename, stand_in};
 pub use replay::{Player, Point};
 pub use testbench::{PREFIX, testbench};
 

@@ -5,11 +5,15 @@ mod candidate;
 mod corpus;
 mod demo;
 mod design;
+mod differential;
+mod eval;
 mod extract;
 mod extract_bounds;
 mod extract_damage;
 mod extract_second;
+mod fpga;
 mod hw;
+mod lanes;
 #[cfg(feature = "train")]
 mod model;
 mod mutants;
@@ -17,6 +21,7 @@ mod pair;
 mod record;
 #[cfg(feature = "train")]
 mod sample;
+mod sample_server;
 mod show;
 mod stimulus;
 mod tidy;

@@ -43,6 +43,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Samples to be learnt are `corpus`'s.
     ("train", &["model", "pair", "corpus", "record"]),
     ("sample", &["model", "problem", "candidate", "record"]),
+    // Benchmarks are read by `corpus`, and tried by the interfaces that `design` finds.
+    (
+        "eval",
+        &["verilog", "worker", "design", "problem", "candidate", "corpus", "verify", "record"],
+    ),
     ("cli", &["*"]),
     ("bin", &["cli"]),
 ];
@@ -57,6 +62,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("tokenizers", &["src/model/", "src/exchange/"]),
     ("minijinja", &["src/model/"]),
     ("safetensors", &["src/model/"]),
+    ("ureq", &["src/sample/client"]),
     ("unsafe", BRIDGES),
     ("std::env", &["src/cli/"]),
     ("print!", &["src/cli/"]),

@@ -1,7 +1,7 @@
 //! The boards: which chip each has, how its tools are told so, and how it is spoken to.
 //!
-//! What a board's chip holds around the harness stands in `fpga/<board>/`; this table repeats of it what the host needs.
-//! Capacities are what place and route was measured to fill, not what a data sheet counts.
+//! What a board's chip holds around the harness stands in `fpga/<board>/`; this table repeats of it what the host
+//! needs. Capacities are what place and route was measured to fill, not what a data sheet counts.
 
 /// A family of chips.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub const BOARDS: &[Board] = &[
         hertz: 12_000_000,
         baud: 1_000_000,
         pins: PINS,
-        luts: 4_400,
+        luts: 5_000,
         control_sets: 500,
         top: include_str!("../../../fpga/icebreaker/top.sv"),
         constraints: include_str!("../../../fpga/icebreaker/pins.pcf"),
@@ -103,7 +103,7 @@ pub const BOARDS: &[Board] = &[
         hertz: 12_000_000,
         baud: 1_000_000,
         pins: PINS,
-        luts: 6_600,
+        luts: 7_000,
         control_sets: 800,
         top: include_str!("../../../fpga/hx8k/top.sv"),
         constraints: include_str!("../../../fpga/hx8k/pins.pcf"),
@@ -138,7 +138,7 @@ pub const BOARDS: &[Board] = &[
         name: "colorlight-i5",
         number: 4,
         family: Family::Ecp5,
-        device: &["--25k", "--package", "CABGA381"],
+        device: &["--25k", "--package", "CABGA381", "--speed", "6"],
         hertz: 25_000_000,
         baud: 1_000_000,
         pins: PINS,

@@ -16,7 +16,6 @@ mod ffi {
         fn send(self: Pin<&mut Board>, bytes: &[u8]);
         fn run(self: Pin<&mut Board>, clocks: u64, wanted: usize) -> Result<Vec<u8>>;
         fn clocks(self: &Board) -> u64;
-        fn broken(self: &Board) -> u64;
     }
 }
 
@@ -42,10 +41,5 @@ impl Model {
     /// Clocks since power-up.
     pub fn clocks(&self) -> u64 {
         self.0.clocks()
-    }
-
-    /// Bytes from the board that had no stop bit.
-    pub fn broken(&self) -> u64 {
-        self.0.broken()
     }
 }

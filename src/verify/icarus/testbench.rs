@@ -77,7 +77,7 @@ impl Wire<'_> {
     }
 
     /// The name as it can stand after the dot of a connection.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let name = &self.port.name;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
         let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');

@@ -351,6 +351,11 @@ impl Stimulus {
         self.deep.get(k as usize).is_some_and(requires)
     }
 
+    /// Cycles of deep episode `k`, if there is one.
+    pub fn deep_cycles(&self, k: u32) -> Option<u32> {
+        self.deep.get(k as usize).map(|slot| slot.cycles)
+    }
+
     /// Number of deep episodes there are.
     pub fn deep_episodes(&self) -> u32 {
         self.deep.len() as u32

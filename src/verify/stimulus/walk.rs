@@ -57,8 +57,9 @@ impl Walk {
     /// State and increment of the generator at a position, and how many codes are left.
     pub(super) fn at(&self, position: u64) -> (u64, u32, u64) {
         let codes = 1u64 << self.bits;
-        // The increment is the upper half of a word.
-        (self.state(position), self.increment as u32, codes.saturating_sub(position))
+        // Only the low bits ever matter, and a chip keeps no others.
+        let (state, increment) = (self.state(position), self.increment);
+        (state & (codes - 1), (increment & (codes - 1)) as u32, codes.saturating_sub(position))
     }
 
     /// Takes an input's field off the low end of a code: its value in words.

@@ -209,6 +209,7 @@ impl Verilator {
             environment: vec![("VERILATOR_ROOT".into(), root.clone())],
             folder: folder.to_path_buf(),
             read: vec![root.join("include")],
+            output: None,
             run: Vec::new(),
             tool: Tool::Alone,
         };

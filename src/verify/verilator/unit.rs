@@ -219,6 +219,7 @@ impl Compiler {
             environment: Vec::new(),
             folder: folder.to_path_buf(),
             read,
+            output: None,
             run: Vec::new(),
             tool: Tool::Driver,
         };

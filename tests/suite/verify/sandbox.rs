@@ -143,6 +143,7 @@ impl Probe {
                 environment: Vec::new(),
                 folder: self.path("work"),
                 read: Vec::new(),
+                output: None,
                 run: Vec::new(),
                 tool,
             };

@@ -1,0 +1,258 @@
+//! What code reads and writes: found on the lowered statements, where functions are gone and widths are plain.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::super::program::{Label, MemoryId, Op, OpKind, Slot, Statement, Store, Target};
+use super::build::{Range, split};
+
+/// The bits of a variable that are read: all, or from `lsb` on `width`.
+pub(super) type Bits = Option<(u32, u32)>;
+
+/// What a process does to its surroundings.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Effects {
+    /// Variables read, with the bits, those written before in the same run left out.
+    pub(super) reads: BTreeMap<Slot, BTreeSet<Bits>>,
+    /// Variables written by blocking assignments.
+    pub(super) writes: BTreeSet<Slot>,
+    /// Variables written by nonblocking assignments.
+    pub(super) later: BTreeSet<Slot>,
+    /// Memories read.
+    pub(super) memory_reads: BTreeSet<MemoryId>,
+    /// Memories written.
+    pub(super) memory_writes: BTreeSet<MemoryId>,
+}
+
+/// What a body does.
+pub(super) fn effects(body: &[Statement], widths: &impl Fn(Slot) -> u32) -> Effects {
+    let mut walk = Walk { effects: Effects::default(), widths, left: HashMap::new() };
+    let mut written = Some(BTreeSet::new());
+    walk.all(body, &mut written);
+    walk.effects
+}
+
+/// All stores of a body.
+pub(super) fn stores(body: &[Statement]) -> Vec<Store> {
+    let mut found = Vec::new();
+    each(body, &mut |statement| {
+        if let Statement::Store(store) = statement {
+            found.push(store.clone());
+        }
+    });
+    found
+}
+
+/// Calls `see` for each statement of a body, and of those in it.
+pub(super) fn each(body: &[Statement], see: &mut impl FnMut(&Statement)) {
+    for statement in body {
+        see(statement);
+        match statement {
+            Statement::If { then, otherwise, .. } => {
+                each(then, see);
+                each(otherwise, see);
+            }
+            Statement::Switch(switch) => switch.arms.iter().for_each(|arm| each(arm, see)),
+            Statement::Block { body, .. } | Statement::Loop { body } => each(body, see),
+            Statement::Compute(_) | Statement::Store(_) | Statement::Exit(_) => {}
+        }
+    }
+}
+
+/// Calls `see` for each slot of a body.
+pub(super) fn each_slot(body: &mut [Statement], see: &mut impl FnMut(&mut Slot)) {
+    for statement in body {
+        match statement {
+            Statement::Compute(op) => {
+                see(&mut op.dst);
+                operands(&mut op.kind, see);
+            }
+            Statement::Store(store) => {
+                see(&mut store.value);
+                match &mut store.target {
+                    Target::Whole(slot) | Target::Part { variable: slot, .. } => see(slot),
+                    Target::Select { variable, offset } => {
+                        see(variable);
+                        see(offset);
+                    }
+                    Target::Word { index, offset, .. } => {
+                        see(index);
+                        offset.iter_mut().for_each(&mut *see);
+                    }
+                }
+            }
+            Statement::If { condition, then, otherwise } => {
+                see(condition);
+                each_slot(then, see);
+                each_slot(otherwise, see);
+            }
+            Statement::Switch(switch) => {
+                see(&mut switch.selector);
+                switch.arms.iter_mut().for_each(|arm| each_slot(arm, see));
+            }
+            Statement::Block { body, .. } | Statement::Loop { body } => each_slot(body, see),
+            Statement::Exit(_) => {}
+        }
+    }
+}
+
+/// Calls `see` for each operand.
+fn operands(kind: &mut OpKind, see: &mut impl FnMut(&mut Slot)) {
+    match kind {
+        OpKind::Extend { a, .. }
+        | OpKind::Slice { a, .. }
+        | OpKind::Not(a)
+        | OpKind::Negate(a)
+        | OpKind::ReduceAnd(a)
+        | OpKind::ReduceOr(a)
+        | OpKind::ReduceXor(a)
+        | OpKind::Known(a)
+        | OpKind::IsUnknown(a)
+        | OpKind::CountOnes(a)
+        | OpKind::CeilLog2(a)
+        | OpKind::Pull { a, .. }
+        | OpKind::Read { index: a, .. } => see(a),
+        OpKind::Concat(parts) => parts.iter_mut().for_each(see),
+        OpKind::Select { a, offset: b }
+        | OpKind::And(a, b)
+        | OpKind::Or(a, b)
+        | OpKind::Xor(a, b)
+        | OpKind::Add(a, b)
+        | OpKind::Subtract(a, b)
+        | OpKind::Multiply(a, b)
+        | OpKind::Divide { a, b, .. }
+        | OpKind::Remainder { a, b, .. }
+        | OpKind::Power { a, b, .. }
+        | OpKind::ShiftLeft(a, b)
+        | OpKind::ShiftRight(a, b)
+        | OpKind::ShiftRightSigned(a, b)
+        | OpKind::Equal(a, b)
+        | OpKind::Same(a, b)
+        | OpKind::Matches(a, b)
+        | OpKind::CaseMatches { a, b, .. }
+        | OpKind::Less { a, b, .. }
+        | OpKind::Resolve { a, b, .. }
+        | OpKind::Gate { data: a, control: b } => {
+            see(a);
+            see(b);
+        }
+        OpKind::Mux { condition, a, b } => {
+            see(condition);
+            see(a);
+            see(b);
+        }
+    }
+}
+
+/// Variables written on every path so far; nothing where no lane comes.
+type Written = Option<BTreeSet<Slot>>;
+
+struct Walk<'w, W> {
+    effects: Effects,
+    widths: &'w W,
+    /// What was written where lanes left a block.
+    left: HashMap<Label, Written>,
+}
+
+impl<W: Fn(Slot) -> u32> Walk<'_, W> {
+    fn all(&mut self, body: &[Statement], written: &mut Written) {
+        for statement in body {
+            self.statement(statement, written);
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement, written: &mut Written) {
+        match statement {
+            Statement::Compute(op) => self.op(op, written),
+            Statement::Store(store) => self.store(store, written),
+            Statement::If { condition, then, otherwise } => {
+                self.read(*condition, None, written);
+                let mut other = written.clone();
+                self.all(then, written);
+                self.all(otherwise, &mut other);
+                *written = meet(written.take(), other);
+            }
+            Statement::Switch(switch) => {
+                self.read(switch.selector, None, written);
+                let mut after = None;
+                for arm in &switch.arms {
+                    let mut own = written.clone();
+                    self.all(arm, &mut own);
+                    after = meet(after, own);
+                }
+                *written = after;
+            }
+            Statement::Block { label, body } => {
+                self.all(body, written);
+                let left = self.left.remove(label).flatten();
+                *written = meet(written.take(), left);
+            }
+            Statement::Loop { body } => {
+                // What the first pass reads, later ones read as well; only exits lead out.
+                self.all(body, written);
+                *written = None;
+            }
+            Statement::Exit(label) => {
+                let here = written.take();
+                let entry = self.left.entry(*label).or_default();
+                *entry = meet(entry.take(), here);
+            }
+        }
+    }
+
+    fn op(&mut self, op: &Op, written: &Written) {
+        match &op.kind {
+            OpKind::Slice { a, lsb } => {
+                let bits = Some((*lsb, (self.widths)(op.dst)));
+                self.read(*a, bits, written);
+            }
+            OpKind::Read { memory, index } => {
+                self.effects.memory_reads.insert(*memory);
+                self.read(*index, None, written);
+            }
+            kind => operands(&mut kind.clone(), &mut |slot| self.read(*slot, None, written)),
+        }
+    }
+
+    fn read(&mut self, slot: Slot, bits: Bits, written: &Written) {
+        let before = written.as_ref().is_some_and(|written| written.contains(&slot));
+        if split(slot).0 == Range::Variable && !before && written.is_some() {
+            self.effects.reads.entry(slot).or_default().insert(bits);
+        }
+    }
+
+    fn store(&mut self, store: &Store, written: &mut Written) {
+        self.read(store.value, None, written);
+        let variable = match &store.target {
+            Target::Whole(slot) => {
+                if !store.nonblocking
+                    && let Some(written) = written
+                {
+                    written.insert(*slot);
+                }
+                *slot
+            }
+            Target::Part { variable, .. } => *variable,
+            Target::Select { variable, offset } => {
+                self.read(*offset, None, written);
+                *variable
+            }
+            Target::Word { memory, index, offset } => {
+                self.read(*index, None, written);
+                offset.iter().for_each(|offset| self.read(*offset, None, written));
+                self.effects.memory_writes.insert(*memory);
+                return;
+            }
+        };
+        let list =
+            if store.nonblocking { &mut self.effects.later } else { &mut self.effects.writes };
+        list.insert(variable);
+    }
+}
+
+/// What is written on both of two paths.
+fn meet(a: Written, b: Written) -> Written {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.intersection(&b).copied().collect()),
+        (only, None) | (None, only) => only,
+    }
+}

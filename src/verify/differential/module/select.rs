@@ -1,0 +1,124 @@
+//! Bits, parts and words of variables, to read them and to write them.
+
+use super::super::family::Family;
+use super::expression::{Value, View, leaf, narrow};
+use super::literal;
+use super::pen::Pen;
+use super::shape::{Atom, FIELD, PACKED_WORD, Shape, UNSIZED};
+
+/// Reads a variable or a part of it.
+pub(super) fn read(pen: &mut Pen, view: View, atom: &Atom) -> Value {
+    let (text, shape) = word(pen, view, atom);
+    let whole = Value::new(text.clone(), shape.width(), shape.is_signed());
+    match shape {
+        Shape::Vector { range: Some(range), .. } => {
+            part(pen, view, &text, range, true).unwrap_or(whole)
+        }
+        Shape::Word { keyword, width, .. } if has_parts(keyword) && pen.draw.percent(40) => {
+            let range = (width as i32 - 1, 0);
+            part(pen, view, &text, range, keyword != PACKED_WORD).unwrap_or(whole)
+        }
+        Shape::Enum { members, width, .. } if pen.draw.percent(15) => {
+            Value::new(pen.draw.pick(&members).clone(), width, false)
+        }
+        Shape::Word { keyword: UNSIZED, .. } => Value { is_unsized: true, ..whole },
+        _ => whole,
+    }
+}
+
+/// A place that a statement writes, of a variable that it writes in part or as a whole.
+pub(super) fn target(pen: &mut Pen, view: View, atom: &Atom) -> Value {
+    let (text, shape) = word(pen, view, atom);
+    let whole = Value::new(text.clone(), shape.width(), shape.is_signed());
+    let (range, indexed) = match shape {
+        Shape::Vector { range: Some(range), .. } => (range, true),
+        Shape::Word { keyword, width, .. } if has_parts(keyword) => {
+            ((width as i32 - 1, 0), keyword != PACKED_WORD)
+        }
+        _ => return whole,
+    };
+    if !pen.may(Family::SelectTarget, 30) {
+        return whole;
+    }
+    part(pen, view, &text, range, indexed).unwrap_or(whole)
+}
+
+fn has_parts(keyword: &str) -> bool {
+    keyword != FIELD && keyword != UNSIZED
+}
+
+/// The variable, or a word or field of it.
+fn word(pen: &mut Pen, view: View, atom: &Atom) -> (String, Shape) {
+    match &atom.shape {
+        Shape::Array { dimensions, range, signed } => {
+            let mut text = atom.name.clone();
+            for dimension in dimensions {
+                text += &format!("[{}]", index(pen, view, *dimension));
+            }
+            (text, Shape::Vector { range: Some(*range), signed: *signed, two_state: false })
+        }
+        Shape::Packed { words, width } if pen.draw.percent(60) => {
+            let at = pen.draw.below(*words as usize);
+            let shape = Shape::Word { keyword: PACKED_WORD, width: *width, signed: false };
+            (format!("{}[{at}]", atom.name), shape)
+        }
+        Shape::Struct { fields, .. } if pen.draw.percent(75) => {
+            let (field, width, signed) = pen.draw.pick(fields).clone();
+            (format!("{}.{field}", atom.name), Shape::Word { keyword: FIELD, width, signed })
+        }
+        shape => (atom.name.clone(), shape.clone()),
+    }
+}
+
+/// A bit or a part of a vector, if one of the families is drawn.
+///
+/// Icarus 11.0 dies of an indexed part of a word of a packed array, so there is none.
+fn part(pen: &mut Pen, view: View, text: &str, range: (i32, i32), indexed: bool) -> Option<Value> {
+    let (low, high) = (range.0.min(range.1), range.0.max(range.1));
+    let width = (high - low + 1) as u32;
+    match pen.draw.below(10) {
+        0 | 1 if pen.may(Family::BitSelect, 100) => {
+            Some(Value::new(format!("{text}[{}]", index(pen, view, range)), 1, false))
+        }
+        2 if width > 1 && pen.may(Family::PartSelect, 100) => {
+            let a = pen.draw.within(low.into(), high.into()) as i32;
+            let mut b = pen.draw.within(low.into(), high.into()) as i32;
+            if pen.may(Family::OutOfRange, 10) {
+                b += pen.draw.within(-3, 3) as i32;
+            }
+            let (l, r) =
+                if range.0 >= range.1 { (a.max(b), a.min(b)) } else { (a.min(b), a.max(b)) };
+            Some(Value::new(format!("{text}[{l}:{r}]"), a.abs_diff(b) + 1, false))
+        }
+        3 if width > 1 && indexed && pen.may(Family::IndexedSelect, 100) => {
+            let count = 1 + pen.draw.below(width.min(16) as usize) as u32;
+            let base = index(pen, view, range);
+            let sign = *pen.draw.pick(&["+", "-"]);
+            Some(Value::new(format!("{text}[{base} {sign}: {count}]"), count, false))
+        }
+        _ => None,
+    }
+}
+
+/// An index into a range: a constant within it, or an expression that may leave it.
+pub(super) fn index(pen: &mut Pen, view: View, range: (i32, i32)) -> String {
+    let (low, high) = (range.0.min(range.1), range.0.max(range.1));
+    if view.atoms.is_empty() || pen.draw.percent(35) {
+        let mut at = pen.draw.within(low.into(), high.into());
+        if pen.may(Family::OutOfRange, 5) {
+            at = i64::from(high) + pen.draw.within(1, 3);
+        }
+        return at.to_string();
+    }
+    let value = if pen.draw.percent(70) { narrow(pen, view, 6) } else { leaf(pen, view) };
+    if value.text.starts_with(|c: char| c.is_ascii_digit() || c == '\'' || c == '-') {
+        // slang refuses a constant that is x or far away.
+        return pen.draw.within(low.into(), high.into()).to_string();
+    }
+    if pen.draw.percent(15) {
+        let signed = pen.draw.percent(30);
+        let beside = literal::known(pen, 3, signed);
+        return format!("({} + {beside})", value.text);
+    }
+    value.text
+}

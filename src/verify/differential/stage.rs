@@ -1,0 +1,98 @@
+//! A text on its way to be compared: elaborated, lowered, and with the episodes that it plays on both sides.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::module::{TOP, reading};
+use super::play::play;
+use super::trace::{Difference, FourState, Rule, first_difference};
+use crate::design::program::{Kind, Process, Slot, Statement, Watch};
+use crate::design::{self, Lowered};
+use crate::verify::icarus::{Icarus, IcarusError, Part, Played};
+use crate::verify::stimulus::{Config, Episode, Stimulus};
+
+/// A text with what it plays.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The module, elaborated and lowered.
+    pub lowered: Lowered,
+    /// What it plays.
+    pub episodes: Vec<Episode>,
+    plain: String,
+    stimulus: Stimulus,
+}
+
+impl Stage {
+    /// Prepares a text with both readings of what has two; or says why it cannot be.
+    pub fn new(text: &str, config: &Config) -> Result<Stage, String> {
+        let full = reading(text, false);
+        let lowered = design::lower(&full, Some(TOP)).map_err(|refusal| {
+            let line = refusal.place.map(|place| format!("line {}: ", place.line));
+            format!("{}{refusal}", line.unwrap_or_default())
+        })?;
+        let stimulus = Stimulus::new(&lowered.interface, &BTreeMap::new(), full.as_bytes(), config)
+            .map_err(|error| error.to_string())?;
+        let episodes = (0..stimulus.base_episodes()).map(|at| stimulus.episode(at)).collect();
+        Ok(Stage { lowered, plain: reading(text, true), stimulus, episodes })
+    }
+
+    /// What the engine of ours shows, or why it does not run it.
+    pub fn ours(&self) -> Result<Vec<FourState>, String> {
+        let program = self.lowered.program.as_ref().map_err(|why| why.0.clone())?;
+        play(program, &self.lowered.interface, self.stimulus.inputs(), &self.episodes)
+            .map_err(|why| why.to_string())
+    }
+
+    /// What Icarus shows of each; `folder` is for this call alone.
+    pub fn theirs(
+        stages: &[&Stage],
+        icarus: &Icarus,
+        folder: &Path,
+    ) -> Result<Vec<Played>, IcarusError> {
+        let parts: Vec<Part> = stages
+            .iter()
+            .map(|stage| Part {
+                text: &stage.plain,
+                interface: &stage.lowered.interface,
+                inputs: stage.stimulus.inputs(),
+                episodes: &stage.episodes,
+            })
+            .collect();
+        icarus.play(&parts, folder)
+    }
+
+    /// Whether every process of Icarus's text that waits for a change waits for an input, among others. Otherwise it may
+    /// depend on the order of the first instant whether it runs at all: then what comes out of it is open.
+    pub fn starts(&self) -> bool {
+        let Ok(Lowered { program: Ok(program), .. }) = design::lower(&self.plain, Some(TOP)) else {
+            return false;
+        };
+        let mut inputs: BTreeSet<Slot> = program.inputs.iter().map(|(_, slot)| *slot).collect();
+        loop {
+            let before = inputs.len();
+            for process in &program.processes {
+                // Only the connection of a port moves a value as it is.
+                let moves = matches!(process.body.as_slice(), [Statement::Store(_)]);
+                let from_input = process.triggers.iter().all(|one| inputs.contains(&one.slot));
+                if process.kind == Kind::Combinational && moves && from_input {
+                    inputs.extend(&process.writes);
+                }
+            }
+            if inputs.len() == before {
+                break;
+            }
+        }
+        let is_edge = |process: &Process| {
+            process.triggers.iter().any(|one| matches!(one.watch, Watch::Edge { .. }))
+        };
+        let waiting = program.processes.iter().filter(|one| one.kind == Kind::Triggered);
+        waiting
+            .filter(|process| !is_edge(process))
+            .all(|process| process.triggers.iter().any(|one| inputs.contains(&one.slot)))
+    }
+
+    /// Where two traces of it differ first, in four states.
+    pub fn difference(&self, ours: &[FourState], theirs: &[FourState]) -> Option<Difference> {
+        first_difference(&self.lowered.interface, &self.episodes, ours, theirs, Rule::Exact)
+    }
+}

@@ -1,0 +1,499 @@
+//! From a program to its flat form: units, what they watch, and their statements.
+
+use super::code::{
+    Arms, Code, Condition, Destination, Instruction, Place, Put, Unit, Variable, Watch, What, Write,
+};
+use super::known::{Unknown, Uses, each, variable};
+use super::number::{limb_mask, limbs};
+use super::units::{Group, groups, statements};
+use crate::design::program::{self, Program, Slot, Statement, Store, Target, Trigger};
+
+/// Statements of a branch that is not jumped over.
+const SHORT_MAX: usize = 6;
+
+impl Code {
+    /// Makes a program ready to run.
+    pub fn new(program: &Program) -> Code {
+        let groups = groups(program);
+        let mut flattener = Flattener::new(program);
+        flattener.variables(&groups);
+        for (number, group) in (0..).zip(&groups) {
+            flattener.unit(number, group);
+        }
+        flattener.code
+    }
+}
+
+/// A cell that a temporary does not have yet.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+pub(super) struct Flattener<'a> {
+    pub program: &'a Program,
+    pub code: Code,
+    /// Whether the code is the one for known values.
+    pub mode_is_known: bool,
+    /// What may be unknown in that.
+    pub unknown: Unknown,
+    /// The first cell of each slot.
+    pub cells: Vec<u32>,
+    /// Temporaries that have one.
+    pub placed: Vec<Slot>,
+    /// The next cell for a temporary with both planes.
+    pub next: u32,
+    /// The next cell for a temporary of which only the value plane is ever written; these come before those with both.
+    pub next_known: u32,
+    /// Where cells with both planes begin.
+    pub both_start: u32,
+    /// How often this unit writes each variable.
+    pub stores: Vec<u32>,
+    /// Variables that this unit writes at once, with one instruction.
+    assigned: Vec<Slot>,
+    unit: u32,
+    restarts_itself: bool,
+    /// Where temporaries begin.
+    known_start: u32,
+}
+
+impl<'a> Flattener<'a> {
+    fn new(program: &'a Program) -> Flattener<'a> {
+        let mut next = 0;
+        let mut cells = vec![NOWHERE; program.widths.len()];
+        let variables = program.variables as usize;
+        let fixed = variables + program.constants.len();
+        let mut constants_start = 0;
+        for (slot, &width) in program.widths[..fixed].iter().enumerate() {
+            if slot == variables {
+                constants_start = next;
+            }
+            cells[slot] = next;
+            next += limbs(width) as u32;
+        }
+        let constant = |constant: &program::Constant| {
+            constant.value.iter().copied().zip(constant.unknown.iter().copied()).collect::<Vec<_>>()
+        };
+        let code = Code {
+            constants: program.constants.iter().flat_map(constant).collect(),
+            constants_start,
+            labels: program.labels,
+            power_up: program.power_up.clone(),
+            memories: program.memories.clone(),
+            inputs: program.inputs.clone(),
+            outputs: program.outputs.clone(),
+            ..Code::default()
+        };
+        Flattener {
+            program,
+            code,
+            mode_is_known: false,
+            unknown: Unknown::constants(program),
+            cells,
+            placed: Vec::new(),
+            next,
+            next_known: 0,
+            both_start: 0,
+            stores: vec![0; variables],
+            assigned: Vec::new(),
+            unit: 0,
+            restarts_itself: false,
+            known_start: 0,
+        }
+    }
+
+    /// Places the shadows and lists the watchers.
+    fn variables(&mut self, groups: &[Group]) {
+        let program = self.program;
+        let mut watchers = vec![Vec::new(); program.variables as usize];
+        self.code.memory_watchers = vec![Vec::new(); program.memories.len()];
+        for (unit, group) in (0..).zip(groups) {
+            let is_own = |slot: Slot| {
+                group.members.len() > 1
+                    && group.members.iter().any(|&m| program.processes[m].writes.contains(&slot))
+            };
+            for trigger in group.members.iter().flat_map(|&m| &program.processes[m].triggers) {
+                if trigger.watch == program::Watch::Memory {
+                    let list = &mut self.code.memory_watchers[trigger.slot as usize];
+                    if !list.contains(&unit) {
+                        list.push(unit);
+                    }
+                } else if !(group.is_pure && is_own(trigger.slot)) {
+                    watch(&mut watchers[trigger.slot as usize], unit, trigger);
+                }
+            }
+        }
+        let mut end = 0;
+        for variable in 0..program.variables {
+            let place = self.place(variable);
+            let list = &watchers[variable as usize];
+            let watchers = (end, end + list.len() as u32);
+            end = watchers.1;
+            self.code.watchers.extend(list);
+            self.code.variables.push(Variable { place, shadow: self.next, watchers });
+            self.next += place.limbs;
+        }
+        // Pieces of a concatenation come between its operands and its result, one for each at most.
+        let cells = |group: &Group| -> u32 {
+            let mut cells = 0;
+            for &member in &group.members {
+                each(&program.processes[member].body, &mut |statement| {
+                    if let Statement::Compute(op) = statement {
+                        cells += limbs(program.widths[op.dst as usize]) as u32;
+                        if let program::OpKind::Concat(pieces) = &op.kind {
+                            cells += pieces.len() as u32;
+                        }
+                    }
+                });
+            }
+            cells
+        };
+        let most = groups.iter().map(cells).max().unwrap_or(0);
+        self.known_start = self.next;
+        self.both_start = self.next + most;
+        self.code.cells = self.both_start + most;
+    }
+
+    pub fn place(&self, slot: Slot) -> Place {
+        let width = self.program.widths[slot as usize];
+        Place { cell: self.cells[slot as usize], limbs: limbs(width) as u32, width }
+    }
+
+    /// Whether the code need not look at a slot's unknown plane.
+    pub fn is_known(&self, slot: Slot) -> bool {
+        self.mode_is_known && !self.unknown.slots[slot as usize]
+    }
+
+    fn unit(&mut self, number: u32, group: &Group) {
+        let program = self.program;
+        let bodies: Vec<&[Statement]> =
+            group.members.iter().map(|&member| &program.processes[member].body[..]).collect();
+        self.unit = number;
+        self.restarts_itself = group.restarts_itself;
+        let uses = Uses::of(program, &bodies);
+        let mut writes: Vec<Slot> =
+            group.members.iter().flat_map(|&m| program.processes[m].writes.clone()).collect();
+        writes.sort_unstable();
+        writes.dedup();
+        self.count_stores(&bodies);
+        self.mode_is_known = false;
+        let start = self.code_of(&bodies, &writes, &uses);
+        self.mode_is_known = true;
+        self.unknown.find(program, &bodies);
+        let known_start = self.code_of(&bodies, &writes, &uses);
+        let needs = self.needs(&uses);
+        self.forget_unknown(&uses);
+        let Group { kind, is_pure, restarts_itself, waits_for_edge, .. } = *group;
+        let unit =
+            Unit { kind, start, known_start, needs, is_pure, restarts_itself, waits_for_edge };
+        self.code.units.push(unit);
+    }
+
+    /// Another unit may find a variable known.
+    fn forget_unknown(&mut self, uses: &Uses) {
+        for &variable in &uses.variables {
+            self.unknown.slots[variable as usize] = false;
+            self.stores[variable as usize] = 0;
+        }
+    }
+
+    fn count_stores(&mut self, bodies: &[&[Statement]]) {
+        for body in bodies {
+            each(body, &mut |statement| {
+                if let Statement::Store(store) = statement
+                    && let Some(variable) = variable(store)
+                {
+                    self.stores[variable as usize] += 1;
+                }
+            });
+        }
+    }
+
+    /// The bits of the set of unknown variables that must be 0 for the code of known values.
+    fn needs(&mut self, uses: &Uses) -> (u32, u32) {
+        let first = self.code.needs.len() as u32;
+        let shadows = uses.opened.iter().map(|slot| (slot, self.program.variables + slot));
+        let bits: Vec<u32> = uses
+            .variables
+            .iter()
+            .map(|slot| (slot, *slot))
+            .chain(shadows)
+            .filter(|(slot, _)| !self.unknown.slots[**slot as usize])
+            .map(|(_, bit)| bit)
+            .collect();
+        for bit in bits {
+            let (word, mask) = (bit / 64, 1 << (bit % 64));
+            match self.code.needs[first as usize..].last_mut() {
+                Some((last, bits)) if *last == word => *bits |= mask,
+                _ => self.code.needs.push((word, mask)),
+            }
+        }
+        (first, self.code.needs.len() as u32)
+    }
+
+    fn code_of(&mut self, bodies: &[&[Statement]], writes: &[Slot], uses: &Uses) -> u32 {
+        for slot in self.placed.drain(..) {
+            self.cells[slot as usize] = NOWHERE;
+        }
+        (self.next_known, self.next) = (self.known_start, self.both_start);
+        let start = self.here();
+        self.assigned = self.assigned_by(bodies);
+        let compared: Vec<Slot> = writes
+            .iter()
+            .copied()
+            .filter(|slot| self.is_watched(*slot) && !self.assigned.contains(slot))
+            .collect();
+        for &variable in &compared {
+            self.emit(Instruction::Keep { variable, is_known: self.is_known(variable) });
+        }
+        for &variable in &uses.opened {
+            self.emit(Instruction::Open { variable, is_known: self.is_known(variable) });
+        }
+        for body in bodies {
+            self.body(body, true);
+        }
+        for &variable in &compared {
+            self.emit(Instruction::Compare { variable, is_known: self.is_known(variable) });
+        }
+        for &variable in writes {
+            if !self.is_known(variable) && !self.assigned.contains(&variable) {
+                self.emit(Instruction::Note { variable });
+            }
+        }
+        self.emit(Instruction::End);
+        start
+    }
+
+    /// Variables of one cell that are written once, as a whole, in every run.
+    fn assigned_by(&self, bodies: &[&[Statement]]) -> Vec<Slot> {
+        let mut assigned = Vec::new();
+        for statement in bodies.iter().flat_map(|body| body.iter()) {
+            if let Statement::Store(Store {
+                target: Target::Whole(slot), nonblocking: false, ..
+            }) = *statement
+                && self.stores[slot as usize] == 1
+                && self.program.widths[slot as usize] <= 64
+            {
+                assigned.push(slot);
+            }
+        }
+        assigned
+    }
+
+    /// Whether a change of a variable by this unit starts anything.
+    fn is_watched(&self, variable: Slot) -> bool {
+        let (first, end) = self.code.variables[variable as usize].watchers;
+        self.code.watchers[first as usize..end as usize]
+            .iter()
+            .any(|watch| watch.unit != self.unit || self.restarts_itself)
+    }
+
+    fn here(&self) -> u32 {
+        self.code.instructions.len() as u32
+    }
+
+    pub fn emit(&mut self, instruction: Instruction) -> u32 {
+        self.code.instructions.push(instruction);
+        self.here() - 1
+    }
+
+    /// `is_outermost`: all lanes of the unit are sure to run it.
+    fn body(&mut self, body: &[Statement], is_outermost: bool) {
+        for statement in body {
+            self.statement(statement, is_outermost);
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement, is_outermost: bool) {
+        match statement {
+            Statement::Compute(op) => self.operation(op),
+            Statement::Store(store) => self.store(store, is_outermost),
+            Statement::If { condition, then, otherwise } => {
+                let size = statements(then) + statements(otherwise);
+                if size <= SHORT_MAX && is_plain(then) && is_plain(otherwise) {
+                    self.short_branch(*condition, then, otherwise);
+                } else {
+                    self.branch(*condition, then, otherwise);
+                }
+            }
+            Statement::Switch(switch) => self.switch(switch),
+            Statement::Block { label, body } => {
+                self.emit(Instruction::Enter { label: *label });
+                self.body(body, false);
+                self.emit(Instruction::Leave { label: *label });
+            }
+            Statement::Loop { body } => {
+                let start = self.here();
+                self.body(body, false);
+                self.emit(Instruction::Repeat { start });
+            }
+            Statement::Exit(label) => {
+                self.emit(Instruction::Exit { label: *label });
+            }
+        }
+    }
+
+    fn store(&mut self, store: &Store, is_outermost: bool) {
+        let value = self.place(store.value);
+        let target = variable(store).map(|slot| {
+            let mut place = self.place(slot);
+            if store.nonblocking {
+                place.cell = self.code.variables[slot as usize].shadow;
+            }
+            (slot, place)
+        });
+        let is_known =
+            target.is_some_and(|(slot, _)| self.is_known(slot)) && self.is_known(store.value);
+        let to = match (&store.target, target) {
+            (Target::Whole(slot), Some(_)) if is_outermost && self.assigned.contains(slot) => {
+                let (variable, value) = (*slot, value.cell);
+                self.emit(match (is_known, self.is_watched(variable)) {
+                    (true, true) => Instruction::AssignKnown { variable, value },
+                    (true, false) => {
+                        Instruction::PutKnown(Put { to: self.place(variable).cell, value })
+                    }
+                    (false, _) => Instruction::Assign { variable, value },
+                });
+                return;
+            }
+            (Target::Whole(_), Some((_, place))) => return self.put_all(place, value, is_known),
+            (&Target::Part { lsb, .. }, Some((_, place))) => {
+                let shift = lsb % 64;
+                if shift + value.width <= 64 {
+                    let to = place.cell + lsb / 64;
+                    return self.put_part(to, value, shift as u8, is_known);
+                }
+                Destination::Part { variable: place, lsb }
+            }
+            (&Target::Select { offset, .. }, Some((_, place))) => {
+                Destination::Select { variable: place, offset: self.place(offset) }
+            }
+            (&Target::Word { memory, index, offset }, _) => Destination::Word {
+                memory,
+                index: self.place(index),
+                offset: offset.map(|offset| self.place(offset)),
+            },
+            (_, None) => unreachable!("all other targets are variables"),
+        };
+        self.code.writes.push(Write { to, value, nonblocking: store.nonblocking });
+        self.emit(Instruction::Store(self.code.writes.len() as u32 - 1));
+    }
+
+    fn put_all(&mut self, place: Place, value: Place, is_known: bool) {
+        for limb in 0..place.limbs {
+            let put = Put { to: place.cell + limb, value: value.cell + limb };
+            self.emit(match is_known {
+                true => Instruction::PutKnown(put),
+                false => Instruction::Put(put),
+            });
+        }
+    }
+
+    fn put_part(&mut self, to: u32, value: Place, shift: u8, is_known: bool) {
+        let mask = limb_mask(value.width, 0) << shift;
+        let put = Put { to, value: value.cell };
+        self.emit(match is_known {
+            true => Instruction::PutPartKnown(put, shift, mask),
+            false => Instruction::PutPart(put, shift, mask),
+        });
+    }
+
+    /// Two masks: lanes that wait for the other side, and those that ran the first.
+    fn frame(&mut self) -> u32 {
+        self.code.frames += 2;
+        self.code.frames - 2
+    }
+
+    fn condition(&mut self, slot: Slot) -> Condition {
+        let (frame, is_known) = (self.frame(), self.is_known(slot));
+        Condition { cell: self.place(slot).cell, frame, is_known }
+    }
+
+    fn branch(&mut self, condition: Slot, then: &[Statement], otherwise: &[Statement]) {
+        let condition = self.condition(condition);
+        let frame = condition.frame;
+        let branch = |otherwise| Instruction::Branch { condition, otherwise };
+        let at = self.emit(branch(0));
+        self.body(then, false);
+        let between = self.emit(Instruction::Otherwise { frame, end: 0 });
+        self.code.instructions[at as usize] = branch(self.here());
+        self.body(otherwise, false);
+        self.emit(Instruction::Meet { frame });
+        self.code.instructions[between as usize] =
+            Instruction::Otherwise { frame, end: self.here() };
+    }
+
+    fn short_branch(&mut self, condition: Slot, then: &[Statement], otherwise: &[Statement]) {
+        let condition = self.condition(condition);
+        let frame = condition.frame;
+        self.emit(Instruction::Narrow(condition));
+        self.body(then, false);
+        if !otherwise.is_empty() {
+            self.emit(Instruction::Invert { frame });
+            self.body(otherwise, false);
+        }
+        self.emit(Instruction::Widen { frame });
+    }
+
+    fn switch(&mut self, switch: &program::Switch) {
+        let index = self.code.arms.len() as u32;
+        let arms = Arms {
+            selector: self.place(switch.selector),
+            is_known: self.is_known(switch.selector),
+            switch: program::Switch {
+                selector: switch.selector,
+                wildcards: switch.wildcards,
+                items: switch.items.clone(),
+                arms: Vec::new(),
+                table: switch.table.clone(),
+            },
+            frame: self.frame(),
+            chosen: self.code.switches,
+            starts: Vec::with_capacity(switch.arms.len()),
+            end: 0,
+        };
+        self.code.switches += 1;
+        self.code.arms.push(arms);
+        self.emit(Instruction::Switch(index));
+        for arm in &switch.arms {
+            let start = self.here();
+            self.code.arms[index as usize].starts.push(start);
+            self.body(arm, false);
+            self.emit(Instruction::ArmEnd(index));
+        }
+        self.code.arms[index as usize].end = self.here();
+    }
+}
+
+/// Adds a trigger to a variable's watchers, one for each limb that it touches.
+fn watch(watchers: &mut Vec<Watch>, unit: u32, trigger: &Trigger) {
+    let mut add = |limb, what| {
+        let same = |watch: &&mut Watch| watch.unit == unit && watch.limb == limb;
+        if let What::Change(mask) = what
+            && let Some(Watch { what: What::Change(old), .. }) =
+                watchers.iter_mut().filter(|watch| matches!(watch.what, What::Change(_))).find(same)
+        {
+            *old |= mask;
+        } else if !watchers.contains(&Watch { unit, limb, what }) {
+            watchers.push(Watch { unit, limb, what });
+        }
+    };
+    match trigger.watch {
+        program::Watch::Memory => {}
+        program::Watch::Edge { bit, rising, falling } => {
+            add(bit / 64, What::Edge { bit: bit % 64, rising, falling });
+        }
+        program::Watch::Change { lsb, width } => {
+            for limb in lsb / 64..(lsb + width).div_ceil(64) {
+                let below = limb_mask(lsb.saturating_sub(64 * limb), 0);
+                add(limb, What::Change(limb_mask(lsb + width, limb as usize) & !below));
+            }
+        }
+    }
+}
+
+/// Whether these statements do nothing but compute and write, under further conditions at most.
+fn is_plain(body: &[Statement]) -> bool {
+    body.iter().all(|statement| match statement {
+        Statement::Compute(_) | Statement::Store(_) => true,
+        Statement::If { then, otherwise, .. } => is_plain(then) && is_plain(otherwise),
+        _ => false,
+    })
+}

@@ -1,0 +1,236 @@
+//! A candidate beside the golden module: its outputs are compared after every step, lane by lane.
+//!
+//! A candidate runs once from unknown state. A bit that is x where the golden one is defined differs by `unknown`, a
+//! wrong 0 or 1 by `value`. Where an unknown bit decided something after the reset (`if (x)` takes the `else`), four states say
+//! neither what hardware does nor that it is unknown: then the candidate is run from random power-up states, as compiled
+//! models are, and a wrong bit is wrong by `value` if it is the same from all of them.
+
+use super::engine::each_lane;
+use super::golden::{Golden, GoldenRun, Planes, Ports};
+use super::{Bounds, Code, Machine, PowerUp, Stop};
+use crate::design::Bits;
+use crate::design::program::Program;
+use crate::verify::backend::{Count, Outcome, Values};
+use crate::verify::stimulus::Layout;
+use crate::verify::verdict::{FirstMismatch, MismatchKind};
+
+/// Judges a candidate, whose interface the golden one accepts; `constants` are those of its text that the golden text lacks. An error
+/// says why another backend is to judge it.
+pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<Outcome, String> {
+    let ports = Ports::new(&golden.interface, program)
+        .ok_or_else(|| "a port that goes both ways".to_owned())?;
+    let code = Code::new(program);
+    let mut judging = Judging {
+        golden,
+        code: &code,
+        ports,
+        counts: vec![Tally::default(); golden.outputs.widths.len()],
+    };
+    // Where the golden module itself does not get through a candidate's own episodes, it is judged without them.
+    let own = golden.own_runs(constants).unwrap_or_default();
+    for run in golden.runs.iter().chain(&own) {
+        match judging.run(run) {
+            Ok(()) => {}
+            Err(stop @ Stop::Work) => return Err(stop.to_string()),
+            Err(stop) => return Ok(Outcome::Timeout(stop.to_string())),
+        }
+    }
+    Ok(Outcome::Counted(judging.counts()))
+}
+
+/// Power-up states that tell a wrong value from an unknown one.
+const POWER_UPS: u64 = 16;
+
+/// What is found of an output.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    compared: u64,
+    mismatches: u64,
+    by_value: bool,
+    first: Option<FirstMismatch>,
+}
+
+struct Judging<'a> {
+    golden: &'a Golden,
+    code: &'a Code,
+    ports: Ports,
+    counts: Vec<Tally>,
+}
+
+impl Judging<'_> {
+    fn run(&mut self, run: &GoldenRun) -> Result<(), Stop> {
+        let mut machine = Machine::new(self.code, run.group.lanes(), Bounds::default());
+        let mut found = self.none();
+        let is_optimistic = self.compare(run, &mut machine, PowerUp::Unknown, &mut found)?;
+        if is_optimistic {
+            found = self.from_random_states(run, &mut machine)?;
+        }
+        for ((count, found), compared) in self.counts.iter_mut().zip(found).zip(&run.compared) {
+            count.compared += compared;
+            count.mismatches += found.mismatches;
+            count.by_value |= found.by_value;
+            let earlier = |first: &FirstMismatch| {
+                count.first.as_ref().is_none_or(|known| first.episode < known.episode)
+            };
+            if found.first.as_ref().is_some_and(earlier) {
+                count.first = found.first;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares from a random power-up state, and from more where that differs: a bit that is wrong and the same from all
+    /// of them is wrong by `value`.
+    fn from_random_states(
+        &self,
+        run: &GoldenRun,
+        machine: &mut Machine<'_>,
+    ) -> Result<Vec<Tally>, Stop> {
+        let mut found = self.none();
+        let seeds = run.seeds(0);
+        self.compare(run, machine, PowerUp::Random { seeds: &seeds }, &mut found)?;
+        if found.iter().all(|tally| tally.mismatches == 0) {
+            return Ok(found);
+        }
+        let mut agreed = run.without_values();
+        for number in 0..POWER_UPS {
+            let seeds = run.seeds(number);
+            self.agree(run, machine, &seeds, &mut agreed, number == 0)?;
+        }
+        for (output, tally) in found.iter_mut().enumerate() {
+            tally.by_value = tally.mismatches > 0 && self.differs_by_value(run, &agreed, output);
+        }
+        Ok(found)
+    }
+
+    /// Takes one more run from random states into what all have in common.
+    fn agree(
+        &self,
+        run: &GoldenRun,
+        machine: &mut Machine<'_>,
+        seeds: &[u64],
+        agreed: &mut Planes,
+        is_first: bool,
+    ) -> Result<(), Stop> {
+        let outputs = &self.golden.outputs;
+        let widths = &self.golden.stimulus.inputs().widths;
+        let row = outputs.words * run.stride;
+        let mut own = run.without_values();
+        let how = PowerUp::Random { seeds };
+        run.group.run(machine, &self.ports.inputs, widths, how, |step, machine| {
+            for (&port, &offset) in self.ports.outputs.iter().zip(&outputs.offsets) {
+                let at = step * row + offset * run.stride;
+                machine.copy_output(port, &mut own.value[at..], &mut own.defined[at..]);
+            }
+        })?;
+        if is_first {
+            *agreed = own;
+            return Ok(());
+        }
+        for (at, defined) in agreed.defined.iter_mut().enumerate() {
+            *defined &= own.defined[at] & !(agreed.value[at] ^ own.value[at]);
+        }
+        Ok(())
+    }
+
+    fn differs_by_value(&self, run: &GoldenRun, own: &Planes, output: usize) -> bool {
+        let outputs = &self.golden.outputs;
+        let row = outputs.words * run.stride;
+        let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
+        (0..run.group.steps).any(|step| {
+            let at = step * row + outputs.offsets[output] * run.stride;
+            (at..at + words)
+                .any(|at| (run.value[at] ^ own.value[at]) & run.defined[at] & own.defined[at] != 0)
+        })
+    }
+
+    fn none(&self) -> Vec<Tally> {
+        vec![Tally::default(); self.counts.len()]
+    }
+
+    /// Runs a group and compares; tells whether an unknown bit decided something that counts.
+    fn compare(
+        &self,
+        run: &GoldenRun,
+        machine: &mut Machine<'_>,
+        how: PowerUp<'_>,
+        found: &mut [Tally],
+    ) -> Result<bool, Stop> {
+        let outputs = &self.golden.outputs;
+        let widths = &self.golden.stimulus.inputs().widths;
+        let row = outputs.words * run.stride;
+        let mut is_optimistic = false;
+        run.group.run(machine, &self.ports.inputs, widths, how, |step, machine| {
+            for (output, tally) in found.iter_mut().enumerate() {
+                let at = step * row + outputs.offsets[output] * run.stride;
+                let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
+                let (golden, defined) = (&run.value[at..at + words], &run.defined[at..at + words]);
+                let (by_value, at_all) =
+                    machine.differs(self.ports.outputs[output], golden, defined);
+                if at_all != 0 {
+                    tally.mismatches += u64::from(at_all.count_ones());
+                    tally.by_value |= by_value != 0;
+                    self.note_first(run, machine, output, step, at_all, tally);
+                }
+            }
+            is_optimistic |= run.is_optimistic(machine, step);
+        })?;
+        Ok(is_optimistic)
+    }
+
+    /// Keeps the first mismatch of the lowest episode.
+    fn note_first(
+        &self,
+        run: &GoldenRun,
+        machine: &Machine<'_>,
+        output: usize,
+        step: usize,
+        lanes: u64,
+        tally: &mut Tally,
+    ) {
+        for lane in each_lane(lanes) {
+            let episode = &run.group.episodes[lane];
+            if tally.first.as_ref().is_some_and(|known| known.episode <= episode.index) {
+                continue;
+            }
+            let outputs = &self.golden.outputs;
+            let width = outputs.widths[output];
+            let words = width.div_ceil(64) as usize;
+            let shown = Layout::new(vec![width]);
+            let at = step * outputs.words * run.stride + outputs.offsets[output] * run.stride;
+            let column = |plane: &[u64], at: usize| {
+                (0..words).map(|word| plane[at + word * run.stride + lane]).collect::<Vec<u64>>()
+            };
+            let golden =
+                Values { value: column(&run.value, at), defined: column(&run.defined, at) };
+            let (mut value, mut defined) =
+                (vec![0; words * run.stride], vec![0; words * run.stride]);
+            machine.copy_output(self.ports.outputs[output], &mut value, &mut defined);
+            let own = Values { value: column(&value, 0), defined: column(&defined, 0) };
+            tally.first = Some(FirstMismatch {
+                episode: episode.index,
+                cycle: episode.steps[step].cycle,
+                step: episode.steps[step].step,
+                golden: shown.literal(0, &golden, 0),
+                candidate: shown.literal(0, &own, 0),
+            });
+        }
+    }
+
+    fn counts(self) -> Vec<Count> {
+        let exhaustive = self.golden.stimulus.exhaustive();
+        let count = |(tally, &toggles): (Tally, &u32)| Count {
+            compared: tally.compared,
+            toggles,
+            exhaustive,
+            mismatches: Some(tally.mismatches),
+            kind: match (tally.mismatches, tally.by_value) {
+                (0, _) => None,
+                (_, true) => Some(MismatchKind::Value),
+                (_, false) => Some(MismatchKind::Unknown),
+            },
+            first: tally.first,
+        };
+        self.counts.into_iter().zip(&self.golden.toggles).map(count).collect()
+    }
+}

@@ -1,0 +1,178 @@
+//! Random modules, the player that runs many of them in one process of Icarus, and the comparison of two simulators.
+
+#![expect(clippy::print_stderr, reason = "a test that skips says so")]
+
+use salv::verify::differential::{
+    Families, Family, RandomModule, Stage, TOP, random_module, reading, shrink,
+};
+use salv::verify::icarus::{Icarus, Played};
+use salv::verify::stimulus::Config;
+
+/// Cycles of a module: short episodes from power-up find more than one long one.
+const CONFIG: Config =
+    Config { seed: 0, vectors: 64, depth_max: 0, profile: salv::verify::stimulus::Profile::Full };
+
+/// Modules that are compared in every run of the tests; `salv bench lanes` compares any number.
+const MODULES: u64 = 200;
+
+#[test]
+fn a_module_is_a_function_of_its_seed() {
+    for seed in 0..50 {
+        let module = random_module(seed, Families::all());
+        assert_eq!(module, random_module(seed, Families::all()));
+        assert_ne!(module.text, random_module(seed + 1, Families::all()).text);
+    }
+}
+
+#[test]
+fn every_family_is_used_and_can_be_left_out() {
+    let mut used = Families::none();
+    for seed in 0..1500 {
+        used = used.union(random_module(seed, Families::all()).used);
+    }
+    let unused: Vec<&str> = Family::ALL
+        .iter()
+        .filter(|&&family| !used.has(family))
+        .map(|family| family.name())
+        .collect();
+    assert_eq!(unused, Vec::<&str>::new());
+    for &family in Family::ALL {
+        let without = Families::all().without(family);
+        let uses = |seed| random_module(seed, without).used.has(family);
+        assert!(!(0..20).any(uses), "{} is used though it may not", family.name());
+    }
+    let bare = random_module(1, Families::none());
+    assert_eq!(bare.used, Families::none());
+}
+
+#[test]
+fn what_icarus_lacks_is_written_in_other_words_for_it() {
+    let words = ["inside", "break;", "continue;", "<->", "signed'", "edge clk1)", "iff"];
+    let mut seen = vec![false; words.len()];
+    for seed in 0..1500 {
+        let module = random_module(seed, Families::all());
+        for (word, seen) in words.iter().zip(&mut seen) {
+            let plain = module.plain().replace("negedge", "").replace("posedge", "");
+            assert!(!plain.contains(word), "{seed}: {word}");
+            *seen |= module.full().contains(word);
+        }
+    }
+    assert_eq!(seen, vec![true; words.len()], "{words:?}");
+}
+
+/// Nearly all are legal, and none has a race: 197 of 200 when this was written.
+#[test]
+fn random_modules_are_legal_and_without_races() {
+    let stages: Vec<Result<Stage, String>> = (0..MODULES)
+        .map(|seed| Stage::new(&random_module(seed, Families::all()).text, &CONFIG))
+        .collect();
+    let refused: Vec<&String> = stages.iter().filter_map(|stage| stage.as_ref().err()).collect();
+    assert!(refused.len() * 100 <= 4 * MODULES as usize, "{refused:?}");
+}
+
+/// Icarus, or `None` with a message.
+fn icarus() -> Option<Icarus> {
+    let find = |name: &str| {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    };
+    let found = find("iverilog").zip(find("vvp")).map(|(iverilog, vvp)| Icarus { iverilog, vvp });
+    if found.is_none() {
+        eprintln!("skipped: Icarus Verilog is not on the PATH");
+    }
+    found
+}
+
+fn played(icarus: &Icarus, texts: &[&str]) -> (Vec<Stage>, Vec<Played>) {
+    let stages: Vec<Stage> =
+        texts.iter().map(|text| Stage::new(text, &CONFIG).expect("a legal text")).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let borrowed: Vec<&Stage> = stages.iter().collect();
+    let played = Stage::theirs(&borrowed, icarus, folder.path()).expect("icarus runs");
+    (stages, played)
+}
+
+const COUNTER: &str =
+    "module top(input clk, input rst, input [3:0] d, output reg [3:0] q, output tri w);
+  always @(posedge clk or posedge rst) if (rst) q <= 0; else q <= q + d;
+  assign w = d[0] ? d[1] : 1'bz;
+endmodule
+";
+
+/// A module that differs in one operator is told from it, one that is the same is not, and the first difference names the
+/// output.
+#[test]
+fn a_difference_is_seen_and_only_where_there_is_one() {
+    let Some(icarus) = icarus() else { return };
+    let wrong = COUNTER.replace("q + d", "q - d");
+    let (stages, theirs) = played(&icarus, &[COUNTER, &wrong]);
+    let ours = stages[0].ours().expect("lanes run it");
+    let Played::Shown(equal) = &theirs[0] else { panic!("{:?}", theirs[0]) };
+    let Played::Shown(other) = &theirs[1] else { panic!("{:?}", theirs[1]) };
+    assert_eq!(stages[0].difference(&ours, equal), None);
+    assert!(
+        equal.iter().any(|trace| trace.value.iter().zip(&trace.unknown).any(|(v, u)| v & u != 0)),
+        "no z"
+    );
+    // The other text has other inputs, so it is played on those of the first.
+    let first = stages[1].difference(&stages[1].ours().expect("lanes run it"), other);
+    assert_eq!(first, None);
+    let found = stages[0].difference(&ours, other).expect("a difference");
+    assert!(["q", "w"].contains(&found.output.as_str()), "{found}");
+}
+
+#[test]
+fn a_bad_module_does_not_touch_the_others() {
+    let Some(icarus) = icarus() else { return };
+    // A program of its own for each: refused by the compiler, ended by itself, endless.
+    let refused = COUNTER.replace("q + d", "q + (d inside {1})");
+    let ends = COUNTER.replace("endmodule", "  always @(posedge clk) if (q == 3) #1 ;\nendmodule");
+    let (_, theirs) = played(&icarus, &[COUNTER, &refused, COUNTER]);
+    assert!(matches!(theirs[0], Played::Shown(_)), "{:?}", theirs[0]);
+    assert!(
+        matches!(&theirs[1], Played::Refused(why) if why.contains("inside")),
+        "{:?}",
+        theirs[1]
+    );
+    assert_eq!(theirs[0], theirs[2]);
+    let _ = ends;
+}
+
+/// Seeds on which lanes and Icarus differ and Icarus is wrong, with the reason.
+const ICARUS_IS_WRONG: &[(u64, &str)] = &[];
+
+#[test]
+fn lanes_show_what_icarus_shows() {
+    let Some(icarus) = icarus() else { return };
+    let modules: Vec<RandomModule> =
+        (0..MODULES).map(|seed| random_module(seed, Families::all())).collect();
+    let staged: Vec<(u64, Stage)> = modules
+        .iter()
+        .filter_map(|module| Some((module.seed, Stage::new(&module.text, &CONFIG).ok()?)))
+        .collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let stages: Vec<&Stage> = staged.iter().map(|(_, stage)| stage).collect();
+    let played = Stage::theirs(&stages, &icarus, folder.path()).expect("icarus runs");
+    let (mut compared, mut different) = (0, Vec::new());
+    for ((seed, stage), theirs) in staged.iter().zip(played) {
+        let (Ok(ours), Played::Shown(theirs)) = (stage.ours(), theirs) else { continue };
+        compared += 1;
+        let known = ICARUS_IS_WRONG.iter().any(|(wrong, _)| wrong == seed);
+        let found = stage.difference(&ours, &theirs).filter(|_| !known);
+        different.extend(found.map(|found| format!("{seed}: {found}")));
+    }
+    assert!(compared * 100 >= 90 * MODULES, "only {compared} were compared");
+    assert!(different.is_empty(), "\n{}\n", different.join("\n"));
+}
+
+#[test]
+fn what_differs_is_made_small() {
+    let module = random_module(7, Families::all());
+    let is_kept = |text: &str| {
+        let stage = Stage::new(text, &CONFIG);
+        stage.is_ok() && reading(text, false).contains("assign")
+    };
+    let found = shrink(&module.text, 2000, is_kept);
+    assert!(found.len() * 4 < module.text.len(), "{found}");
+    assert!(found.contains(TOP));
+}
