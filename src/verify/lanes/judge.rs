@@ -81,11 +81,7 @@ impl Judging<'_> {
 
     /// Compares from a random power-up state, and from more where that differs: a bit that is wrong and the same from all
     /// of them is wrong by `value`.
-    fn at_random(
-        &self,
-        run: &GoldenRun,
-        machine: &mut Machine<'_>,
-    ) -> Result<Vec<Tally>, Stop> {
+    fn at_random(&self, run: &GoldenRun, machine: &mut Machine<'_>) -> Result<Vec<Tally>, Stop> {
         let mut found = self.none();
         let seeds = run.seeds(0);
         self.compare(run, machine, PowerUp::Random { seeds: &seeds }, &mut found)?;

@@ -354,7 +354,9 @@ impl<'a> Writer<'a> {
         lines.push("endmodule\n".into());
         let mut text = lines.join("\n");
         if let Some(bit) = bit_module {
-            text += &format!("\nmodule {bit}(\n  input wire a,\n  input wire b,\n  output wire y\n);\n");
+            text += &format!(
+                "\nmodule {bit}(\n  input wire a,\n  input wire b,\n  output wire y\n);\n"
+            );
             text += "  assign y = a ^ b;\nendmodule\n";
         }
         (Finished { name, formals: unit.formals, parameter }, text)
