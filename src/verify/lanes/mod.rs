@@ -128,7 +128,7 @@ pub struct Output {
 pub struct Machine<'c>(Width<'c>);
 
 /// The lanes of the compiled forms: a machine has the next larger one, and its spare lanes do what its first one does.
-#[expect(clippy::large_enum_variant, reason = "a machine is made once for many steps, and moved seldom")]
+#[expect(clippy::large_enum_variant, reason = "a machine is made once for many steps")]
 enum Width<'c> {
     Two(Engine<'c, 2>),
     Four(Engine<'c, 4>),
