@@ -76,9 +76,10 @@ struct IdentifyArguments {
 
 /// Show without a board that all stages of a build answer alike, and that faults are caught
 ///
-/// The harness before synthesis, the netlist and the decoded bitstream are asked the same; where an answer differs in a byte, the
-/// tool between the two is named. A bit of a truth table is turned over in the copy of the golden module and in a
-/// candidate, and both must be noticed. A build whose modules were merged must be refused. ECP5 goes as far as the netlist.
+/// The harness before synthesis, the netlist and the decoded bitstream are asked the same; where an answer differs in
+/// a byte, the tool between the two is named. A bit of a truth table is turned over in the copy of the golden module
+/// and in a candidate, and both must be noticed. A build whose modules were merged must be refused. ECP5 goes as far
+/// as the netlist.
 #[derive(clap::Args)]
 struct ProveArguments {
     /// Prove with this design alone: alu or counter
@@ -134,12 +135,12 @@ fn build(arguments: &BuildArguments) -> anyhow::Result<ExitCode> {
     for problem in &problems {
         let of_problem: Vec<&candidate::Candidate> =
             rows.iter().filter(|row| row.problem == problem.problem).collect();
-        let tasks = tasks(problem, &of_problem, &fpga, &workers, &config)?;
-        for (task, ids) in tasks {
-            for (members, build) in judge::builds(&fpga, &task, &config)? {
-                let ids: Vec<&str> = members.iter().map(|&at| ids[at].as_str()).collect();
-                write_build(&arguments.output, &fpga, &problem.problem, &ids, &build)?;
-            }
+        let Some((task, ids)) = tasks(problem, &of_problem, &fpga, &workers, &config)? else {
+            continue;
+        };
+        for (members, build) in judge::builds(&fpga, &task, &config)? {
+            let ids: Vec<&str> = members.iter().map(|&at| ids[at].as_str()).collect();
+            write_build(&arguments.output, &fpga, &problem.problem, &ids, &build)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -338,8 +339,8 @@ fn show(name: &str, board: &str, proof: &Proof) {
     }
 }
 
-/// Names, golden modules and right candidates of the proof: logic alone; registers with an asynchronous reset and several
-/// outputs.
+/// Names, golden modules and right candidates of the proof: logic alone; registers with an asynchronous reset and
+/// several outputs.
 const DESIGNS: &[(&str, &str, &str)] = &[
     (
         "alu",

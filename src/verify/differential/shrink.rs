@@ -65,8 +65,7 @@ fn line_cuts(text: &str) -> Vec<String> {
         let without = &mut lines[..first].iter().chain(&lines[last + 1..]);
         cuts.push((last - first + 1, join(without)));
         if last > first {
-            let ends =
-                lines[..first].iter().chain(&lines[first + 1..last]).chain(&lines[last + 1..]);
+            let ends = lines[..first].iter().chain(&lines[first + 1..last]).chain(&lines[last + 1..]);
             cuts.push((1, join(&mut ends.into_iter())));
         }
     }
@@ -117,7 +116,9 @@ fn operand_cuts(text: &str) -> Vec<String> {
         match c {
             '(' | '{' | '[' | '\u{1}' => open.push((c, at)),
             ')' | '}' | ']' | '\u{3}' => {
-                if let Some((_, start)) = open.pop() {
+                // What has two readings is cut as a whole, so that they go on meaning the same.
+                let Some((_, start)) = open.pop() else { continue };
+                if !open.iter().any(|(sign, _)| *sign == '\u{1}') {
                     brackets.push((start, at + 1));
                 }
             }
@@ -128,8 +129,9 @@ fn operand_cuts(text: &str) -> Vec<String> {
     let mut cuts = Vec::new();
     for (start, end) in brackets {
         let inner = &text[start + 1..end - 1];
-        let mut pieces: Vec<String> =
-            operands(inner).into_iter().map(|at| inner[at].to_owned()).collect();
+        let is_marked = text[start..].starts_with('\u{1}');
+        let inner = if is_marked { "" } else { inner };
+        let mut pieces: Vec<String> = operands(inner).into_iter().map(|at| inner[at].to_owned()).collect();
         pieces.retain(|piece| piece.len() + 2 < end - start);
         pieces.insert(0, "0".into());
         if text[start..].starts_with('[') {
@@ -160,8 +162,7 @@ fn operands(inner: &str) -> Vec<std::ops::Range<usize>> {
     }
     found.push(start..inner.len());
     found.retain(|range| {
-        inner[range.clone()]
-            .starts_with(|c: char| c.is_alphanumeric() || matches!(c, '(' | '{' | '$' | '\u{1}'))
+        inner[range.clone()].starts_with(|c: char| c.is_alphanumeric() || matches!(c, '(' | '{' | '$' | '\u{1}'))
     });
     found
 }
@@ -179,11 +180,7 @@ mod tests {
 
     #[test]
     fn lines_and_blocks_go() {
-        check(
-            "module a;\n  x = 1;\n  if (c) begin\n    y = 2;\n    z = 3;\n  end\nendmodule\n",
-            "y = 2;",
-            "y = 2;",
-        );
+        check("module a;\n  x = 1;\n  if (c) begin\n    y = 2;\n    z = 3;\n  end\nendmodule\n", "y = 2;", "y = 2;");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::module::{TOP, reading};
 use super::play::play;
 use super::trace::{Difference, FourState, Rule, first_difference};
-use crate::design::program::{Kind, Process, Slot, Statement, Watch};
+use crate::design::program::{Kind, OpKind, Process, Slot, Statement, Watch};
 use crate::design::{self, Lowered};
 use crate::verify::icarus::{Icarus, IcarusError, Part, Played};
 use crate::verify::stimulus::{Config, Episode, Stimulus};
@@ -71,8 +71,8 @@ impl Stage {
         loop {
             let before = inputs.len();
             for process in &program.processes {
-                // Only the connection of a port moves a value as it is.
-                let moves = matches!(process.body.as_slice(), [Statement::Store(_)]);
+                // A port's connection moves a value, and fits its width: x does not stay x.
+                let moves = process.body.iter().all(is_move);
                 let from_input = process.triggers.iter().all(|one| inputs.contains(&one.slot));
                 if process.kind == Kind::Combinational && moves && from_input {
                     inputs.extend(&process.writes);
@@ -94,5 +94,16 @@ impl Stage {
     /// Where two traces of it differ first, in four states.
     pub fn difference(&self, ours: &[FourState], theirs: &[FourState]) -> Option<Difference> {
         first_difference(&self.lowered.interface, &self.episodes, ours, theirs, Rule::Exact)
+    }
+}
+
+/// Whether a statement does no more than to move bits.
+fn is_move(statement: &Statement) -> bool {
+    match statement {
+        Statement::Store(_) => true,
+        Statement::Compute(op) => {
+            matches!(op.kind, OpKind::Extend { .. } | OpKind::Slice { .. } | OpKind::Concat(_))
+        }
+        _ => false,
     }
 }

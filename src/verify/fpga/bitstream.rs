@@ -1,12 +1,12 @@
 //! From a harness to bits: synthesis of the whole chip, place and route, packing, and what simulates each stage.
 //!
-//! In: a [`Harness`] and a board. Out: a [`Build`] as deep as was asked for, found in the cache where all that goes into it is
-//! the same. What does not fit is an answer and no failure: the caller makes two chips of it, or says of a candidate alone that
-//! this board has no room for it.
+//! In: a [`Harness`] and a board. Out: a [`Build`] as deep as was asked for, found in the cache where all that goes
+//! into it is the same. What does not fit is an answer and no failure: the caller makes two chips of it, or says of a
+//! candidate alone that this board has no room for it.
 //!
-//! Every instance must have exactly the cells that its module was mapped to. Fewer mean that something was merged
-//! with another copy, and then the comparison would compare a thing with itself: that is an error of ours, and no bitstream of
-//! such a netlist is made.
+//! Every instance must have exactly the cells that its module was mapped to. Fewer mean that something was merged with
+//! another copy, and then the comparison would compare a thing with itself: that is an error of ours, and no bitstream
+//! of such a netlist is made.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! A simulated board: a stream of bytes behind which a model of the chip is clocked in a worker process.
 //!
 //! In: a unit made by [`super::model`]. Out: what a serial adapter would give. Time passes in the board only while
-//! somebody waits for it, so a test and a slow machine see the same bytes. The model holds candidates in compiled form, so
-//! the worker closes itself in before it loads it, as those that judge do.
+//! somebody waits for it, so a test and a slow machine see the same bytes. The model holds candidates in compiled
+//! form, so the worker closes itself in before it loads it, as those that judge do.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};

@@ -1,7 +1,7 @@
 //! The boards: which chip each has, how its tools are told so, and how it is spoken to.
 //!
-//! What a board's chip holds around the harness stands in `fpga/<board>/`; this table repeats of it what the host needs.
-//! Capacities are what place and route was measured to fill, not what a data sheet counts.
+//! What a board's chip holds around the harness stands in `fpga/<board>/`; this table repeats of it what the host
+//! needs. Capacities are what place and route was measured to fill, not what a data sheet counts.
 
 /// A family of chips.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

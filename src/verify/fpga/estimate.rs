@@ -1,8 +1,8 @@
 //! How long a run will take, and whether a CPU would be quicker: said before the first slow step.
 //!
-//! In: how many candidates of how many problems, how many cycles, and a board. Out: seconds for both ways, and the cycles from which
-//! the chip is quicker. The figures are measured ones on two shared cores (`README.md` has them beside their commands); they
-//! tell minutes from hours, no more.
+//! In: how many candidates of how many problems, how many cycles, and a board. Out: seconds for both ways, and the
+//! cycles from which the chip is quicker. The figures are measured ones on two shared cores (`README.md` has them
+//! beside their commands); they tell minutes from hours, no more.
 
 use super::bitstream::Stage;
 use super::boards::{Board, Family};

@@ -1,8 +1,9 @@
 //! The harness of one build: the modules `build` and `slots` around a golden module and candidates.
 //!
-//! In: the golden interface, what the stimulus fixes at build time, and the mapped modules. Out: SystemVerilog text, as
-//! `hw/README.md` asks for it, the same for the same content: no name holds a position in a batch but those of instances, and the
-//! build id is a hash of everything that goes into the bitstream, so that a board cannot answer for another.
+//! In: the golden interface, what the stimulus fixes at build time, and the mapped modules. Out: SystemVerilog text,
+//! as `hw/README.md` asks for it, the same for the same content: no name holds a position in a batch but those of
+//! instances, and the build id is a hash of everything that goes into the bitstream, so that a board cannot answer for
+//! another.
 
 use std::fmt::Write as _;
 

@@ -1,8 +1,9 @@
 //! One task on the chip: which episodes are run, and what is counted of each candidate.
 //!
-//! In: a task. Out: an outcome for each candidate. The episodes are those of the verilator backend, in the same order and by the same
-//! rule for deep ones: they go on while they make bits of the golden module toggle, and what happens in one that
-//! neither does nor is required is not counted. All candidates of a chip run at once; a candidate's own episodes count for it alone.
+//! In: a task. Out: an outcome for each candidate. The episodes are those of the verilator backend, in the same order
+//! and by the same rule for deep ones: they go on while they make bits of the golden module toggle, and what happens
+//! in one that neither does nor is required is not counted. All candidates of a chip run at once; a candidate's own
+//! episodes count for it alone.
 
 use std::sync::Arc;
 
@@ -13,7 +14,6 @@ use super::link::{Link, Wire};
 use super::module::{Mapped, Mapper};
 use super::session::{RunResult, Select, Session, Window};
 use super::{Fpga, FpgaError, carrier, plan, replay};
-use crate::design::Interface;
 use crate::verify::backend::{Count, Outcome, Task, TaskOutcome};
 use crate::verify::stimulus::chip::{Chip, ChipRun, ChipTables};
 use crate::verify::stimulus::{Config, Stimulus, StimulusError};
@@ -204,7 +204,8 @@ impl Job<'_> {
     }
 }
 
-/// The chips that the candidates of a task would be on, with their members; what is refused or does not fit is left out.
+/// The chips that the candidates of a task would be on, with their members; what is refused or does not fit is left
+/// out.
 pub fn builds(
     fpga: &Fpga,
     task: &Task,
@@ -350,7 +351,7 @@ impl<'a> Conversation<'a, '_, '_> {
 
     /// Runs episodes with an eye on the control that is wrong on purpose.
     fn run(&mut self, run: &ChipRun) -> Result<RunResult, FpgaError> {
-        let result = self.session.run(run, Select { slot: 1, output: None, stop: false })?;
+        let result = self.session.run(run, Select::FAULT)?;
         self.points += result.points;
         self.faults += result.slots[1].mismatches;
         Ok(result)
@@ -421,8 +422,8 @@ fn output_of(widths: &[u32], bit: usize) -> usize {
     ends.take_while(|&end| end <= bit).count()
 }
 
-/// Points × bits at which the golden module was defined, of each output: exact for a bit that always was, and one point for
-/// one that was at some.
+/// Points × bits at which the golden module was defined, of each output: exact for a bit that always was, and one
+/// point for one that was at some.
 fn compared(widths: &[u32], result: &RunResult) -> Vec<u64> {
     let mut compared = vec![0; widths.len()];
     for (bit, &undefined) in result.window.undefined.iter().enumerate() {
@@ -430,11 +431,6 @@ fn compared(widths: &[u32], result: &RunResult) -> Vec<u64> {
         compared[output_of(widths, bit)] += if undefined { u64::from(seen) } else { result.points };
     }
     compared
-}
-
-/// Widths of the outputs of an interface.
-pub fn widths(interface: &Interface) -> Vec<u32> {
-    interface.outputs().map(|port| port.width).collect()
 }
 
 #[cfg(test)]

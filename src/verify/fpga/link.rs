@@ -4,10 +4,10 @@
 //! error with a hint, within a time that is known beforehand. A read that gives nothing for a while is no error of the
 //! stream (`TimedOut`, `WouldBlock`, `Interrupted`): it is the patience of this side that ends the wait.
 //!
-//! The framing, as `litex/tools/remote/comm_uart.py` speaks it: a command byte (1 writes and 2 reads with the address going up, 3 writes to one address), a
-//! byte with the number of words, the address in words as four bytes, then each word as four bytes, the most significant
-//! first. A write has no answer, and no frame has a check: so whoever uses this reads back what was written, reads
-//! results twice, and compares a check that the chip computed.
+//! The framing, as `litex/tools/remote/comm_uart.py` speaks it: a command byte (1 writes and 2 reads with the address
+//! going up, 3 writes to one address), a byte with the number of words, the address in words as four bytes, then each
+//! word as four bytes, the most significant first. A write has no answer, and no frame has a check: so whoever uses
+//! this reads back what was written, reads results twice, and compares a check that the chip computed.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};

@@ -1,8 +1,9 @@
 //! The fpga backend: golden module and candidates on one chip, which makes the stimulus, compares and counts.
 //!
-//! What a board gives that no simulator does is evidence below the text: synthesis, place and route, silicon. It is no way to
-//! filter many candidates quickly ([`estimate`] says from when on it is one). In: tasks as for any backend. Out: counts; where the
-//! first mismatch is told by the chip, and what stood there by a replay of that episode in Verilator.
+//! What a board gives that no simulator does is evidence below the text: synthesis, place and route, silicon. It is no
+//! way to filter many candidates quickly ([`estimate`] says from when on it is one). In: tasks as for any backend.
+//! Out: counts; where the first mismatch is told by the chip, and what stood there by a replay of that episode in
+//! Verilator.
 //!
 //! ```text
 //!  module ─► (mapped netlists) ─► plan ─► harness ─► bitstream ─► carrier ─► session ─► judge ─► counts
@@ -10,17 +11,18 @@
 //!                                         build.sv                 a model    over link
 //! ```
 //!
-//! A board is reached over [`link`], a stream of bytes: a serial port, or a simulated board ([`board`], [`model`]) made of
-//! the harness before synthesis, of the netlist, or of the decoded bitstream. `hw/README.md` is the contract with the chip.
+//! A board is reached over [`link`], a stream of bytes: a serial port, or a simulated board ([`board`], [`model`])
+//! made of the harness before synthesis, of the netlist, or of the decoded bitstream. `hw/README.md` is the contract
+//! with the chip.
 //!
 //! # Where verdicts may differ from those of the verilator backend
 //!
-//! - **Power-up.** A golden bit counts where two power-up states agree, all that has no initial value at 0 and at 1, and
-//!   not sixteen. Where the replay finds a golden bit undefined at the first mismatch, the output is `unchecked`.
+//! - **Power-up.** A golden bit counts where two power-up states agree, all that has no initial value at 0 and at 1,
+//!   and not sixteen. Where the replay finds a golden bit undefined at the first mismatch, the output is `unchecked`.
 //! - **Synthesis.** A netlist follows the synthesis semantics: an incomplete sensitivity list, or a value read before
 //!   it is assigned, gives another design than the text's simulation. `first` then shows two equal values.
-//! - **Refused.** Latches, combinational loops, registers with set and reset, tristate drivers, memories of more than 4,096
-//!   bits, and what has no room on the board are `unsupported`.
+//! - **Refused.** Latches, combinational loops, registers with set and reset, tristate drivers, memories of more than
+//!   4,096 bits, and what has no room on the board are `unsupported`.
 //! - **Counts.** `mismatches` is left out, `compared` is a lower bound where a golden bit was undefined at some point.
 
 use std::collections::BTreeMap;
@@ -246,6 +248,14 @@ pub enum FpgaError {
         mismatches: u64,
         /// What had to be.
         expected: u64,
+    },
+    /// The control that is wrong on purpose was first found wrong elsewhere.
+    #[error(
+        "the module that is wrong on purpose was first found wrong at {place:?} (episode, cycle, step), where it was not made so: the places that the chip tells are not to be trusted"
+    )]
+    FaultPlace {
+        /// What the chip says.
+        place: Option<(u32, u32, u8)>,
     },
     /// A counter and the bits beside it disagree.
     #[error(

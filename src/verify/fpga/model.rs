@@ -1,7 +1,7 @@
 //! A simulated board's model: Verilog text of a whole chip becomes a shared object, once for each content.
 //!
-//! In: the text (the harness before synthesis, a netlist of the family's cells, or a decoded bitstream) and the names of
-//! the three pins. Out: the path of a unit for [`super::board`]. Registers start at 0, as on these chips.
+//! In: the text (the harness before synthesis, a netlist of the family's cells, or a decoded bitstream) and the names
+//! of the three pins. Out: the path of a unit for [`super::board`]. Registers start at 0, as on these chips.
 //!
 //! What is hard-coded of Verilator 5.48: the names of the generated class's files; that a chip's pins are its members.
 

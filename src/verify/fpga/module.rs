@@ -1,11 +1,11 @@
 //! One module made ready for a chip: mapped to a family's cells by Yosys, once for each content.
 //!
-//! In: a text, the golden interface and a family. Out: two netlists, with all that has no initial value at 0 and at 1 (one
-//! does where they are equal), the same before mapping as text for simulation, and how many cells they take; or why
-//! the module has no place on a chip, which is never its fault.
+//! In: a text, the golden interface and a family. Out: two netlists, with all that has no initial value at 0 and at 1
+//! (one does where they are equal), the same before mapping as text for simulation, and how many cells they take; or
+//! why the module has no place on a chip, which is never its fault.
 //!
-//! The ports are those of the golden module and one more, `power_up`, which starts all registers again: an episode begins at
-//! power-up, and a chip has that once.
+//! The ports are those of the golden module and one more, `power_up`, which starts all registers again: an episode
+//! begins at power-up, and a chip has that once.
 
 use std::collections::BTreeMap;
 use std::path::Path;

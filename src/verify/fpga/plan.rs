@@ -1,14 +1,14 @@
 //! Which candidates share a chip.
 //!
-//! In: how large the modules are, and a board. Out: groups, each small enough by what was measured of that board; place and route
-//! has the last word, and a group that does not fit after all is halved.
+//! In: how large the modules are, and a board. Out: groups, each small enough by what was measured of that board;
+//! place and route has the last word, and a group that does not fit after all is halved.
 
 use super::boards::Board;
 use super::module::Mapped;
 
-/// LUTs that the harness takes around the modules, for so many bits of inputs and outputs. One with five inputs, one of them 4
-/// bits wide with a table, two outputs of 5 bits and six slots took 4,250 on an HX8K; the rest is in proportion to what
-/// `src/verify/stimulus/mod.rs` counts.
+/// LUTs that the harness takes around the modules, for so many bits of inputs and outputs. One with five inputs, one
+/// of them 4 bits wide with a table, two outputs of 5 bits and six slots took 4,250 on an HX8K; the rest is in
+/// proportion to what `src/verify/stimulus/mod.rs` counts.
 pub fn harness_luts(inputs: usize, wide_bits: u32, output_bits: u32, slots: usize) -> u32 {
     3000 + 150 * inputs as u32 + 14 * wide_bits + 6 * output_bits + 60 * slots as u32
 }

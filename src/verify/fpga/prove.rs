@@ -1,12 +1,13 @@
-//! The proof of a board without the board: the same conversation with what is simulated of three stages, and faults that
-//! must be caught.
+//! The proof of a board without the board: the same conversation with what is simulated of three stages, and faults
+//! that must be caught.
 //!
 //! In: a task whose first candidate is right. Out: for each stage what the chip said, byte for byte, and where two
-//! stages part, which tool lies between them; what became of truth-table bits that were turned over in the bitstream, once in
-//! the copy of the golden module and once in the candidate; and whether a build whose modules were merged is refused.
+//! stages part, which tool lies between them; what became of truth-table bits that were turned over in the bitstream,
+//! once in the copy of the golden module and once in the candidate; and whether a build whose modules were merged is
+//! refused.
 //!
-//! What is hard-coded of others: where icestorm's text has the bits of a look-up table; that nextpnr writes the place of a cell as
-//! `X1/Y2/lc3`.
+//! What is hard-coded of others: where icestorm's text has the bits of a look-up table; that nextpnr writes the place
+//! of a cell as `X1/Y2/lc3`.
 
 use std::io::{self, Read, Write};
 
@@ -204,8 +205,8 @@ impl Talk<'_> {
 
 /// The text of a bitstream with one bit of a truth table turned over; nothing if the tile is not there.
 ///
-/// A logic tile has 16 rows of 54 bits; table `cell` has its bits in rows `2 cell` and `2 cell + 1`, columns 36 to 45, in an
-/// order of icestorm's documentation (`icebox.py`, `get_lutff_lut_bits`).
+/// A logic tile has 16 rows of 54 bits; table `cell` has its bits in rows `2 cell` and `2 cell + 1`, columns 36 to 45,
+/// in an order of icestorm's documentation (`icebox.py`, `get_lutff_lut_bits`).
 fn flipped(text: &str, place: Lut, bit: u32) -> Option<String> {
     const ORDER: [usize; 16] = [4, 14, 15, 5, 6, 16, 17, 7, 3, 13, 12, 2, 1, 11, 10, 0];
     let head = format!(".logic_tile {} {}", place.x, place.y);

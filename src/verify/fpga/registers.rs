@@ -128,8 +128,8 @@ impl Counts {
 mod tests {
     use super::*;
 
-    /// The check value of CRC-32 with this polynomial for the nine bytes of "123456789" is published as 0xcbf43926, with
-    /// the final XOR; the first eight bytes of it make 0x9ae0daaf.
+    /// The check value of CRC-32 with this polynomial for the nine bytes of "123456789" is published as 0xcbf43926,
+    /// with the final XOR; the first eight bytes of it make 0x9ae0daaf.
     #[test]
     fn the_check_is_the_published_one() {
         let mut check = Check::START;

@@ -1,10 +1,10 @@
 //! What stood at a first mismatch: the chip tells the place, a replay of that episode in Verilator tells the values.
 //!
 //! In: what the chip found of a candidate. Out: the counts as records have them. The replay also knows more of what is
-//! undefined: it runs the golden module from 256 power-up states, where the chip has two. A mismatch where the golden bit is
-//! not defined is none, and the output is `unchecked`, because what else the chip saw of it cannot be told apart. Where the text's
-//! simulation shows no difference and the golden module is defined, the netlist does something else than the text: the
-//! mismatch stands, with two equal values.
+//! undefined: it runs the golden module from 256 power-up states, where the chip has two. A mismatch where the golden
+//! bit is not defined is none, and the output is `unchecked`, because what else the chip saw of it cannot be told
+//! apart. Where the text's simulation shows no difference and the golden module is defined, the netlist does something
+//! else than the text: the mismatch stands, with two equal values.
 
 use std::collections::BTreeMap;
 

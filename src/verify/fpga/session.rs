@@ -1,14 +1,14 @@
 //! A conversation with one chip: is it the right one, load, run, read, and believe nothing that was not checked.
 //!
-//! In: a link and what was built. Out: the results of runs. Frames have no check of their own, so the rules are: every register
-//! that is written is read back before the start; tables, which cannot be, are in the running CRC that both sides keep; results
-//! are read twice, under a CRC each; and the two controls must say what they must. Where any of this fails there is no result but
-//! an error: a link that lies must never become a verdict.
+//! In: a link and what was built. Out: the results of runs. Frames have no check of their own, so the rules are: every
+//! register that is written is read back before the start; tables, which cannot be, are in the running CRC that both
+//! sides keep; results are read twice, under a CRC each; and the two controls must say what they must. Where any of
+//! this fails there is no result but an error: a link that lies must never become a verdict.
 
 use super::FpgaError;
 use super::harness::{CONTROLS, Harness};
 use super::link::{Link, LinkError};
-use super::registers::{self as registers, Check, at};
+use super::registers::{self, Check, at};
 use crate::verify::stimulus::chip::{ChipInput, ChipRun, ChipTables, Constant};
 
 /// A chip with which one speaks.
@@ -29,6 +29,11 @@ pub struct Select {
     pub output: Option<usize>,
     /// Whether the run ends at the first mismatch.
     pub stop: bool,
+}
+
+impl Select {
+    /// The control that is wrong on purpose.
+    pub const FAULT: Select = Select { slot: 1, output: None, stop: false };
 }
 
 /// What a run says.
@@ -191,6 +196,9 @@ impl<'a, 'w> Session<'a, 'w> {
         if first != second {
             return Err(FpgaError::TwoReads);
         }
+        if select == Select::FAULT {
+            self.trust_place(&first)?;
+        }
         Ok(first)
     }
 
@@ -224,10 +232,25 @@ impl<'a, 'w> Session<'a, 'w> {
     }
 
     fn fault(&self) -> u32 {
-        // In the synchronous profile one step of the four is compared.
+        FAULT_CYCLE | u32::from(self.fault_step()) << 6
+    }
+
+    /// In the synchronous profile one step of the four is compared.
+    fn fault_step(&self) -> u8 {
         let chip = self.harness.chip;
-        let step = if chip.synchronous && chip.after_falling { 2 } else { 0 };
-        FAULT_CYCLE | step << 6
+        if chip.synchronous && chip.after_falling { 2 } else { 0 }
+    }
+
+    /// What is wrong on purpose is wrong for the first time where it was made so.
+    fn trust_place(&self, result: &RunResult) -> Result<(), FpgaError> {
+        let wrong = result.slots[1].mismatches > 0;
+        let as_made = match result.first {
+            Some((_, cycle, step)) => {
+                wrong && cycle % 64 == FAULT_CYCLE && step == self.fault_step()
+            }
+            None => !wrong,
+        };
+        if as_made { Ok(()) } else { Err(FpgaError::FaultPlace { place: result.first }) }
     }
 
     /// Waits four times as long as the run takes and a second, no more.
@@ -365,8 +388,8 @@ pub struct Identity {
 /// Clocks of silence after which the chip drops a frame that was left open, and as many again.
 const CLOCKS_OF_SILENCE: u64 = 2 << 20;
 
-/// Asks a chip what it is, once more after a silence: an earlier conversation may have ended in the middle of a frame, whose
-/// rest the chip then took the question for.
+/// Asks a chip what it is, once more after a silence: an earlier conversation may have ended in the middle of a frame,
+/// whose rest the chip then took the question for.
 pub fn introduced(link: &mut Link, board: &super::boards::Board) -> Result<Identity, FpgaError> {
     match identify(link) {
         Err(FpgaError::Link(LinkError::Silent { .. })) => {

@@ -1,8 +1,8 @@
 //! Yosys, nextpnr, the packers and icebox: a process for each job, behind the barrier that all tools have.
 //!
-//! In: a job as plain data, in a folder with the files that it names. Out: the folder with what the tool made, or what it
-//! said where it gave up. A tool that ends by a limit has not answered: callers try once more alone with more before they
-//! call anything a module's fault.
+//! In: a job as plain data, in a folder with the files that it names. Out: the folder with what the tool made, or what
+//! it said where it gave up. A tool that ends by a limit has not answered: callers try once more alone with more
+//! before they call anything a module's fault.
 
 use std::path::{Path, PathBuf};
 

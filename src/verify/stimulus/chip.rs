@@ -2,9 +2,9 @@
 //! episodes. `hw/README.md` says what the chip makes of it.
 //!
 //! In: a [`Stimulus`], which has settled all this already. Out: plain numbers. A run is a row of episodes of one
-//! flavour and one rule for lengths, because that is what the chip's sequencer repeats: the short base episodes are one,
-//! the long ones the next, each deep one is one, and a candidate's own are one. Every row that the runs make is one that
-//! [`Stimulus::find`] gives.
+//! flavour and one rule for lengths, because that is what the chip's sequencer repeats: the short base episodes are
+//! one, the long ones the next, each deep one is one, and a candidate's own are one. Every row that the runs make is
+//! one that [`Stimulus::find`] gives.
 
 use super::input::{Input, Kind};
 use super::plan::{self, Flavour, Slot};

@@ -1,8 +1,8 @@
 //! The way to a board, broken: a simulated board behind a pseudo-terminal, the program's serial port at another, and
 //! between the two what loses, turns over, adds, delays and cuts bytes.
 //!
-//! The rule is one: a run ends within a bounded time either with the verdicts of a clean link, byte for byte, or with an
-//! error that says something useful. A broken link never makes a verdict.
+//! The rule is one: a run ends within a bounded time either with the verdicts of a clean link, byte for byte, or with
+//! an error that says something useful. A broken link never makes a verdict.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
@@ -144,7 +144,8 @@ fn run(bench: &Bench, served: &Served, fault: Fault, output: &str) -> (Output, O
         scope.spawn(|| carry(board, program, fault, &stop));
         let arguments =
             ["--backend", "fpga", "--board", "hx8k", "--programmer", "none", "--port", &path];
-        let done = bench.command(output, &arguments).output().expect("a run");
+        let mut command = without_files(&bench.command(output, &arguments));
+        let done = command.current_dir(bench.0.path()).output().expect("a run");
         stop.store(true, Ordering::Relaxed);
         done
     });
@@ -153,6 +154,15 @@ fn run(bench: &Bench, served: &Served, fault: Fault, output: &str) -> (Output, O
     let path = bench.0.path().join(output);
     let verdicts = done.status.success().then(|| std::fs::read_to_string(path).expect("verdicts"));
     (done, verdicts)
+}
+
+/// The same command without the files that this process holds open: a program that had our end of its own terminal
+/// would never see the cable pulled.
+fn without_files(command: &Command) -> Command {
+    const CLOSE: &str = "for file in /proc/$$/fd/*; do file=${file##*/}; if ((file > 2)); then eval \"exec $file>&-\"; fi; done; exec \"$@\"";
+    let mut other = Command::new("bash");
+    other.args(["-c", CLOSE, "bash"]).arg(command.get_program()).args(command.get_args());
+    other
 }
 
 /// A run may take so long, on a machine with much else to do: an answer is waited for two seconds, twice at the start.

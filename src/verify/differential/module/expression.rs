@@ -199,6 +199,7 @@ fn converted(pen: &mut Pen, view: View, depth: u32, family: Family) -> Value {
     match family {
         Family::Inside => inside(pen, view),
         Family::Implication => implied(pen, view, depth),
+        Family::BitFunctions => counted(pen, view),
         _ => {
             let a = value(pen, view, depth);
             conversion(pen, a, family)
@@ -227,12 +228,25 @@ fn conversion(pen: &mut Pen, a: Value, family: Family) -> Value {
             Value::new(format!("{keyword}'({})", a.text), width, true)
         }
         Family::CeilLog2 => Value::new(format!("$clog2({})", whole(&a)), 32, true),
-        _ => {
-            let name =
-                *pen.draw.pick(&["$countones", "$countones", "$onehot", "$onehot0", "$isunknown"]);
-            let width = if name == "$countones" { 32 } else { 1 };
-            Value::new(format!("{name}({})", whole(&a)), width, width == 32)
-        }
+        _ => a,
+    }
+}
+
+/// Functions that count bits. Of an expression that is no variable Icarus 11.0 counts bits that are not there.
+fn counted(pen: &mut Pen, view: View) -> Value {
+    let is_plain = |atom: &&Atom| matches!(atom.shape, Shape::Vector { .. });
+    let names: Vec<&str> =
+        view.atoms.iter().filter(is_plain).map(|atom| atom.name.as_str()).collect();
+    if names.is_empty() {
+        return leaf(pen, view);
+    }
+    let a = *pen.draw.pick(&names);
+    match pen.draw.below(5) {
+        0 | 1 => Value::new(format!("$countones({a})"), 32, true),
+        2 => Value::bit(format!("$isunknown({a})")),
+        // Where a bit is unknown, Icarus 11.0 counts otherwise than 20.9 says.
+        3 => Value::bit(either(&format!("$onehot({a})"), &format!("($countones({a}) == 1)"))),
+        _ => Value::bit(either(&format!("$onehot0({a})"), &format!("($countones({a}) <= 1)"))),
     }
 }
 

@@ -65,7 +65,9 @@ pub fn random_module(seed: u64, families: Families) -> RandomModule {
     }
     let (_, text) = Writer::new(&mut pen, &children).module(TOP.into(), true);
     texts.insert(0, text);
-    RandomModule { seed, text: texts.join("\n"), used: pen.used }
+    // What is cut out of it may not bring nets that nobody declares.
+    let text = format!("`default_nettype none\n{}", texts.join("\n"));
+    RandomModule { seed, text, used: pen.used }
 }
 
 /// What a module is made of beside its registers, and how often.
@@ -352,7 +354,7 @@ impl<'a> Writer<'a> {
         lines.push("endmodule\n".into());
         let mut text = lines.join("\n");
         if let Some(bit) = bit_module {
-            text += &format!("\nmodule {bit}(\n  input a,\n  input b,\n  output y\n);\n");
+            text += &format!("\nmodule {bit}(\n  input wire a,\n  input wire b,\n  output wire y\n);\n");
             text += "  assign y = a ^ b;\nendmodule\n";
         }
         (Finished { name, formals: unit.formals, parameter }, text)

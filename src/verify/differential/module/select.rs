@@ -1,7 +1,7 @@
 //! Bits, parts and words of variables, to read them and to write them.
 
 use super::super::family::Family;
-use super::expression::{Value, View, leaf, narrow};
+use super::expression::{Value, View, narrow};
 use super::literal;
 use super::pen::Pen;
 use super::shape::{Atom, FIELD, PACKED_WORD, Shape, UNSIZED};
@@ -110,7 +110,8 @@ pub(super) fn index(pen: &mut Pen, view: View, range: (i32, i32)) -> String {
         }
         return at.to_string();
     }
-    let value = if pen.draw.percent(70) { narrow(pen, view, 6) } else { leaf(pen, view) };
+    let width_max = if pen.draw.percent(70) { 6 } else { 60 };
+    let value = narrow(pen, view, width_max);
     if value.text.starts_with(|c: char| c.is_ascii_digit() || c == '\'' || c == '-') {
         // slang refuses a constant that is x or far away.
         return pen.draw.within(low.into(), high.into()).to_string();

@@ -193,7 +193,12 @@ impl Unit {
             let gate = *pen.draw.pick(&["and", "nand", "or", "nor", "xor", "xnor", "buf", "not"]);
             let count = if matches!(gate, "buf" | "not") { 1 } else { 2 + pen.draw.below(3) };
             let inputs: Vec<String> = (0..count).map(|_| bit(pen)).collect();
-            format!("{gate}{name} ({}, {});", out.name, inputs.join(", "))
+            let full = format!("{gate}{name} ({}, {});", out.name, inputs.join(", "));
+            match gate {
+                // Icarus 11.0 lets z through, against table 28-4.
+                "buf" => either(&full, &format!("assign {} = ({} & 1'b1);", out.name, inputs[0])),
+                _ => full,
+            }
         };
         self.body.push(line);
         self.add(&out, Class::Settled, Some("wire"));
