@@ -64,11 +64,14 @@ pub fn judge(fpga: &Fpga, task: &Task, config: &Config) -> Result<TaskOutcome, F
 /// A module in the family's cells, or why it has no place on a chip.
 type MaybeMapped = Result<Arc<Mapped>, String>;
 
+/// The golden module and each candidate, or why the golden module has no place on a chip.
+type AllMapped = Result<(Arc<Mapped>, Vec<MaybeMapped>), String>;
+
 /// The golden module and the candidates in the family's cells.
 pub(super) fn mapped(
     fpga: &Fpga,
     task: &Task,
-) -> Result<Result<(Arc<Mapped>, Vec<MaybeMapped>), String>, FpgaError> {
+) -> Result<AllMapped, FpgaError> {
     let mapper =
         Mapper { tools: &fpga.tools, cache: &fpga.verilator.cache, trusted: &fpga.trusted };
     let count = task.candidates.len();

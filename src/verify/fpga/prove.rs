@@ -124,6 +124,9 @@ fn merged(builder: &Builder, harness: &Harness) -> Result<Option<String>, FpgaEr
     }
 }
 
+/// Which candidates a conversation found wrong, or how it failed.
+type Ended = Result<Vec<bool>, FpgaError>;
+
 /// One conversation, with whatever holds the build.
 struct Talk<'a> {
     job: &'a Job<'a>,
@@ -145,7 +148,7 @@ impl Talk<'_> {
         &self,
         build: &Build,
         stage: Stage,
-    ) -> Result<(Vec<u8>, Result<Vec<bool>, FpgaError>), FpgaError> {
+    ) -> Result<(Vec<u8>, Ended), FpgaError> {
         let board = carrier::simulated(self.job.fpga, self.builder, self.harness, build, stage)?;
         let mut wire = Recorded { inner: board, said: Vec::new() };
         let found = Conversation::hold(self.job, &mut wire, self.harness, build.id, self.members);

@@ -7,6 +7,7 @@
 //! else than the text: the mismatch stands, with two equal values.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::FpgaError;
 use super::judge::Found;
@@ -32,8 +33,8 @@ pub fn explain(
             counts.push(count);
             continue;
         };
-        if !traces.contains_key(&place.0) {
-            traces.insert(place.0, verilator.trace(&alone, config, place.0)?);
+        if let Entry::Vacant(entry) = traces.entry(place.0) {
+            entry.insert(verilator.trace(&alone, config, place.0)?);
         }
         let width = task.interface.outputs().nth(output).map_or(0, |port| port.width);
         counts.push(match &traces[&place.0] {

@@ -92,8 +92,8 @@ fn operation(code: &Code, width: u32, lanes: usize) -> f64 {
     (cpu() - started) as f64 / (rounds * CHAIN * lanes) as f64
 }
 
-/// A counter with enable and limits, a state machine that looks at it, an accumulator, and outputs of both: some 50
-/// operations.
+/// A counter with enable and limits, a state machine that looks at it, an accumulator, and outputs of both: 13
+/// operations, 18 writes, 9 conditions and a switch in 9 processes.
 pub fn usual() -> Program {
     use OpKind as K;
     let mut b = Build::default();
