@@ -4,6 +4,8 @@
 //! Skipped with a message where Verilator is missing. `SALV_TEST_ALL=1` plays millions of cycles on random
 //! interfaces; a failing case prints its seed, which `SALV_TEST_SEED` and `SALV_TEST_COUNT` repeat.
 
+#![expect(clippy::print_stderr, reason = "a test that skips says so, and names its cases")]
+
 mod bench;
 mod case;
 

@@ -68,10 +68,7 @@ type MaybeMapped = Result<Arc<Mapped>, String>;
 type AllMapped = Result<(Arc<Mapped>, Vec<MaybeMapped>), String>;
 
 /// The golden module and the candidates in the family's cells.
-pub(super) fn mapped(
-    fpga: &Fpga,
-    task: &Task,
-) -> Result<AllMapped, FpgaError> {
+pub(super) fn mapped(fpga: &Fpga, task: &Task) -> Result<AllMapped, FpgaError> {
     let mapper =
         Mapper { tools: &fpga.tools, cache: &fpga.verilator.cache, trusted: &fpga.trusted };
     let count = task.candidates.len();

@@ -144,11 +144,7 @@ impl Talk<'_> {
     }
 
     /// What it says, and whether the conversation ended well.
-    fn talk(
-        &self,
-        build: &Build,
-        stage: Stage,
-    ) -> Result<(Vec<u8>, Ended), FpgaError> {
+    fn talk(&self, build: &Build, stage: Stage) -> Result<(Vec<u8>, Ended), FpgaError> {
         let board = carrier::simulated(self.job.fpga, self.builder, self.harness, build, stage)?;
         let mut wire = Recorded { inner: board, said: Vec::new() };
         let found = Conversation::hold(self.job, &mut wire, self.harness, build.id, self.members);

@@ -1,7 +1,7 @@
 //! The page, opened in a browser at two widths and in both schemes: it asks for nothing, holds no script, does not
 //! scroll sideways, and what candidates and benches wrote stays text.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ fn hostile() -> Bench {
     bench
 }
 
-fn check(browser: &mut Browser, file: &PathBuf, name: &str) {
+fn check(browser: &mut Browser, file: &Path, name: &str) {
     for (width, scheme) in [(1280, "light"), (390, "light"), (1280, "dark"), (390, "dark")] {
         browser.open(file, width, scheme);
         browser.picture(&format!("eval-{name}-{width}-{scheme}"));
