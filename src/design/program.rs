@@ -1,6 +1,6 @@
 //! A module as a program: what its processes do, word by word, for an engine that runs many lanes at once.
 //!
-//! Lowering ([`super::lower`]) makes one of an elaborated module; hierarchy, generate blocks, functions and tasks are
+//! Lowering ([`mod@super::lower`]) makes one of an elaborated module; hierarchy, generate blocks, functions and tasks are
 //! gone by then, and every rule of the language about widths, signs and selects is spelled out: each operation
 //! says its widths by its slots, and operands are extended before they meet. What is left to the engine is
 //! the arithmetic of four values, masks of lanes, and the order of events.

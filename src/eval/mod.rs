@@ -9,7 +9,7 @@
 //!   in which the candidate may print as well, end the run, look into the bench, or instantiate the golden module. So
 //!   (1) slang reads the candidate's module alone and it may reach nothing outside of itself
 //!   ([`crate::design::confined`]); (2) each line that the bench prints is given a mark of 128 bits that the candidate
-//!   cannot know ([`bench`]), and only marked lines count; (3) the bench is read before the candidate, so that no macro
+//!   cannot know ([`mod@bench`]), and only marked lines count; (3) the bench is read before the candidate, so that no macro
 //!   of its reaches the bench; (4) where the bench counts samples, they must be as many as for the golden module.
 //!   What passes strictly passes officially.
 //! - the **verdict** of [`crate::verify`], which asks another question (each output, random inputs, resets at any

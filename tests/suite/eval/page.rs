@@ -1,7 +1,7 @@
 //! The page, opened in a browser at two widths and in both schemes: it asks for nothing, holds no script, does not
 //! scroll sideways, and what candidates and benches wrote stays text.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
