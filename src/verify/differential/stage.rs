@@ -6,7 +6,7 @@ use std::path::Path;
 use super::module::{TOP, reading};
 use super::play::play;
 use super::trace::{Difference, FourState, Rule, first_difference};
-use crate::design::program::{Kind, OpKind, Process, Slot, Statement, Watch};
+use crate::design::program::{Kind, OpKind, Process, Slot, Statement, Trigger, Watch};
 use crate::design::{self, Lowered};
 use crate::verify::icarus::{Icarus, IcarusError, Part, Played};
 use crate::verify::stimulus::{Config, Episode, Stimulus};
@@ -82,13 +82,14 @@ impl Stage {
                 break;
             }
         }
+        let is_input = |one: &Trigger| one.watch != Watch::Memory && inputs.contains(&one.slot);
         let is_edge = |process: &Process| {
             process.triggers.iter().any(|one| matches!(one.watch, Watch::Edge { .. }))
         };
         let waiting = program.processes.iter().filter(|one| one.kind == Kind::Triggered);
         waiting
             .filter(|process| !is_edge(process))
-            .all(|process| process.triggers.iter().any(|one| inputs.contains(&one.slot)))
+            .all(|process| process.triggers.iter().any(is_input))
     }
 
     /// Where two traces of it differ first, in four states.

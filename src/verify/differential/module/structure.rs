@@ -367,7 +367,10 @@ impl Unit {
         body.returns = (!is_task).then(|| format!("return {};", local.name));
         lines.extend(sequence(pen, &body, 1));
         lines.extend(assignment(pen, &body));
-        let lifetime = if pen.draw.percent(60) { "automatic " } else { "" };
+        // In Icarus 11.0 a block with variables in an automatic function breaks arrays elsewhere. As every variable is
+        // set before it is read, a static one does the same.
+        let is_automatic = pen.draw.percent(60);
+        let lifetime = if is_automatic { either("automatic ", "") } else { String::new() };
         let mut formals: Vec<String> = arguments
             .iter()
             .map(|atom| format!("input {}", atom.shape.variable(&atom.name)))
