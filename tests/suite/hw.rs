@@ -1,8 +1,8 @@
 //! The hardware half keeps the contract of `hw/README.md`: it is clean, its benches pass, and the chip's stimulus is
 //! the library's, row for row.
 //!
-//! Skipped with a message where Verilator is missing. `SALV_TEST_ALL=1` plays millions of cycles on random interfaces; a
-//! failing case prints its seed, which `SALV_TEST_SEED` and `SALV_TEST_COUNT` repeat.
+//! Skipped with a message where Verilator is missing. `SALV_TEST_ALL=1` plays millions of cycles on random
+//! interfaces; a failing case prints its seed, which `SALV_TEST_SEED` and `SALV_TEST_COUNT` repeat.
 
 mod bench;
 mod case;
@@ -42,8 +42,8 @@ fn rows_are_the_librarys_in_the_synchronous_profile() {
     check(&Case::new("clk:1:falling r:1:async d:3:data", Profile::Synchronous));
 }
 
-/// Nothing keeps state: every value once, then random ones. And the bench finds what is wrong: a row, a point's place, a
-/// point too few.
+/// Nothing keeps state: every value once, then random ones. And the bench finds what is wrong: a row, a
+/// point's place, a point too few.
 #[test]
 fn rows_are_the_librarys_in_a_walk_and_a_wrong_one_is_found() {
     let case = Case::new("a:4:data b:3:data s:1:data", Profile::Full);

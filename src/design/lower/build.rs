@@ -145,7 +145,7 @@ impl Builder {
         let mut extended = constant.value.clone();
         if negative {
             let last = extended.len() - 1;
-            if width % 64 != 0 {
+            if !width.is_multiple_of(64) {
                 extended[last] |= u64::MAX << (width % 64);
             }
         }

@@ -63,7 +63,7 @@ impl Judging<'_> {
         let mut found = self.none();
         let is_optimistic = self.compare(run, &mut machine, PowerUp::Unknown, &mut found)?;
         if is_optimistic {
-            found = self.from_random_states(run, &mut machine)?;
+            found = self.at_random(run, &mut machine)?;
         }
         for ((count, found), compared) in self.counts.iter_mut().zip(found).zip(&run.compared) {
             count.compared += compared;
@@ -81,7 +81,7 @@ impl Judging<'_> {
 
     /// Compares from a random power-up state, and from more where that differs: a bit that is wrong and the same from all
     /// of them is wrong by `value`.
-    fn from_random_states(
+    fn at_random(
         &self,
         run: &GoldenRun,
         machine: &mut Machine<'_>,

@@ -60,7 +60,7 @@ pub(super) fn ones(a: u64) -> u64 {
 
 #[inline(always)]
 pub(super) fn plus(a: u64, number: u64, width: u8) -> u64 {
-    a.wrapping_add(number) & !0 >> (64 - width & 63)
+    a.wrapping_add(number) & !0 >> ((64 - width) & 63)
 }
 
 #[inline(always)]

@@ -18,7 +18,6 @@ pub(super) struct Schedule {
     triggered: Set,
     /// Triggered ones of the present round.
     round: Set,
-    in_round: bool,
     /// The lanes of each run of a process in this settling, as far as they are not counted yet.
     runs: Vec<u64>,
     /// Runs that are counted, in each lane.
@@ -70,7 +69,6 @@ impl Schedule {
             active: empty.clone(),
             triggered: empty.clone(),
             round: empty,
-            in_round: false,
             runs: Vec::with_capacity(RUNS_KEPT),
             counts: [0; 64],
             is_counted: false,
@@ -84,7 +82,6 @@ impl Schedule {
         for set in [&mut self.active, &mut self.triggered, &mut self.round] {
             set.0.fill(0);
         }
-        self.in_round = false;
         self.started.fill(0);
         self.waiting.fill(0);
         self.ran.fill(0);
@@ -108,7 +105,6 @@ impl Schedule {
     /// All triggered processes that are started now run next, whatever they start.
     #[inline(always)]
     fn begin_round(&mut self) {
-        self.in_round = true;
         while let Some(process) = self.triggered.take_first() {
             self.waiting[process as usize] = std::mem::take(&mut self.started[process as usize]);
             self.round.insert(process);
@@ -118,20 +114,15 @@ impl Schedule {
     /// The next process and its lanes.
     #[inline(always)]
     fn next(&mut self) -> Option<(u32, u64)> {
-        if !self.in_round {
-            if let Some(process) = self.active.take_first() {
-                return Some((process, std::mem::take(&mut self.started[process as usize])));
-            }
-            self.begin_round();
+        if let Some(process) = self.round.take_first() {
+            return Some((process, std::mem::take(&mut self.waiting[process as usize])));
         }
-        match self.round.take_first() {
-            Some(process) => Some((process, std::mem::take(&mut self.waiting[process as usize]))),
-            None => {
-                self.in_round = false;
-                let process = self.active.take_first()?;
-                Some((process, std::mem::take(&mut self.started[process as usize])))
-            }
+        if let Some(process) = self.active.take_first() {
+            return Some((process, std::mem::take(&mut self.started[process as usize])));
         }
+        self.begin_round();
+        let process = self.round.take_first()?;
+        Some((process, std::mem::take(&mut self.waiting[process as usize])))
     }
 
     /// Counts the runs that were kept; gives the lanes that have too many.

@@ -1,5 +1,7 @@
 //! Writes: to variables and their shadows under a mask, and to memories.
 
+#![expect(clippy::needless_range_loop, reason = "all loops over lanes are written alike")]
+
 use super::code::{Destination, Place, Put, Write};
 use super::engine::{Engine, Word, each_lane};
 use super::narrow::sign;

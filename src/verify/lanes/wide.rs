@@ -1,5 +1,7 @@
 //! Operations on values of several cells that have a form for all lanes at once; the others are done lane by lane.
 
+#![expect(clippy::needless_range_loop, reason = "all loops over lanes are written alike")]
+
 use super::code::{General, Place};
 use super::engine::Word;
 use super::narrow::sign;

@@ -295,7 +295,9 @@ fn input_text(input: &ChipInput) -> String {
         input.legal.as_ref().map_or(0, |legal| legal.len().next_power_of_two().ilog2());
     let bit = |value: bool| format!("1'b{}", u8::from(value));
     format!(
-        "input_t'{{width: 16'd{}, kind: {kind}, active: {}, synchronous: {}, closed: {}, restricted: {}, legal_low: {}, legal_high: {}, legal_bits: 4'd{legal_bits}, tables: {}, rising: {}, falling: {}}}",
+        "input_t'{{width: 16'd{}, kind: {kind}, active: {}, synchronous: {}, closed: {}, \
+         restricted: {}, legal_low: {}, legal_high: {}, legal_bits: 4'd{legal_bits}, \
+         tables: {}, rising: {}, falling: {}}}",
         input.width,
         bit(active),
         bit(synchronous),

@@ -102,12 +102,11 @@ pub fn usual() -> Program {
     let (next, full) = (b.variable(2), b.variable(1));
     let (o_sum, o_state) = (b.output("sum", 16), b.output("busy", 1));
     let (o_full, o_parity) = (b.output("full", 1), b.output("parity", 1));
-    let zero8 = b.constant("00000000");
-    let one8 = b.constant("00000001");
+    b.constant("00000000");
+    b.constant("00000001");
     let limit = b.constant("11001000");
-    let zero2 = b.constant("00");
     let states = ["00", "01", "10", "11"].map(|bits| b.constant(bits));
-    let zero16 = b.constant("0000000000000000");
+    b.constant("0000000000000000");
     // assign full = count == limit && en.
     let mut body = Vec::new();
     let is = b.op(&mut body, 1, K::Equal(count, limit));
@@ -116,7 +115,7 @@ pub fn usual() -> Program {
     b.combinational(&[count, en], &[full], body);
     // The next state.
     let mut body = vec![blocking(next, state)];
-    let mut arm = |b: &mut Build, condition: Slot, to: Slot| {
+    let arm = |b: &mut Build, condition: Slot, to: Slot| {
         let mut arm = Vec::new();
         let c = b.op(&mut arm, 1, K::Or(condition, full));
         arm.push(Statement::If { condition: c, then: vec![blocking(next, to)], otherwise: vec![] });
@@ -138,7 +137,7 @@ pub fn usual() -> Program {
     })));
     b.combinational(&[state, en, full], &[next], body);
     // Outputs.
-    let mut outputs = |b: &mut Build, to: Slot, of: Slot, width: u32, kind: K| {
+    let outputs = |b: &mut Build, to: Slot, of: Slot, width: u32, kind: K| {
         let mut body = Vec::new();
         let value = b.op(&mut body, width, kind);
         body.push(blocking(to, value));
@@ -151,7 +150,28 @@ pub fn usual() -> Program {
     for process in &mut b.program.processes {
         process.is_pure = true;
     }
-    // The registers, one process each, with a synchronous reset.
+    registers(&mut b, [clk, rst, en, data], [count, state, sum], [next, full]);
+    b.program.link();
+    b.program
+}
+
+/// The registers, one process each, with a synchronous reset.
+fn registers(
+    b: &mut Build,
+    [clk, rst, en, data]: [Slot; 4],
+    [count, state, sum]: [Slot; 3],
+    [next, full]: [Slot; 2],
+) {
+    use OpKind as K;
+    let constant = |b: &Build, width: u32, value: u64| {
+        let at = b.program.constants.iter().enumerate().position(|(at, constant)| {
+            let slot = b.program.variables as usize + at;
+            b.program.widths[slot] == width && constant.value[0] == value
+        });
+        b.program.variables + at.expect("a constant") as Slot
+    };
+    let (zero8, one8) = (constant(b, 8, 0), constant(b, 8, 1));
+    let (zero2, zero16) = (constant(b, 2, 0), constant(b, 16, 0));
     let mut body = Vec::new();
     let plus = b.op(&mut body, 8, K::Add(count, one8));
     let then = vec![nonblocking(count, zero8)];
@@ -174,8 +194,6 @@ pub fn usual() -> Program {
         &[],
         vec![Statement::If { condition: rst, then, otherwise }],
     );
-    b.program.link();
-    b.program
 }
 
 /// Microseconds for some steps, of which each fourth is a rising edge and inputs change before it and after it.
