@@ -228,7 +228,7 @@ fn write_build(
     let name = format!("{:016x}", build.id);
     let page = json!({
         "build": name, "board": fpga.board.name, "problem": problem, "candidates": candidates,
-        "megahertz": placed.megahertz, "seed": placed.seed, "used": placed.used,
+        "megahertz": placed.megahertz, "crossing_ns": placed.crossing_ns, "seed": placed.seed, "used": placed.used,
     });
     for (ending, bytes) in
         [("bin", placed.bits.clone()), ("json", format!("{page:#}\n").into_bytes())]

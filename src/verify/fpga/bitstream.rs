@@ -76,10 +76,20 @@ pub struct Placed {
     pub seed: u32,
     /// Highest frequency of the harness's clock in MHz.
     pub megahertz: f64,
+    /// The longest way from a register of another clock, a candidate's, to one of the harness's, in nanoseconds; place and
+    /// route knows no frequency for it.
+    pub crossing_ns: f64,
     /// Used and available cells of the chip, by kind.
     pub used: BTreeMap<String, [u32; 2]>,
     /// Where look-up tables of instances lie.
     pub luts: Vec<(String, Lut)>,
+}
+
+impl Placed {
+    /// How long a step has to be: the slowest way within the harness's clock, or from a candidate's to it.
+    pub fn step_seconds(&self) -> f64 {
+        (1e-6 / self.megahertz).max(self.crossing_ns * 1e-9)
+    }
 }
 
 /// What a build comes to.
@@ -361,8 +371,21 @@ impl Builder<'_> {
 /// What nextpnr reports of a placed chip.
 #[derive(Deserialize)]
 struct Report {
+    critical_paths: Vec<CriticalPath>,
     fmax: BTreeMap<String, Frequency>,
     utilization: BTreeMap<String, Usage>,
+}
+
+#[derive(Deserialize)]
+struct CriticalPath {
+    from: String,
+    to: String,
+    path: Vec<Part>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    delay: f64,
 }
 
 #[derive(Deserialize)]
@@ -410,13 +433,23 @@ fn luts(folder: &Path, instances: &[(String, u32)]) -> Result<Vec<(String, Lut)>
     Ok(cells.filter_map(place).collect())
 }
 
+/// Part of the name that place and route gives the net of the harness's clock.
+const CLOCK: &str = "clk_i";
+
+/// The longest of the paths that end at the harness's clock and begin at another, or anywhere.
+fn crossing_ns(paths: &[CriticalPath]) -> f64 {
+    let crosses = |path: &&CriticalPath| path.to.contains(CLOCK) && !path.from.contains(CLOCK);
+    let length = |path: &CriticalPath| path.path.iter().map(|part| part.delay).sum::<f64>();
+    paths.iter().filter(crosses).map(length).fold(0.0, f64::max)
+}
+
 fn placed(folder: &Path, seed: u32, instances: &[(String, u32)]) -> Result<Placed, FpgaError> {
     let report: Report = serde_json::from_str(&read(folder, "report.json")?)
         .map_err(|e| FpgaError::Answer(e.to_string()))?;
     let path = folder.join("chip.bin");
     let bits = std::fs::read(&path).map_err(|source| FpgaError::file(&path, source))?;
     // The harness's clock is the slowest that is not a candidate's: those are registers of the row.
-    let own = report.fmax.iter().filter(|(name, _)| name.contains("clk"));
+    let own = report.fmax.iter().filter(|(name, _)| name.contains(CLOCK));
     let megahertz = own.map(|(_, frequency)| frequency.achieved).fold(f64::INFINITY, f64::min);
     let used = report.utilization.into_iter().filter(|(_, usage)| usage.used > 0);
     Ok(Placed {
@@ -424,6 +457,7 @@ fn placed(folder: &Path, seed: u32, instances: &[(String, u32)]) -> Result<Place
         bits,
         seed,
         megahertz,
+        crossing_ns: crossing_ns(&report.critical_paths),
         luts: luts(folder, instances)?,
         used: used.map(|(kind, usage)| (kind, [usage.used, usage.available])).collect(),
     })

@@ -191,9 +191,7 @@ impl Job<'_> {
                 Err(why) => return Ok(Err(why)),
             };
             let slow = |build: &Build| match &build.placed {
-                Some(placed) => {
-                    placed.megahertz * 1e6 * f64::from(clocks) < fpga.board.hertz as f64
-                }
+                Some(placed) => placed.step_seconds() * fpga.board.hertz as f64 > f64::from(clocks),
                 None => false,
             };
             if !slow(&build) {
