@@ -9,12 +9,8 @@ use salv::verify::icarus::{Icarus, Played};
 use salv::verify::stimulus::Config;
 
 /// Cycles of a module: short episodes from power-up find more than one long one.
-const CONFIG: Config = Config {
-    seed: 0,
-    vectors: 64,
-    depth_max: 0,
-    profile: salv::verify::stimulus::Profile::Full,
-};
+const CONFIG: Config =
+    Config { seed: 0, vectors: 64, depth_max: 0, profile: salv::verify::stimulus::Profile::Full };
 
 /// Modules that are compared in every run of the tests; `salv bench lanes` compares any number.
 const MODULES: u64 = 200;
@@ -34,8 +30,11 @@ fn every_family_is_used_and_can_be_left_out() {
     for seed in 0..1500 {
         used = used.union(random_module(seed, Families::all()).used);
     }
-    let unused: Vec<&str> =
-        Family::ALL.iter().filter(|&&family| !used.has(family)).map(|family| family.name()).collect();
+    let unused: Vec<&str> = Family::ALL
+        .iter()
+        .filter(|&&family| !used.has(family))
+        .map(|family| family.name())
+        .collect();
     assert_eq!(unused, Vec::<&str>::new());
     for &family in Family::ALL {
         let without = Families::all().without(family);
@@ -64,8 +63,9 @@ fn what_icarus_lacks_is_written_in_other_words_for_it() {
 /// Nearly all are legal, and none has a race: 197 of 200 when this was written.
 #[test]
 fn random_modules_are_legal_and_without_races() {
-    let stages: Vec<Result<Stage, String>> =
-        (0..MODULES).map(|seed| Stage::new(&random_module(seed, Families::all()).text, &CONFIG)).collect();
+    let stages: Vec<Result<Stage, String>> = (0..MODULES)
+        .map(|seed| Stage::new(&random_module(seed, Families::all()).text, &CONFIG))
+        .collect();
     let refused: Vec<&String> = stages.iter().filter_map(|stage| stage.as_ref().err()).collect();
     assert!(refused.len() * 100 <= 4 * MODULES as usize, "{refused:?}");
 }
@@ -92,7 +92,8 @@ fn played(icarus: &Icarus, texts: &[&str]) -> (Vec<Stage>, Vec<Played>) {
     (stages, played)
 }
 
-const COUNTER: &str = "module top(input clk, input rst, input [3:0] d, output reg [3:0] q, output tri w);
+const COUNTER: &str =
+    "module top(input clk, input rst, input [3:0] d, output reg [3:0] q, output tri w);
   always @(posedge clk or posedge rst) if (rst) q <= 0; else q <= q + d;
   assign w = d[0] ? d[1] : 1'bz;
 endmodule
@@ -109,7 +110,10 @@ fn a_difference_is_seen_and_only_where_there_is_one() {
     let Played::Shown(equal) = &theirs[0] else { panic!("{:?}", theirs[0]) };
     let Played::Shown(other) = &theirs[1] else { panic!("{:?}", theirs[1]) };
     assert_eq!(stages[0].difference(&ours, equal), None);
-    assert!(equal.iter().any(|trace| trace.value.iter().zip(&trace.unknown).any(|(v, u)| v & u != 0)), "no z");
+    assert!(
+        equal.iter().any(|trace| trace.value.iter().zip(&trace.unknown).any(|(v, u)| v & u != 0)),
+        "no z"
+    );
     // The other text has other inputs, so it is played on those of the first.
     let first = stages[1].difference(&stages[1].ours().expect("lanes run it"), other);
     assert_eq!(first, None);
@@ -125,7 +129,11 @@ fn a_bad_module_does_not_touch_the_others() {
     let ends = COUNTER.replace("endmodule", "  always @(posedge clk) if (q == 3) #1 ;\nendmodule");
     let (_, theirs) = played(&icarus, &[COUNTER, &refused, COUNTER]);
     assert!(matches!(theirs[0], Played::Shown(_)), "{:?}", theirs[0]);
-    assert!(matches!(&theirs[1], Played::Refused(why) if why.contains("inside")), "{:?}", theirs[1]);
+    assert!(
+        matches!(&theirs[1], Played::Refused(why) if why.contains("inside")),
+        "{:?}",
+        theirs[1]
+    );
     assert_eq!(theirs[0], theirs[2]);
     let _ = ends;
 }

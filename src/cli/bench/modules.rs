@@ -247,7 +247,8 @@ impl Ring {
                 module.seed, self.config.vectors
             );
             let file = folder.join(format!("{}.md", module.seed));
-            std::fs::write(&file, page).with_context(|| format!("failed to write {}", file.display()))?;
+            std::fs::write(&file, page)
+                .with_context(|| format!("failed to write {}", file.display()))?;
         }
         Ok(())
     }

@@ -65,7 +65,8 @@ fn line_cuts(text: &str) -> Vec<String> {
         let without = &mut lines[..first].iter().chain(&lines[last + 1..]);
         cuts.push((last - first + 1, join(without)));
         if last > first {
-            let ends = lines[..first].iter().chain(&lines[first + 1..last]).chain(&lines[last + 1..]);
+            let ends =
+                lines[..first].iter().chain(&lines[first + 1..last]).chain(&lines[last + 1..]);
             cuts.push((1, join(&mut ends.into_iter())));
         }
     }
@@ -131,7 +132,8 @@ fn operand_cuts(text: &str) -> Vec<String> {
         let inner = &text[start + 1..end - 1];
         let is_marked = text[start..].starts_with('\u{1}');
         let inner = if is_marked { "" } else { inner };
-        let mut pieces: Vec<String> = operands(inner).into_iter().map(|at| inner[at].to_owned()).collect();
+        let mut pieces: Vec<String> =
+            operands(inner).into_iter().map(|at| inner[at].to_owned()).collect();
         pieces.retain(|piece| piece.len() + 2 < end - start);
         pieces.insert(0, "0".into());
         if text[start..].starts_with('[') {
@@ -162,7 +164,8 @@ fn operands(inner: &str) -> Vec<std::ops::Range<usize>> {
     }
     found.push(start..inner.len());
     found.retain(|range| {
-        inner[range.clone()].starts_with(|c: char| c.is_alphanumeric() || matches!(c, '(' | '{' | '$' | '\u{1}'))
+        inner[range.clone()]
+            .starts_with(|c: char| c.is_alphanumeric() || matches!(c, '(' | '{' | '$' | '\u{1}'))
     });
     found
 }
@@ -180,7 +183,11 @@ mod tests {
 
     #[test]
     fn lines_and_blocks_go() {
-        check("module a;\n  x = 1;\n  if (c) begin\n    y = 2;\n    z = 3;\n  end\nendmodule\n", "y = 2;", "y = 2;");
+        check(
+            "module a;\n  x = 1;\n  if (c) begin\n    y = 2;\n    z = 3;\n  end\nendmodule\n",
+            "y = 2;",
+            "y = 2;",
+        );
     }
 
     #[test]

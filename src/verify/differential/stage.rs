@@ -30,9 +30,8 @@ impl Stage {
             let line = refusal.place.map(|place| format!("line {}: ", place.line));
             format!("{}{refusal}", line.unwrap_or_default())
         })?;
-        let stimulus =
-            Stimulus::new(&lowered.interface, &BTreeMap::new(), full.as_bytes(), config)
-                .map_err(|error| error.to_string())?;
+        let stimulus = Stimulus::new(&lowered.interface, &BTreeMap::new(), full.as_bytes(), config)
+            .map_err(|error| error.to_string())?;
         let episodes = (0..stimulus.base_episodes()).map(|at| stimulus.episode(at)).collect();
         Ok(Stage { lowered, plain: reading(text, true), stimulus, episodes })
     }

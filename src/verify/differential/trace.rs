@@ -161,7 +161,13 @@ mod tests {
     #[test]
     fn unknown_bits_do_not_count_where_one_side_has_two_states() {
         check(0, 8, 8, Rule::Defined, None);
-        check(3, 8, 7, Rule::Defined, Some("y at episode 3, cycle 0, step 2: ours 0000, theirs 1xxx"));
+        check(
+            3,
+            8,
+            7,
+            Rule::Defined,
+            Some("y at episode 3, cycle 0, step 2: ours 0000, theirs 1xxx"),
+        );
     }
 
     #[test]

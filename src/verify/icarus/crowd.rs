@@ -18,7 +18,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::rename::{rename_with, RenameError};
+use super::rename::{RenameError, rename_with};
 use super::testbench::{TOP, Wire, wires};
 use super::{Icarus, IcarusError, failed, start, write};
 use crate::design::{Direction, Interface, Role};
@@ -182,7 +182,8 @@ fn accused(batch: &[usize], messages: &str) -> Vec<(usize, String)> {
         let harmless = said.contains("warning:")
             || said.contains("constant selects in always_*")
             || said.contains("qualities are ignored");
-        let is_grave = ["error", "assert", "sorry", "internal"].iter().any(|word| said.contains(word));
+        let is_grave =
+            ["error", "assert", "sorry", "internal"].iter().any(|word| said.contains(word));
         if is_grave && !harmless && !accused.iter().any(|(one, _)| *one == at) {
             let said = said.split_once(": ").map_or(said, |(_, said)| said);
             accused.push((at, said.to_owned()));
@@ -251,8 +252,16 @@ fn player(
         }
         writeln!(text, "      row{index} = start;\n    end")?;
         writeln!(text, "    #1 row{index} = rows[at];\n    #1;")?;
-        writeln!(text, "    for (at = {}; at < {}; at = at + 1) begin", first + 1, first + episode.steps.len() + 1)?;
-        writeln!(text, "      row{index} = rows[at];\n      #1 $fwrite({TOP}.file, \"%z\", shown{index});\n    end")?;
+        writeln!(
+            text,
+            "    for (at = {}; at < {}; at = at + 1) begin",
+            first + 1,
+            first + episode.steps.len() + 1
+        )?;
+        writeln!(
+            text,
+            "      row{index} = rows[at];\n      #1 $fwrite({TOP}.file, \"%z\", shown{index});\n    end"
+        )?;
         first += episode.steps.len() + 1;
     }
     writeln!(text, "    $fflush({TOP}.file);\n  end\n  endtask\nendmodule")

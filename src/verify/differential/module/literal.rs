@@ -1,7 +1,7 @@
 //! Literals of every base, sized and not, with unknown digits, and values that find faults: corners first.
 
-use super::pen::Pen;
 use super::super::family::Family;
+use super::pen::Pen;
 
 /// Digits from the highest bit.
 type Digits = Vec<char>;

@@ -101,14 +101,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(pen: &'a mut Pen, children: &'a [Finished]) -> Writer<'a> {
-        Writer {
-            pen,
-            children,
-            unit: Unit::new(),
-            parameter: None,
-            is_top: true,
-            bit_module: None,
-        }
+        Writer { pen, children, unit: Unit::new(), parameter: None, is_top: true, bit_module: None }
     }
 
     /// The module of that name: what others need to know of it, and its text.
@@ -297,8 +290,7 @@ impl<'a> Writer<'a> {
             }
             let role = FormalRole::Output(signal.class);
             if signal.atom.shape.fits_a_port() && self.pen.draw.percent(70) {
-                if let Some(own) =
-                    self.unit.signals.iter_mut().find(|own| own.atom == signal.atom)
+                if let Some(own) = self.unit.signals.iter_mut().find(|own| own.atom == signal.atom)
                 {
                     own.declared = true;
                 }
@@ -317,7 +309,8 @@ impl<'a> Writer<'a> {
             let atoms = self.unit.readable(Class::Settled);
             let body = self.unit.code(atoms, Vec::new(), false);
             let value = value(self.pen, body.view(), 3);
-            let atom = Atom { name: self.pen.fresh("out"), shape: Shape::vector(value.width, false) };
+            let atom =
+                Atom { name: self.pen.fresh("out"), shape: Shape::vector(value.width, false) };
             self.unit.body.push(format!("assign {} = {};", atom.name, value.text));
             self.unit.add(&atom, Class::Settled, Some("wire"));
             self.declared();
@@ -361,7 +354,9 @@ impl<'a> Writer<'a> {
         lines.push("endmodule\n".into());
         let mut text = lines.join("\n");
         if let Some(bit) = bit_module {
-            text += &format!("\nmodule {bit}(\n  input wire a,\n  input wire b,\n  output wire y\n);\n");
+            text += &format!(
+                "\nmodule {bit}(\n  input wire a,\n  input wire b,\n  output wire y\n);\n"
+            );
             text += "  assign y = a ^ b;\nendmodule\n";
         }
         (Finished { name, formals: unit.formals, parameter }, text)

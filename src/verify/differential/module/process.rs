@@ -38,11 +38,9 @@ impl Unit {
 
     /// A combinational process: each target gets a value first.
     pub(super) fn combinational(&mut self, pen: &mut Pen, class: Class) {
-        let kinds =
-            [(5, Family::AlwaysComb), (4, Family::AlwaysStar), (2, Family::AlwaysList)];
+        let kinds = [(5, Family::AlwaysComb), (4, Family::AlwaysStar), (2, Family::AlwaysList)];
         let Some(kind) = pen.choose(&kinds) else { return self.continuous(pen, class) };
-        let targets: Vec<Atom> =
-            (0..1 + pen.draw.below(3)).map(|_| self.fresh(pen, "c")).collect();
+        let targets: Vec<Atom> = (0..1 + pen.draw.below(3)).map(|_| self.fresh(pen, "c")).collect();
         let mut atoms = self.readable(class);
         if kind == Family::AlwaysList {
             // A list names variables as a whole, which an array is not.
@@ -60,7 +58,8 @@ impl Unit {
             Family::AlwaysComb => combinational_head("always_comb"),
             Family::AlwaysStar => (*pen.draw.pick(&["always @* ", "always @(*) "])).to_owned(),
             _ => {
-                let constants: Vec<&String> = self.constants.iter().map(|atom| &atom.name).collect();
+                let constants: Vec<&String> =
+                    self.constants.iter().map(|atom| &atom.name).collect();
                 let names: Vec<&str> = atoms
                     .iter()
                     .filter(|atom| !constants.contains(&&atom.name) && reads(&lines, &atom.name))
@@ -132,13 +131,19 @@ impl Unit {
             is_pure = false;
             let temporary = self.fresh(pen, "u");
             let body = self.code(atoms.clone(), Vec::new(), false);
-            lines.push(format!("{} = {};", temporary.name, source(pen, &body, &temporary.shape, 3)));
+            lines.push(format!(
+                "{} = {};",
+                temporary.name,
+                source(pen, &body, &temporary.shape, 3)
+            ));
             let declaration = temporary.shape.variable(&temporary.name);
             self.head.push(format!("{declaration};"));
             atoms.push(temporary);
         }
         let targets: Vec<Atom> = registers.to_vec();
-        atoms.extend(targets.iter().filter(|atom| !atoms.contains(atom)).cloned().collect::<Vec<_>>());
+        atoms.extend(
+            targets.iter().filter(|atom| !atoms.contains(atom)).cloned().collect::<Vec<_>>(),
+        );
         let body = self.code(atoms, targets, true);
         lines.extend(sequence(pen, &body, 2));
         if pen.draw.percent(25) {
@@ -148,8 +153,10 @@ impl Unit {
         }
         let lines = self.with_reset(pen, registers, lines, &mut event, clock, iff.is_some());
         let initial = self.initial_values(pen, registers);
-        let keyword = if is_pure && !initial && pen.draw.percent(60) { "always_ff" } else { "always" };
-        let condition = iff.map_or(String::new(), |condition| either("", &format!("if ({condition}) ")));
+        let keyword =
+            if is_pure && !initial && pen.draw.percent(60) { "always_ff" } else { "always" };
+        let condition =
+            iff.map_or(String::new(), |condition| either("", &format!("if ({condition}) ")));
         self.body.extend(block(&format!("{keyword} @({event}) {condition}"), lines));
     }
 
@@ -201,7 +208,8 @@ impl Unit {
     fn initial_values(&mut self, pen: &mut Pen, registers: &[Atom]) -> bool {
         let mut lines = Lines::new();
         for register in registers {
-            let Some(signal) = self.signals.iter_mut().find(|signal| signal.atom == *register) else {
+            let Some(signal) = self.signals.iter_mut().find(|signal| signal.atom == *register)
+            else {
                 continue;
             };
             let (shape, name) = (&register.shape, &register.name);
@@ -210,13 +218,20 @@ impl Unit {
                     if !pen.may(Family::InitialBlock, 35) {
                         continue;
                     }
-                    let (low, high) =
-                        (dimensions[0].0.min(dimensions[0].1), dimensions[0].0.max(dimensions[0].1));
+                    let (low, high) = (
+                        dimensions[0].0.min(dimensions[0].1),
+                        dimensions[0].0.max(dimensions[0].1),
+                    );
                     let width = range.0.abs_diff(range.1) + 1;
                     let index = pen.fresh("i");
-                    let head = format!("for (int {index} = {low}; {index} <= {high}; {index} = {index} + 1) ");
+                    let head = format!(
+                        "for (int {index} = {low}; {index} <= {high}; {index} = {index} + 1) "
+                    );
                     let value = literal::sized(pen, width, *signed);
-                    lines.extend(block(&head, vec![format!("{name}[{index}] = {value} + {index};")]));
+                    lines.extend(block(
+                        &head,
+                        vec![format!("{name}[{index}] = {value} + {index};")],
+                    ));
                 }
                 Shape::Array { .. } | Shape::Enum { .. } => {}
                 _ if pen.may(Family::InitialValue, 25) => {
@@ -266,7 +281,8 @@ impl Unit {
         let body = self.code(atoms, targets.clone(), false);
         let lines = sequence(pen, &body, 2);
         let (event, iff) = edge(pen, &clock, &self.stable());
-        let condition = iff.map_or(String::new(), |condition| either("", &format!("if ({condition}) ")));
+        let condition =
+            iff.map_or(String::new(), |condition| either("", &format!("if ({condition}) ")));
         self.body.extend(block(&format!("always @({event}) {condition}"), lines));
         for target in &targets {
             self.add(target, Class::Loose, None);
@@ -289,7 +305,8 @@ pub(super) fn combinational_head(head: &str) -> String {
 pub(super) fn edge(pen: &mut Pen, clock: &str, stable: &[Atom]) -> (String, Option<String>) {
     if pen.may(Family::Iff, 3) {
         let condition = pen.draw.pick(stable).name.clone();
-        let event = either(&format!("posedge {clock} iff {condition}"), &format!("posedge {clock}"));
+        let event =
+            either(&format!("posedge {clock} iff {condition}"), &format!("posedge {clock}"));
         return (event, Some(condition));
     }
     if pen.may(Family::EdgeKeyword, 3) {

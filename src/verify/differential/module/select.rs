@@ -72,13 +72,7 @@ fn word(pen: &mut Pen, view: View, atom: &Atom) -> (String, Shape) {
 /// A bit or a part of a vector, if one of the families is drawn.
 ///
 /// Icarus 11.0 dies of an indexed part of a word of a packed array, so there is none.
-fn part(
-    pen: &mut Pen,
-    view: View,
-    text: &str,
-    range: (i32, i32),
-    indexed: bool,
-) -> Option<Value> {
+fn part(pen: &mut Pen, view: View, text: &str, range: (i32, i32), indexed: bool) -> Option<Value> {
     let (low, high) = (range.0.min(range.1), range.0.max(range.1));
     let width = (high - low + 1) as u32;
     match pen.draw.below(10) {
@@ -91,7 +85,8 @@ fn part(
             if pen.may(Family::OutOfRange, 10) {
                 b += pen.draw.within(-3, 3) as i32;
             }
-            let (l, r) = if range.0 >= range.1 { (a.max(b), a.min(b)) } else { (a.min(b), a.max(b)) };
+            let (l, r) =
+                if range.0 >= range.1 { (a.max(b), a.min(b)) } else { (a.min(b), a.max(b)) };
             Some(Value::new(format!("{text}[{l}:{r}]"), a.abs_diff(b) + 1, false))
         }
         3 if width > 1 && indexed && pen.may(Family::IndexedSelect, 100) => {

@@ -95,7 +95,9 @@ impl Shape {
     /// The declaration of `name` as a net of a kind; what has a name of its own becomes a vector as wide.
     pub(super) fn net(&self, kind: &str, name: &str) -> String {
         match self {
-            Shape::Vector { .. } | Shape::Packed { .. } => format!("{kind}{} {name}", self.ranges()),
+            Shape::Vector { .. } | Shape::Packed { .. } => {
+                format!("{kind}{} {name}", self.ranges())
+            }
             Shape::Array { dimensions, .. } => {
                 let words: String =
                     dimensions.iter().map(|(left, right)| format!("[{left}:{right}]")).collect();

@@ -4,7 +4,7 @@
 //! value first, so that nothing is latched by accident. Loops have constant bounds.
 
 use super::super::family::Family;
-use super::expression::{View, Function, member, value};
+use super::expression::{Function, View, member, value};
 use super::literal;
 use super::pen::{Pen, either};
 use super::select;
@@ -250,7 +250,8 @@ fn repetition(pen: &mut Pen, body: &Body, depth: u32, family: Family) -> Lines {
                 format!("for (int {variable} = {count}; {variable} > 0; {variable}--) ")
             };
             let head = head.replace("--", &format!(" = {variable} - 1"));
-            let head = head.replace(&format!("{variable}++"), &format!("{variable} = {variable} + 1"));
+            let head =
+                head.replace(&format!("{variable}++"), &format!("{variable} = {variable} + 1"));
             lines = rename_begin(block(&head, lines), &inner);
         }
         Family::While => {

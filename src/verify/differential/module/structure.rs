@@ -41,7 +41,8 @@ impl Unit {
             None => (low..=high).map(|at| format!("[{at}]")).collect(),
             Some(&second) => {
                 let (from, to) = ends(second);
-                let all = (low..=high).flat_map(|i| (from..=to).map(move |j| format!("[{i}][{j}]")));
+                let all =
+                    (low..=high).flat_map(|i| (from..=to).map(move |j| format!("[{i}][{j}]")));
                 all.collect()
             }
         };
@@ -181,15 +182,15 @@ impl Unit {
             let leaf = leaf(pen, body.view());
             if leaf.width == 1 { leaf.text } else { format!("(^{})", leaf.text) }
         };
-        let name = if pen.draw.percent(50) { format!(" {}", pen.fresh("x")) } else { String::new() };
+        let name =
+            if pen.draw.percent(50) { format!(" {}", pen.fresh("x")) } else { String::new() };
         let line = if is_switch {
             let gates = ["bufif0", "bufif1", "notif0", "notif1"];
             let gate = *pen.draw.pick(&gates);
             let (data, control) = (bit(pen), bit(pen));
             format!("{gate}{name} ({}, {data}, {control});", out.name)
         } else {
-            let gate =
-                *pen.draw.pick(&["and", "nand", "or", "nor", "xor", "xnor", "buf", "not"]);
+            let gate = *pen.draw.pick(&["and", "nand", "or", "nor", "xor", "xnor", "buf", "not"]);
             let count = if matches!(gate, "buf" | "not") { 1 } else { 2 + pen.draw.below(3) };
             let inputs: Vec<String> = (0..count).map(|_| bit(pen)).collect();
             let full = format!("{gate}{name} ({}, {});", out.name, inputs.join(", "));
@@ -222,7 +223,9 @@ impl Unit {
             let set = format!("{}[{variable}] = {expression} ^ {input};", atom.name);
             lines = block(&head, vec![set]);
         }
-        let head = format!("for (genvar {variable} = 0; {variable} < {width}; {variable} = {variable} + 1) ");
+        let head = format!(
+            "for (genvar {variable} = 0; {variable} < {width}; {variable} = {variable} + 1) "
+        );
         let mut lines = block(&head, lines);
         lines[0] += &format!(" : {name}");
         self.body.extend(lines);
