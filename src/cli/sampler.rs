@@ -26,6 +26,8 @@ use crate::sample::{Drawing, Row, Settings};
 use crate::train::data::Asker;
 
 /// Sample candidates from a model, the same whatever the batch
+///
+/// With --server URL an OpenAI-compatible server is asked: `salv sample --server URL --help`.
 #[derive(Parser)]
 #[command(name = "salv sample", bin_name = "salv sample", version, arg_required_else_help = true)]
 struct Arguments {

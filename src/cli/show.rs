@@ -18,7 +18,7 @@ use crate::verify::verdict::{FirstMismatch, Judgement, MismatchKind, SignalVerdi
 
 mod cones;
 mod glyph;
-mod page;
+pub mod page;
 mod pair;
 mod replay;
 mod sheet;

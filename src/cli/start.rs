@@ -13,10 +13,16 @@ pub fn threads(asked: Option<usize>) -> anyhow::Result<usize> {
     Ok(threads)
 }
 
-/// Returns a flag that Ctrl-C and `kill` set from now on, in place of ending the program.
+/// What a program that Ctrl-C ended gives.
+const STOPPED: i32 = 130;
+
+/// Returns a flag that Ctrl-C and `kill` set from now on, in place of ending the program. A second Ctrl-C ends it at
+/// once, for who does not want to wait for what is on its way; what is in files is whole either way.
 pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone())
+    let interrupt = signal_hook::consts::SIGINT;
+    signal_hook::flag::register_conditional_shutdown(interrupt, STOPPED, stop.clone())
+        .and_then(|_| signal_hook::flag::register(interrupt, stop.clone()))
         .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone()))
         .context("failed to listen for Ctrl-C")?;
     Ok(stop)

@@ -23,6 +23,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
+use crate::verify::icarus::Icarus;
 use crate::worker::Workers;
 
 /// The requirements that this binary was built with; an environment made for others is not used.
@@ -30,6 +31,9 @@ const REQUIREMENTS: &str = include_str!("../../scripts/requirements.txt");
 
 /// Those of `salv bench stimulus`.
 const REQUIREMENTS_BENCH: &str = include_str!("../../scripts/requirements-bench.txt");
+
+/// Those of the FPGA backend.
+const REQUIREMENTS_FPGA: &str = include_str!("../../scripts/requirements-fpga.txt");
 
 /// Every program that a verification runs, and where it may keep things.
 #[derive(Clone, Debug)]
@@ -227,6 +231,14 @@ fn header_version(root: &Path) -> anyhow::Result<String> {
     Ok(version.trim().trim_matches('"').to_owned())
 }
 
+/// Finds Icarus, by which benchmarks and measurements run their benches.
+pub fn icarus() -> anyhow::Result<Icarus> {
+    let missing = "failed to find Icarus Verilog (`iverilog` and `vvp`) on the PATH \
+                   (type: sudo apt-get install iverilog)";
+    let iverilog = on_path("iverilog").context(missing)?;
+    Ok(Icarus { iverilog, vvp: on_path("vvp").context(missing)? })
+}
+
 /// Python with Yosys, and ABC beside it.
 #[derive(Clone, Debug)]
 pub struct Prover {
@@ -254,6 +266,40 @@ pub fn find_prover(cache: &Path) -> anyhow::Result<Prover> {
             cache.join("python").display()
         )
     })
+}
+
+/// Python with Yosys and nextpnr, and what decodes a bitstream.
+#[derive(Clone, Debug)]
+pub struct FpgaTools {
+    /// The interpreter of the environment.
+    pub python: PathBuf,
+    /// The environment, with the packages.
+    pub environment: PathBuf,
+    /// The folder of the package of Yosys, with its cells and ABC.
+    pub yosys: PathBuf,
+    /// Icebox's decoder, if it is installed: only the simulated board that is a decoded bitstream needs it.
+    pub decoder: Option<PathBuf>,
+}
+
+/// Finds Yosys and nextpnr in the environment of `scripts/setup --with-fpga`, and icebox on the `PATH`.
+pub fn find_fpga(cache: &Path) -> anyhow::Result<FpgaTools> {
+    let found = environment_in(cache, REQUIREMENTS_FPGA).and_then(|(environment, packages)| {
+        let yosys = packages.into_iter().map(|at| at.join("pyosys")).find(|at| at.is_dir())?;
+        let python = environment.join("bin/python");
+        let decoder = on_path("icebox_vlog");
+        is_program(&python).then_some(FpgaTools { python, environment, yosys, decoder })
+    });
+    found.with_context(|| {
+        format!(
+            "failed to find Yosys and nextpnr under {} (run scripts/setup --with-fpga)",
+            cache.join("python").display()
+        )
+    })
+}
+
+/// What the environment of the FPGA tools is made of, which names every version.
+pub fn fpga_versions() -> String {
+    crate::record::content_hash(REQUIREMENTS_FPGA.as_bytes())[..16].to_owned()
 }
 
 fn in_cache(cache: &Path) -> Option<PathBuf> {

@@ -11,6 +11,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::board::{self, BoardArguments};
 use super::report::ReportArguments;
 use super::start;
 use super::summary::Summary;
@@ -19,6 +20,7 @@ use crate::problem::Problem;
 use crate::record::{Ahead, Meta, RecordError, Shard, ShardOf, Writer, file_hash};
 use crate::verify::backend::Backend;
 use crate::verify::cache::Cache;
+use crate::verify::fpga::estimate::{Work, estimate};
 use crate::verify::run::{self, Parallelism, Run, RunError, Sink};
 use crate::verify::stimulus::{self, Config};
 use crate::verify::verdict::Verdict;
@@ -29,38 +31,43 @@ use crate::worker::launch::Launchers;
 use crate::worker::sandbox::Cover;
 use crate::{candidate, problem, record};
 
+/// Candidates in one build.
+pub const BATCH: usize = 256;
+
 /// Judge every output signal of every candidate against its golden module
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The problems, `problems.jsonl`
-    problems: PathBuf,
+    pub problems: PathBuf,
     /// What models wrote, `candidates.jsonl`
-    candidates: PathBuf,
+    pub candidates: PathBuf,
     /// Where the verdicts go
     #[arg(short, long, default_value = "verdicts.jsonl")]
-    output: PathBuf,
+    pub output: PathBuf,
     #[command(flatten)]
-    stimulus: StimulusArguments,
+    pub stimulus: StimulusArguments,
     #[command(flatten)]
-    backend: BackendArguments,
+    pub backend: BackendArguments,
+    #[command(flatten)]
+    pub board: BoardArguments,
     /// Worker threads; by default one for each core
     #[arg(long)]
-    threads: Option<usize>,
+    pub threads: Option<usize>,
     /// Candidates in one build
-    #[arg(long, default_value_t = 256, hide = true)]
-    batch: usize,
+    #[arg(long, default_value_t = BATCH, hide = true)]
+    pub batch: usize,
     /// Continue a run that ended early
     #[arg(long)]
-    resume: bool,
+    pub resume: bool,
     /// Judge only part K of N, for a run on many machines; `salv merge` puts the parts together
     #[arg(long, value_name = "K/N")]
-    shard: Option<ShardOf>,
+    pub shard: Option<ShardOf>,
     #[command(flatten)]
-    report: ReportArguments,
+    pub report: ReportArguments,
 }
 
 /// What is applied to the inputs; it decides the verdicts and is saved with them.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct StimulusArguments {
     /// Seed of every random choice
     #[arg(long, default_value_t = Config::default().seed)]
@@ -79,7 +86,7 @@ impl StimulusArguments {
 }
 
 /// Who judges, and with which tools.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct BackendArguments {
     /// Who judges
     #[arg(long, value_enum, default_value_t = BackendName::Auto)]
@@ -91,16 +98,25 @@ pub struct BackendArguments {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum BackendName {
-    /// The best backend that is built: today verilator.
+    /// The one whose verdicts are proved: today verilator.
     Auto,
+    /// In process, many episodes at once; what lanes do not run is judged by verilator, and each verdict says by whom.
+    Lanes,
     /// Modules compiled by Verilator, in worker processes.
     Verilator,
+    /// Modules on an FPGA board, or on a simulated one (`salv verify` alone).
+    Fpga,
 }
 
 /// Bytes of built models that are kept, during a run and from earlier ones.
 const CACHE_SIZE_MAX: u64 = 4 << 30;
 
 impl BackendArguments {
+    /// Whether lanes judge first.
+    fn lanes(&self) -> bool {
+        matches!(self.backend, BackendName::Lanes)
+    }
+
     /// Finds the tools and prepares the backend.
     pub fn open(&self) -> anyhow::Result<(Verilator, Workers)> {
         let tools = self.tools()?;
@@ -110,7 +126,6 @@ impl BackendArguments {
 
     /// Finds the tools.
     pub fn tools(&self) -> anyhow::Result<Tools> {
-        let (BackendName::Auto | BackendName::Verilator) = self.backend;
         Tools::find(self.verilator.as_deref())
     }
 }
@@ -140,6 +155,22 @@ pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Worker
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Done { summary, total, stopped } = judge(&arguments)?;
+    finish(&arguments, &summary, total, stopped)
+}
+
+/// What a run came to.
+pub struct Done {
+    /// What was found, in an earlier run too.
+    pub summary: Summary,
+    /// Candidates in all.
+    pub total: usize,
+    /// Whether it was stopped.
+    pub stopped: bool,
+}
+
+/// Judges the candidates into the output.
+pub fn judge(arguments: &Arguments) -> anyhow::Result<Done> {
     let inputs = [&arguments.problems, &arguments.candidates];
     for output in [Some(arguments.output.as_path()), arguments.report.junit()].into_iter().flatten()
     {
@@ -153,10 +184,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut problems = problem::load(&arguments.problems)?;
     // Half of a benchmark's text is test benches, which nothing here reads.
     problems.iter_mut().for_each(|problem| problem.testbench = None);
-    let rows = survey(&arguments, &problems)?;
+    let rows = survey(arguments, &problems)?;
     let config = arguments.stimulus.config();
-    let (backend, workers) = arguments.backend.open()?;
-    let meta = meta(&arguments, &config, &backend, rows)?;
+    let (backend, workers) = open(arguments, &problems, rows)?;
+    let backend = &*backend;
+    let meta = meta(arguments, &config, backend, rows)?;
     let (writer, done) = Writer::create(&arguments.output, &meta, arguments.resume)?;
     let (ahead, known) = Ahead::open(&arguments.output, &meta, done, arguments.resume)?;
     let mut summary = Summary::default();
@@ -166,17 +198,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let stop = start::stop_flag()?;
     let job = Run {
         problems: &problems,
-        backend: &backend,
+        backend,
+        lanes: arguments.backend.lanes(),
         workers: &workers,
         config: &config,
-        parallelism: parallelism(&arguments)?,
+        parallelism: parallelism(arguments)?,
         stop: &stop,
     };
     let started = Instant::now();
     let total = rows.range().len();
     let mut output = Output { writer, ahead, done, total, told: Instant::now(), summary };
     let kept = known.len();
-    let outcome = judge_rest(&arguments, &job, rows, known, &mut output);
+    let outcome = judge_rest(arguments, &job, rows, known, &mut output);
     // What was judged is kept, whatever ended the run.
     let summary = output.finish()?;
     let repeated = outcome
@@ -196,7 +229,35 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if repeated > 0 {
         eprintln!("{repeated} of them have the text of another one and were not judged again");
     }
-    finish(&arguments, &summary, total, stop.load(Ordering::Relaxed))
+    Ok(Done { summary, total, stopped: stop.load(Ordering::Relaxed) })
+}
+
+/// Prepares the backend that judges.
+fn open(
+    arguments: &Arguments,
+    problems: &[Problem],
+    rows: Shard,
+) -> anyhow::Result<(Box<dyn Backend>, Workers)> {
+    let verilator = arguments.backend.verilator.as_deref();
+    let BackendName::Fpga = arguments.backend.backend else {
+        anyhow::ensure!(
+            arguments.board.board.is_none() && arguments.board.simulate.is_none(),
+            "--board and --simulate are for --backend fpga"
+        );
+        let (backend, workers) = arguments.backend.open()?;
+        return Ok((Box::new(backend), workers));
+    };
+    let jobs = start::threads(arguments.threads)?;
+    let work = Work {
+        problems: problems.len().min(rows.range().len()),
+        candidates: rows.range().len(),
+        vectors: arguments.stimulus.vectors,
+        jobs,
+    };
+    let (board, carrier) = (arguments.board.board()?, arguments.board.carrier()?);
+    eprintln!("estimate: {}", estimate(work, board, &carrier).describe());
+    let (backend, workers) = board::open(&arguments.board, verilator, jobs)?;
+    Ok((Box::new(backend), workers))
 }
 
 fn finish(
@@ -315,7 +376,11 @@ fn stream(error: RecordError) -> RunError {
 }
 
 fn parallelism(arguments: &Arguments) -> anyhow::Result<Parallelism> {
-    let threads = start::threads(arguments.threads)?;
+    // A board's backend spreads its chips itself, and candidates of one problem shall share them.
+    let threads = match arguments.backend.backend {
+        BackendName::Fpga => 1,
+        _ => start::threads(arguments.threads)?,
+    };
     anyhow::ensure!(arguments.batch > 0, "--batch must be 1 or more");
     Ok(Parallelism { threads, batch: arguments.batch })
 }
@@ -330,19 +395,26 @@ fn meta(
     backend: &dyn Backend,
     rows: Shard,
 ) -> anyhow::Result<Meta> {
+    let lanes = arguments.backend.lanes();
     let hash = |path: &Path| file_hash(path);
     let problems = hash(&arguments.problems)?;
     let candidates = hash(&arguments.candidates)?;
-    let configuration = json!({
-        "backend": backend.name(),
+    let mut configuration = json!({
+        "backend": if lanes { run::LANES } else { backend.name() },
         "stimulus": config,
         "problems": problems,
         "candidates": candidates,
     });
+    if let Some(board) = backend.tools().get("board") {
+        configuration["board"] = json!(board);
+    }
     let mut meta = Meta::new("verify", configuration);
     meta.stimulus = Some(stimulus::VERSION);
     meta.seed = Some(config.seed);
     meta.tools = backend.tools();
+    if lanes {
+        meta.tools.insert(run::LANES.into(), crate::verify::lanes::VERSION.to_string());
+    }
     meta.shard = arguments.shard.map(|_| rows);
     meta.inputs = BTreeMap::from([
         (arguments.problems.display().to_string(), problems),
@@ -368,7 +440,7 @@ fn peak_memory_kib() -> Option<u64> {
 }
 
 /// A bar with rate and remaining time, where a person sees it.
-fn progress_bar(total: usize, done: usize) -> ProgressBar {
+pub fn progress_bar(total: usize, done: usize) -> ProgressBar {
     let bar = ProgressBar::new(total as u64).with_position(done as u64);
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::extract::worker::{self as extracting, Extracting};
+use crate::verify::fpga::board::Boarding;
 use crate::verify::worker::Judging;
 use crate::worker::launch::Launching;
 use crate::worker::{Work, serve};
@@ -18,6 +19,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.kind.as_str() {
         Launching::NAME => serve(Launching)?,
         Judging::NAME => serve(Judging::default())?,
+        Boarding::NAME => serve(Boarding::default())?,
         Extracting::NAME => extracting::serve()?,
         other => anyhow::bail!("no work is called `{other}`"),
     }

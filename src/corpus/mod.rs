@@ -1,16 +1,19 @@
 //! Importers: benchmarks and plain folders become `problems.jsonl` and `candidates.jsonl`, published training
-//! data becomes `sft.jsonl` ([`sft`]), without what a benchmark holds ([`contamination`]).
+//! data becomes `sft.jsonl` ([`sft`]), without what a benchmark holds ([`contamination`]). And problems of our
+//! own ([`generate`]).
 //!
 //! In goes the path of a benchmark as its authors publish it, out come problems in a fixed order: that of
 //! the names for folders, that of the rows for files. Texts are taken as they are; only bytes that are no
 //! UTF-8 become U+FFFD. An importer refuses what it does not know rather than leaving it out: a problem
 //! that is silently missing would look like a better score.
 //!
-//! What a benchmark's test bench reads from further files (RTLLM's `reference.txt`) is not carried along.
+//! What a benchmark's test bench reads from further files (RTLLM's `reference.txt`) is no part of a problem;
+//! [`rtllm::files_of_benches`] has it.
 
 pub mod completions;
 pub mod contamination;
 pub mod folder;
+pub mod generate;
 pub mod rtllm;
 pub mod salv_seed;
 pub mod sft;
@@ -59,6 +62,11 @@ pub fn hash(path: &Path) -> Result<String, ImportError> {
         listing += &format!("{} {}\n", record::file_hash(&file)?, name.display());
     }
     Ok(record::content_hash(listing.as_bytes()))
+}
+
+/// Whether the first row of a file is a problem of ours, as an importer writes them.
+pub fn is_problems(path: &Path) -> bool {
+    record::read::<Problem>(path).is_ok_and(|mut rows| matches!(rows.next(), Some(Ok(_))))
 }
 
 fn layout(path: &Path, message: impl Into<String>) -> ImportError {

@@ -4,6 +4,7 @@
 //! description at any depth. What is hard-coded from the benchmark: the description demands a module name
 //! in the line after `Module name:`, and the golden module has a name of its own (mostly `verified_NAME`).
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{
@@ -27,6 +28,36 @@ pub fn import(path: &Path, family: Option<&str>) -> Result<Vec<Problem>, ImportE
         path,
         &format!("folders with {DESCRIPTION}, verified_NAME.v and testbench.v"),
     )
+}
+
+/// Largest file that a bench reads: published ones have a few KB.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// A file's name and content.
+pub type File = (String, Vec<u8>);
+
+/// The files beside each design's bench that the bench may read, by the design's name: what is neither Verilog nor
+/// the description nor the makefile.
+pub fn files_of_benches(path: &Path) -> Result<BTreeMap<String, Vec<File>>, ImportError> {
+    let mut by_design = BTreeMap::new();
+    for description in files_under(path)?.into_iter().filter(|file| name_of(file) == DESCRIPTION) {
+        let folder = description.parent().unwrap_or(Path::new(""));
+        let mut files = Vec::new();
+        for file in entries(folder)?.into_iter().filter(|file| file.is_file()) {
+            let name = name_of(&file);
+            let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            if name == DESCRIPTION || name == "makefile" || matches!(ending, "v" | "sv") {
+                continue;
+            }
+            let failed = |source| ImportError::Read { path: file.clone(), source };
+            if std::fs::metadata(&file).map_err(failed)?.len() > FILE_BYTES_MAX {
+                return Err(layout(&file, "too large for a file that a bench reads"));
+            }
+            files.push((name, std::fs::read(&file).map_err(failed)?));
+        }
+        by_design.insert(name_of(folder), files);
+    }
+    Ok(by_design)
 }
 
 fn import_design(description: &Path, family: &str) -> Result<Problem, ImportError> {

@@ -11,11 +11,11 @@ use sv_lang::{
 };
 use sv_lang::{SyntaxTree, kinds::SymbolKind};
 
+use super::lower::{self, Unsupported};
 use super::netlist::Netlist;
+use super::program::Program;
 use super::text::{self, Text};
 use super::{Design, Direction, Interface, Place, Port, Reason, Refusal, Role};
-use super::lower::{self, Unsupported};
-use super::program::Program;
 use super::{constants, literal, races, refuse, rewrite, roles, state, tristate};
 
 /// Widest vector: Verilator's own limit for a port is of this order, and no benchmark comes near.
@@ -87,19 +87,26 @@ pub struct Lowered {
     pub uses_z: Vec<String>,
     /// The program, or the construct that lanes do not run.
     pub program: Result<Program, Unsupported>,
+    /// That of the text in which processes run in another order that the standard allows as well, where there is one.
+    pub reordered: Option<Result<Program, Unsupported>>,
 }
 
 /// Elaborates and lowers `top` in `source`; without a name, the one module that no other instantiates.
 pub fn lower(source: &str, top: Option<&str>) -> Result<Lowered, Refusal> {
-    see(source, top, |view| {
+    let mut reordered = None;
+    let mut lowered = see(source, top, |view| {
         let roles = view.roles();
         let View { top, ports, mut netlist, body, main, tree } = view;
         let constants::Constants { by_port, pool, durations } =
             constants::constants(&netlist, &ports);
         let sequential = state::is_sequential(&mut netlist);
         let initialised = state::is_initialised(&netlist, body);
-        let races = races::races(&netlist, &ports).outputs;
+        let races::Races { outputs: races, stale } = races::races(&netlist, &ports);
         let uses_z = tristate::outputs(&netlist, &ports, tree);
+        if !stale.is_empty() {
+            let text = rewrite::rewrite(&netlist, main, &[]);
+            reordered = Some(rewrite::rewrite(&netlist, main, &stale)).filter(|own| *own != text);
+        }
         let interface = Interface {
             top,
             ports,
@@ -110,8 +117,17 @@ pub fn lower(source: &str, top: Option<&str>) -> Result<Lowered, Refusal> {
             sequential,
             initialised,
         };
-        Lowered { interface, races, uses_z, program: lower::lower(body, tree, main.text) }
-    })
+        let program = lower::lower(body, tree, main.text);
+        Lowered { interface, races, uses_z, program, reordered: None }
+    })?;
+    if let Some(text) = reordered {
+        // What is not legal in the other order is judged by the one in which it is.
+        let again = see(&text, Some(&lowered.interface.top), |view| {
+            lower::lower(view.body, view.tree, view.main.text)
+        });
+        lowered.reordered = again.ok();
+    }
+    Ok(lowered)
 }
 
 /// An elaborated and accepted module, as long as slang's objects live.
@@ -131,11 +147,49 @@ impl View<'_, '_> {
     }
 }
 
+/// Whether `top` in `source` keeps to itself in a simulation that others share: slang reads it without them, it ends
+/// nothing, touches no file and looks into no other module. What cannot be judged here (delays, events, Z) is not
+/// looked at. Printing is no trespass.
+pub fn confined(source: &str, top: &str) -> Result<(), Refusal> {
+    read(source, Some(top), |reading| {
+        refuse::symbols(reading.compiled, reading.main).or_else(|refusal| {
+            if refusal.reason == Reason::Forbidden { Err(refusal) } else { Ok(()) }
+        })?;
+        refuse::trespass(&Netlist::new(reading.body), reading.main)
+    })
+}
+
 /// Elaborates `top` in `source` and hands what came of it to `look`.
 pub(super) fn see<R>(
     source: &str,
     top: Option<&str>,
     look: impl FnOnce(View<'_, '_>) -> R,
+) -> Result<R, Refusal> {
+    read(source, top, |reading| {
+        let Reading { top, compiled, body, main, tree } = reading;
+        refuse::symbols(compiled, main)?;
+        let ports = port_list(body, main)?;
+        let netlist = Netlist::new(body);
+        refuse::check(&netlist, main)?;
+        refuse::driven_inputs(&netlist, &ports, body, main)?;
+        Ok(look(View { top, ports, netlist, body, main, tree }))
+    })
+}
+
+/// An elaborated module that nothing is said of yet.
+struct Reading<'v> {
+    top: String,
+    compiled: &'v sv_lang::Design,
+    body: Symbol<'v>,
+    main: &'v Main<'v>,
+    tree: &'v SyntaxTree,
+}
+
+/// Parses and elaborates `top` in `source`, and hands it on.
+fn read<R>(
+    source: &str,
+    top: Option<&str>,
+    look: impl FnOnce(Reading<'_>) -> Result<R, Refusal>,
 ) -> Result<R, Refusal> {
     let text = text::scan(source)?;
     let top = choose_top(&text, top)?;
@@ -157,12 +211,7 @@ pub(super) fn see<R>(
         .ok_or_else(|| {
             Refusal::new(Reason::ElaborationError, format!("module {top} instantiates itself"))
         })?;
-    refuse::symbols(&compiled, &main)?;
-    let ports = port_list(body, &main)?;
-    let netlist = Netlist::new(body);
-    refuse::check(&netlist, &main)?;
-    refuse::driven_inputs(&netlist, &ports, body, &main)?;
-    Ok(look(View { top, ports, netlist, body, main: &main, tree: &tree }))
+    look(Reading { top, compiled: &compiled, body, main: &main, tree: &tree })
 }
 
 /// The text that slang was given, and how its locations map to it.

@@ -1,6 +1,6 @@
 //! A module as a program: what its processes do, word by word, for an engine that runs many lanes at once.
 //!
-//! Lowering ([`super::lower`]) makes one of an elaborated module; hierarchy, generate blocks, functions and tasks are
+//! Lowering ([`mod@super::lower`]) makes one of an elaborated module; hierarchy, generate blocks, functions and tasks are
 //! gone by then, and every rule of the language about widths, signs and selects is spelled out: each operation
 //! says its widths by its slots, and operands are extended before they meet. What is left to the engine is
 //! the arithmetic of four values, masks of lanes, and the order of events.
@@ -8,14 +8,15 @@
 //! # Values
 //!
 //! A bit is 0, 1, x or z, kept in two planes, *value* and *unknown*: 0 is (0, 0), 1 is (1, 0), x is (0, 1) and z is
-//! (1, 1). Only moves of bits (stores, [`Op::Slice`], [`Op::Concat`], selects, [`Op::Extend`], [`Op::Mux`] of a known
-//! condition) keep z; every other operation takes it for x and gives x. Bits above a slot's width are 0 in both planes.
+//! (1, 1). Only moves of bits (stores, [`OpKind::Slice`], [`OpKind::Concat`], selects, [`OpKind::Extend`],
+//! [`OpKind::Mux`] of a known condition) keep z; every other operation takes it for x and gives x. Bits above a slot's
+//! width are 0 in both planes.
 //!
 //! # Slots
 //!
 //! A slot holds one value in each lane. The first [`Program::variables`] slots are the nets and variables and keep
-//! their values; constants follow, then temporaries, each written before it is read in every run of the code that
-//! uses it, and numbered so that an operation's result has a higher number than its operands.
+//! their values; constants follow, then temporaries, each the result of one operation of one process, written before it
+//! is read in every run of the code that uses it, and numbered so that a result has a higher number than its operands.
 //!
 //! # Code
 //!
@@ -60,7 +61,8 @@ pub struct Program {
     pub variables: u32,
     /// Values of the slots that follow.
     pub constants: Vec<Constant>,
-    /// For each variable, what it holds before anything runs: x, z (a net that nothing drives) or 0 (a type of two states).
+    /// For each variable, what it holds before anything runs: x, z (a net that nothing drives) or 0 (a type of two
+    /// states).
     pub power_up: Vec<PowerUp>,
     /// The arrays.
     pub memories: Vec<Memory>,
@@ -95,8 +97,8 @@ pub enum Kind {
     Declaration,
     /// Once at the start: an `initial` block.
     Initial,
-    /// At the start and when a variable that it watches changes: a continuous assignment, `always_comb`, `always_latch`,
-    /// a gate or a connection of ports.
+    /// At the start and when a variable that it watches changes: a continuous assignment, `always_comb`,
+    /// `always_latch`, a gate or a connection of ports.
     Combinational,
     /// When a variable that it watches changes or has an edge: `always @…`.
     Triggered,
@@ -143,8 +145,8 @@ pub enum Watch {
         /// How many.
         width: u32,
     },
-    /// An edge of one bit, as the standard has it (IEEE 1800-2017, 9.4.2): from 0 or to 1 but not both the same, x and z between
-    /// the two.
+    /// An edge of one bit, as the standard has it (IEEE 1800-2017, 9.4.2): from 0 or to 1 but not both the same, x and
+    /// z between the two.
     Edge {
         /// The bit.
         bit: u32,
@@ -191,8 +193,8 @@ pub enum Statement {
         /// What it does.
         body: Vec<Statement>,
     },
-    /// Runs the body again and again until every lane has left it by an [`Statement::Exit`] of a block around it. More iterations than allowed
-    /// are a timeout.
+    /// Runs the body again and again until every lane has left it by an [`Statement::Exit`] of a block around it. More
+    /// iterations than allowed are a timeout.
     Loop {
         /// What it does.
         body: Vec<Statement>,
@@ -203,10 +205,10 @@ pub enum Statement {
 
 /// A `case` whose items are constants.
 ///
-/// An item matches a lane where `(selector ^ value) & care` is 0 in all bits; the first that matches is run, or the default. A selector
-/// with unknown bits: with [`Wildcards::None`] an unknown bit matches nothing where bits count (no item here has unknown bits that
-/// count); with [`Wildcards::Z`] its z bits match anything and its x bits nothing where bits count; with
-/// [`Wildcards::Unknown`] both match anything.
+/// An item matches a lane where `(selector ^ value) & care` is 0 in all bits; the first that matches is run, or the
+/// default. A selector with unknown bits: with [`Wildcards::None`] an unknown bit matches nothing where bits count (no
+/// item here has unknown bits that count); with [`Wildcards::Z`] its z bits match anything and its x bits nothing
+/// where bits count; with [`Wildcards::Unknown`] both match anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Switch {
     /// What is compared, at most [`Switch::WIDTH_MAX`] bits.
@@ -249,7 +251,8 @@ pub struct Op {
 }
 
 /// What an operation computes. Where nothing else is said, operands and result are equally wide, and a result bit is x
-/// where an unknown operand bit can change it; arithmetic and comparisons by size are all x where any operand bit is unknown.
+/// where an unknown operand bit can change it; arithmetic and comparisons by size are all x where any operand bit is
+/// unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpKind {
     /// The operand's low bits, extended by 0 or by its highest bit (x and z too), or cut.
@@ -268,8 +271,8 @@ pub enum OpKind {
     },
     /// The operands side by side, the first one highest.
     Concat(Vec<Slot>),
-    /// The bits from bit `offset`, which is a signed number of at most 64 bits; bits that do not exist are x, and all are x
-    /// where the offset is unknown.
+    /// The bits from bit `offset`, which is a signed number of at most 64 bits; bits that do not exist are x, and all
+    /// are x where the offset is unknown.
     Select {
         /// The operand.
         a: Slot,
@@ -289,7 +292,8 @@ pub enum OpKind {
     Negate(Slot),
     /// All operand bits AND, to one bit.
     ReduceAnd(Slot),
-    /// All operand bits OR, to one bit: also whether an operand is true (1 if any bit is 1, else x if any is unknown, else 0).
+    /// All operand bits OR, to one bit: also whether an operand is true (1 if any bit is 1, else x if any is unknown,
+    /// else 0).
     ReduceOr(Slot),
     /// All operand bits XOR, to one bit.
     ReduceXor(Slot),
@@ -323,7 +327,8 @@ pub enum OpKind {
         /// Whether both are signed.
         signed: bool,
     },
-    /// Power (IEEE 1800-2017, table 11-4): the exponent has a width and a sign of its own; x where the base is 0 and the exponent negative.
+    /// Power (IEEE 1800-2017, table 11-4): the exponent has a width and a sign of its own; x where the base is 0 and
+    /// the exponent negative.
     Power {
         /// The base, as wide as the result.
         a: Slot,
@@ -346,8 +351,8 @@ pub enum OpKind {
     Same(Slot, Slot),
     /// `==?`, to one bit: x and z of the right operand match anything; else as [`OpKind::Equal`].
     Matches(Slot, Slot),
-    /// Whether an item of `casez` or `casex` matches, to one bit, never x: bits that are z (or, with `unknown`, x or z) in either operand
-    /// match anything, the others as in [`OpKind::Same`].
+    /// Whether an item of `casez` or `casex` matches, to one bit, never x: bits that are z (or, with `unknown`, x or
+    /// z) in either operand match anything, the others as in [`OpKind::Same`].
     CaseMatches {
         /// The selector.
         a: Slot,
@@ -399,7 +404,8 @@ pub enum OpKind {
         /// The level.
         one: bool,
     },
-    /// A `bufif`/`notif`/`nmos`-like gate: the data, one bit, where the control, one bit, is 1, z where it is 0, x where it is unknown.
+    /// A `bufif`/`notif`/`nmos`-like gate: the data, one bit, where the control, one bit, is 1, z where it is 0, x
+    /// where it is unknown.
     Gate {
         /// The data.
         data: Slot,
@@ -431,15 +437,16 @@ pub enum Target {
         /// The lowest bit.
         lsb: u32,
     },
-    /// Bits of a variable from a signed offset of at most 64 bits: bits that do not exist are not written, nothing is where the offset is
-    /// unknown.
+    /// Bits of a variable from a signed offset of at most 64 bits: bits that do not exist are not written, nothing is
+    /// where the offset is unknown.
     Select {
         /// The variable.
         variable: Slot,
         /// The lowest bit.
         offset: Slot,
     },
-    /// A word of a memory, or bits of it from a signed offset; nothing where index or offset is unknown or there is no such word.
+    /// A word of a memory, or bits of it from a signed offset; nothing where index or offset is unknown or there is no
+    /// such word.
     Word {
         /// The memory.
         memory: MemoryId,
@@ -450,6 +457,29 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// The variable that is written; none for a word of a memory.
+    pub fn variable(&self) -> Option<Slot> {
+        match *self {
+            Target::Whole(variable)
+            | Target::Part { variable, .. }
+            | Target::Select { variable, .. } => Some(variable),
+            Target::Word { .. } => None,
+        }
+    }
+
+    /// The same bits of another variable.
+    pub fn with_variable(mut self, other: Slot) -> Target {
+        match &mut self {
+            Target::Whole(variable)
+            | Target::Part { variable, .. }
+            | Target::Select { variable, .. } => *variable = other,
+            Target::Word { .. } => {}
+        }
+        self
+    }
+}
+
 /// A write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
@@ -457,13 +487,14 @@ pub struct Store {
     pub target: Target,
     /// What.
     pub value: Slot,
-    /// Whether it takes effect after all active processes have run; a variable has either blocking or nonblocking writes.
+    /// Whether it takes effect after all active processes have run; a variable has either blocking or nonblocking
+    /// writes.
     pub nonblocking: bool,
 }
 
 impl Program {
-    /// Fills [`Program::watchers`] from the processes' triggers. A watcher of [`Watch::Memory`] stands in the list of memories, which
-    /// [`Program::memory_watchers`] gives.
+    /// Fills [`Program::watchers`] from the processes' triggers. A watcher of [`Watch::Memory`] stands in the list of
+    /// memories, which [`Program::memory_watchers`] gives.
     pub fn link(&mut self) {
         self.watchers = vec![Vec::new(); self.variables as usize];
         for (number, process) in (0..).zip(&self.processes) {

@@ -178,6 +178,36 @@ pub(super) fn check(netlist: &Netlist<'_>, main: &Main<'_>) -> Result<(), Refusa
     netlist.processes.iter().try_for_each(|process| timing(process, main))
 }
 
+/// Refuses only what stops the simulation or reaches outside of the module, whatever else cannot be judged here.
+pub(super) fn trespass(netlist: &Netlist<'_>, main: &Main<'_>) -> Result<(), Refusal> {
+    for &symbol in &netlist.others {
+        if_forbidden(other(symbol, main))?;
+    }
+    for &symbol in netlist.subroutines() {
+        if_forbidden(subroutine(symbol, main))?;
+    }
+    for &(owner, node) in &netlist.code {
+        let mut found = Ok(());
+        expression::walk(node, &mut |node| {
+            let expression = node.as_expression();
+            if let (Ok(()), Some(expression)) = (&found, expression) {
+                found = if_forbidden(operation(expression, owner, main));
+            }
+            found.is_ok()
+        });
+        found?;
+    }
+    Ok(())
+}
+
+/// Passes over what is merely unsupported.
+fn if_forbidden(outcome: Result<(), Refusal>) -> Result<(), Refusal> {
+    outcome.or_else(|refusal| match refusal.reason {
+        Reason::Forbidden => Err(refusal),
+        _ => Ok(()),
+    })
+}
+
 fn here(symbol: Symbol<'_>) -> SourceSpan {
     symbol.body().map(|body| body.source_range()).unwrap_or_default()
 }

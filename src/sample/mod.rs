@@ -9,9 +9,17 @@
 //!
 //! Sequences share the model's steps ([`run`]): one that ends leaves its slot to the next at once, and the samples
 //! of a problem read their prompt once.
+//!
+//! A server that speaks OpenAI's protocol can be asked in place of a model ([`server`]); then what is random is the
+//! server's. That half needs no LibTorch, and is there without the feature `train`.
 
+pub mod client;
+#[cfg(feature = "train")]
 pub mod draw;
+#[cfg(feature = "train")]
 pub mod run;
+pub mod server;
+#[cfg(feature = "train")]
 mod text;
 
 use std::collections::BTreeSet;

@@ -3,6 +3,7 @@
 //! slang reads the text in a worker process. If that dies or panics the next one is asked once more
 //! ([`Relay`]); only a text on which both fail is said to be the cause.
 
+use super::lanes::job::{Job, Verdict};
 use super::verilator::timing::{Stage, Timing};
 use super::worker::{Event, Judging, Request};
 use crate::design::{Design, Refusal};
@@ -42,6 +43,18 @@ impl<'a> Elaborator<'a> {
         }
     }
 
+    /// Judges a candidate by lanes.
+    ///
+    /// What two workers die of is handed over: elaborated alone it may do no harm, and if not it shows there.
+    pub fn judge(&mut self, job: &Job) -> Result<Verdict, WorkerError> {
+        let request = |patience| Request::Lanes { job: Box::new(job.clone()), patience };
+        match self.relay.ask(request)? {
+            Ok(Event::Lanes(verdict)) => Ok(*verdict),
+            Ok(other) => Err(WorkerError::unexpected(other)),
+            Err(death) => Ok(Verdict::HandedOver(format!("the worker {death}"))),
+        }
+    }
+
     fn ask(&mut self, source: &str, top: Option<&str>) -> Result<Elaborated, WorkerError> {
         let (source, top) = (source.to_owned(), top.map(str::to_owned));
         let request =
@@ -51,6 +64,19 @@ impl<'a> Elaborator<'a> {
             Ok(Event::Design(Err(refusal))) => Ok(Elaborated::Refused(refusal)),
             Ok(other) => Err(WorkerError::unexpected(other)),
             Err(death) => Ok(Elaborated::Died(death)),
+        }
+    }
+
+    /// Whether `top` in `source` keeps to itself ([`crate::design::confined`]); the inner error says what it does
+    /// instead.
+    pub fn confined(&mut self, source: &str, top: &str) -> Result<Result<(), String>, WorkerError> {
+        let (source, top) = (source.to_owned(), top.to_owned());
+        let request =
+            |patience| Request::Confine { source: source.clone(), top: top.clone(), patience };
+        match self.relay.ask(request)? {
+            Ok(Event::Confined(found)) => Ok(found.map_err(|refusal| refusal.message)),
+            Ok(other) => Err(WorkerError::unexpected(other)),
+            Err(death) => Ok(Err(format!("the elaborator {death}"))),
         }
     }
 }

@@ -28,7 +28,7 @@ mod replay;
 mod testbench;
 
 pub use crowd::{Part, Played};
-pub use rename::{RenameError, Renamed, rename};
+pub use rename::{RenameError, Renamed, rename, stand_in};
 pub use replay::{Player, Point};
 pub use testbench::{PREFIX, testbench};
 

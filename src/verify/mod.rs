@@ -5,6 +5,18 @@
 //! or a trace where a person asks for one; [`compare`] is the comparison and [`verdict`] what is said of it.
 //! Candidates are read and run in worker processes only ([`crate::worker`]).
 //!
+//! # Where lanes and verilator differ
+//!
+//! [`lanes`] have four states and power up undefined, as another simulator does. Where an unknown bit decides something after the
+//! golden module's reset, both sides run from random power-up states as with [`verilator`]. What remains, each with a case in
+//! `tests/suite/verify/by_lanes.rs`:
+//!
+//! - **Nets with several drivers.** Drivers that differ give x (IEEE 1800-2017, table 28-1); Verilator takes one.
+//! - **Loops of gates.** One that settles at x is `wrong` by `unknown` bits; Verilator settles at a value, or does not.
+//! - **Blocking after nonblocking.** A blocking write that follows a nonblocking one to the same bits in one run stays;
+//!   by the standard, and in Verilator, the nonblocking one is the last.
+//! - **Texts that Verilator refuses** and lanes do not.
+//!
 //! # Where verdicts may differ from those of another simulator
 //!
 //! The rule is: value mismatches as on hardware, X by the bits that the golden module defines. A backend
@@ -41,6 +53,8 @@ pub mod compare;
 pub mod lanes;
 
 pub mod verilator;
+
+pub mod fpga;
 
 pub mod elaborator;
 pub mod worker;

@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::channel::{Receiver, bounded};
 
-use super::backend::{Backend, BackendError, Count, Module, Outcome, Subject, Task, TaskOutcome};
+use super::backend::{Backend, BackendError, Module, Outcome, Subject, Task, TaskOutcome};
 use super::elaborator::{Elaborated, Elaborator};
+use super::lanes;
 use super::stimulus::{Config, Stimulus};
-use super::verdict::{MismatchKind, SignalVerdict, Status, Verdict, judge};
+use super::verdict::{SignalVerdict, Status, Verdict, judge};
 use crate::candidate::{Candidate, Code, NoCode, Piece, extract_code};
-use crate::design::{Bits, Design, Reason, Refusal};
+use crate::design::{Bits, Design, Interface, Reason, Refusal};
 use crate::problem::Problem;
 use crate::record::content_hash;
 use crate::verilog::Place;
@@ -71,6 +72,8 @@ pub struct Run<'a> {
     pub problems: &'a [Problem],
     /// Who judges.
     pub backend: &'a dyn Backend,
+    /// Whether lanes judge first, and the backend only what they hand over.
+    pub lanes: bool,
     /// Starts the workers that elaborate.
     pub workers: &'a Workers,
     /// The stimulus.
@@ -212,6 +215,8 @@ enum Finding {
     Ended(Status, String),
     /// It was simulated.
     Judged {
+        /// The backend.
+        backend: &'static str,
         /// Signals with a race.
         races: Vec<String>,
         /// The verdict on each output.
@@ -227,7 +232,7 @@ impl Finding {
         let text = match self {
             Finding::Refused(refusal) => refusal.message.len(),
             Finding::Ended(_, message) => message.len(),
-            Finding::Judged { races, signals } => {
+            Finding::Judged { races, signals, .. } => {
                 let first = |signal: &SignalVerdict| {
                     signal.first.as_ref().map_or(0, |f| f.golden.len() + f.candidate.len() + 32)
                 };
@@ -251,6 +256,7 @@ struct Context<'a> {
     texts: Texts,
     pace: Pace,
     backend: &'a dyn Backend,
+    lanes: bool,
     workers: &'a Workers,
     config: &'a Config,
 }
@@ -262,7 +268,7 @@ struct GoldenModule {
 
 impl<'a> Context<'a> {
     fn new(run: &'a Run<'a>) -> Self {
-        let Run { problems, backend, workers, config, .. } = *run;
+        let Run { problems, backend, lanes, workers, config, .. } = *run;
         Context {
             by_name: problems.iter().enumerate().map(|(i, p)| (p.problem.as_str(), i)).collect(),
             keys: problems.iter().map(texts::problem_key).collect(),
@@ -271,6 +277,7 @@ impl<'a> Context<'a> {
             pace: Pace::default(),
             problems,
             backend,
+            lanes,
             workers,
             config,
         }
@@ -366,7 +373,10 @@ fn judge_batch(
         let problem = &context.problems[row.problem];
         let early = match &*golden {
             Err(why) => Err(Finding::Ended(Status::BadProblem, why.clone())),
-            Ok(golden) => prepare(problem, golden, &row, elaborator)?,
+            Ok(golden) => match judge_by_lanes(context, problem, golden, &row, elaborator)? {
+                Some(finding) => Err(finding),
+                None => prepare(problem, golden, &row, elaborator)?,
+            },
         };
         match (early, &*golden) {
             (Ok(design), Ok(golden)) => {
@@ -394,6 +404,65 @@ fn judge_batch(
     Ok(verdicts)
 }
 
+/// What lanes find of a candidate, unless they are not asked or hand it over.
+fn judge_by_lanes(
+    context: &Context,
+    problem: &Problem,
+    golden: &GoldenModule,
+    row: &Row,
+    elaborator: &mut Elaborator,
+) -> Result<Option<Finding>, RunError> {
+    let Some(code) = row.code.as_ref().ok().filter(|_| context.lanes) else { return Ok(None) };
+    let job = lanes::job::Job {
+        golden: problem.golden.clone(),
+        golden_top: problem.golden_top.clone(),
+        restrictions: problem.inputs.clone(),
+        key: golden.key.clone(),
+        config: *context.config,
+        candidate: code.text.clone(),
+        top: problem.top.clone(),
+    };
+    Ok(match elaborator.judge(&job)? {
+        lanes::job::Verdict::Refused(refusal) => Some(Finding::Refused(refusal)),
+        lanes::job::Verdict::UsesZ(output) => Some(uses_z(&output)),
+        lanes::job::Verdict::PortMismatch(difference) => {
+            Some(Finding::Ended(Status::PortMismatch, difference))
+        }
+        lanes::job::Verdict::Judged { races, outcome } => {
+            let interface = &golden.design.interface;
+            Some(outcome_finding(interface, LANES, races, outcome))
+        }
+        lanes::job::Verdict::HandedOver(_) => None,
+    })
+}
+
+/// The name of lanes in records.
+pub const LANES: &str = "lanes";
+
+fn uses_z(output: &str) -> Finding {
+    let message = format!("output {output} may be Z, which a backend without Z cannot judge");
+    Finding::Ended(Status::Unsupported, message)
+}
+
+/// What an outcome says of a text.
+fn outcome_finding(
+    interface: &Interface,
+    backend: &'static str,
+    races: Vec<String>,
+    outcome: Outcome,
+) -> Finding {
+    match outcome {
+        Outcome::Counted(counts) => {
+            let outputs = interface.outputs().zip(counts);
+            let signals = outputs.map(|(port, count)| judge(&port.name, count)).collect();
+            Finding::Judged { backend, races, signals }
+        }
+        Outcome::Unsupported(why) => Finding::Ended(Status::Unsupported, why),
+        Outcome::Timeout(why) => Finding::Ended(Status::Timeout, why),
+        Outcome::Crash(why) => Finding::Ended(Status::Crash, why),
+    }
+}
+
 type Early = Result<Box<Design>, Finding>;
 
 /// A candidate's design, or what ends its way here.
@@ -414,8 +483,7 @@ fn prepare(
         Elaborated::Died(how) => return ended(Status::Crash, format!("the elaborator {how}")),
     };
     if let Some(output) = design.uses_z.first() {
-        let message = format!("output {output} may be Z, which a backend without Z cannot judge");
-        return ended(Status::Unsupported, message);
+        return Ok(Err(uses_z(output)));
     }
     match golden.design.interface.accepts(&design.interface) {
         Ok(()) => Ok(Ok(design)),
@@ -457,15 +525,8 @@ fn merge(rows: &[(Row, Design)], outcomes: Vec<Outcome>) -> Vec<Outcome> {
     let each = rows.iter().map(|(_, design)| {
         let mut outcome = outcomes.next().unwrap_or_else(|| unreachable!("one for each subject"));
         let reordered = design.reordered.as_ref().and_then(|_| outcomes.next());
-        // What cannot be run in another order is judged by the one in which it can.
-        if let (Outcome::Counted(counts), Some(Outcome::Counted(others))) =
-            (&mut outcome, reordered)
-        {
-            for (count, other) in counts.iter_mut().zip(others) {
-                if count.kind.is_none() && other.kind == Some(MismatchKind::Value) {
-                    *count = Count { kind: Some(MismatchKind::Order), ..other };
-                }
-            }
+        if let Some(other) = reordered {
+            lanes::job::add_order(&mut outcome, other);
         }
         outcome
     });
@@ -487,7 +548,7 @@ impl Context<'_> {
             }
         };
         let (races, signals) = match finding {
-            Finding::Judged { races, signals } => (races.clone(), signals.clone()),
+            Finding::Judged { races, signals, .. } => (races.clone(), signals.clone()),
             _ => (Vec::new(), Vec::new()),
         };
         Verdict {
@@ -495,7 +556,10 @@ impl Context<'_> {
             candidate: row.candidate.id.clone(),
             status,
             message,
-            backend: self.backend.name().into(),
+            backend: match finding {
+                Finding::Judged { backend, .. } => (*backend).into(),
+                _ => self.backend.name().into(),
+            },
             profile: self.config.profile.name().into(),
             races,
             signals,
@@ -513,14 +577,10 @@ impl Context<'_> {
             TaskOutcome::Candidates(all) => merge(&rows, all).into_iter().map(Ok).collect(),
         };
         let finding = |design: Design, outcome| match outcome {
-            Ok(Outcome::Counted(counts)) => {
-                let outputs = task.interface.outputs().zip(counts);
-                let signals = outputs.map(|(port, count)| judge(&port.name, count)).collect();
-                Finding::Judged { races: design.races, signals }
+            Ok(outcome) => {
+                let backend = self.backend.name();
+                outcome_finding(&task.interface, backend, design.races, outcome)
             }
-            Ok(Outcome::Unsupported(why)) => Finding::Ended(Status::Unsupported, why),
-            Ok(Outcome::Timeout(why)) => Finding::Ended(Status::Timeout, why),
-            Ok(Outcome::Crash(why)) => Finding::Ended(Status::Crash, why),
             Err(why) => Finding::Ended(Status::BadProblem, why),
         };
         rows.into_iter()

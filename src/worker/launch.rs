@@ -6,6 +6,7 @@
 //! never runs without them. Starting this program again for each tool and letting it become the tool would do the
 //! same and cost 2.5 ms each, as slang makes the program large; this way costs a thread and a message.
 
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -61,6 +62,10 @@ pub struct Launch {
     pub folder: PathBuf,
     /// What it may read beside its own folder and those of system tools.
     pub read: Vec<PathBuf>,
+    /// The file in its folder that its standard output goes to; without one it is thrown away.
+    pub output: Option<String>,
+    /// What it may read and execute beside system tools and its own installation.
+    pub run: Vec<PathBuf>,
     /// What else it does.
     pub tool: Tool,
 }
@@ -132,7 +137,7 @@ impl Launchers {
         Launchers { workers, idle: Arc::default() }
     }
 
-    /// Runs a tool to its end with standard output thrown away.
+    /// Runs a tool to its end.
     pub fn run(&self, launch: Launch, limits: Limits) -> Result<Ended, LaunchError> {
         let program = launch.program.display().to_string();
         let failed = |source| LaunchError::Launcher { program: program.clone(), source };
@@ -219,6 +224,13 @@ fn launch(launch: &Launch) -> Result<Result<Ended, String>, WorkerError> {
 
 fn launch_enclosed(launch: &Launch) -> Result<Result<Ended, String>, WorkerError> {
     sandbox::enclose_tool(&reach(launch))?;
+    let output = match &launch.output {
+        None => Stdio::null(),
+        Some(name) => match File::create(launch.folder.join(name)) {
+            Ok(file) => Stdio::from(file),
+            Err(error) => return Ok(Err(format!("{name}: {error}"))),
+        },
+    };
     let spawned = Command::new(&launch.program)
         .args(&launch.arguments)
         .envs(launch.environment.iter().map(|(name, value)| (name, value)))
@@ -226,7 +238,7 @@ fn launch_enclosed(launch: &Launch) -> Result<Result<Ended, String>, WorkerError
         .env("TMPDIR", &launch.folder)
         .current_dir(&launch.folder)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(output)
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn();
@@ -253,7 +265,7 @@ fn reach(launch: &Launch) -> Reach {
     let devices = DEVICES.iter().map(PathBuf::from);
     let mut read: Vec<PathBuf> = launch.read.iter().cloned().chain(devices).collect();
     let run = match launch.tool {
-        Tool::Driver => installed,
+        Tool::Driver => installed.into_iter().chain(launch.run.iter().cloned()).collect(),
         Tool::Alone => {
             read.extend(installed);
             let loaders = LOADERS.iter().map(PathBuf::from);

@@ -1,6 +1,7 @@
 //! Importers, on small folders in each layout and, where it lies there, on the real data.
 
 mod contamination;
+mod generate;
 mod plants;
 mod sft;
 

@@ -82,7 +82,22 @@ fn found(verdict: &Verdict) -> String {
 fn each_candidate_is_wrong_where_its_mistake_reaches_and_nowhere_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(output) = verify(folder.path(), &[]) else { return };
-    let verdicts: BTreeMap<String, String> = lines::<Verdict>(&output)
+    is_as_expected(&output);
+}
+
+/// By lanes too, which hand nothing over here but what they refuse to spend more work on.
+#[test]
+fn lanes_find_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(output) = verify(folder.path(), &["--backend", "lanes"]) else { return };
+    is_as_expected(&output);
+    let judged = lines::<Verdict>(&output);
+    let by_lanes = judged.iter().filter(|verdict| verdict.backend == "lanes").count();
+    assert!(by_lanes >= 50, "lanes judged {by_lanes} of {}", judged.len());
+}
+
+fn is_as_expected(output: &Path) {
+    let verdicts: BTreeMap<String, String> = lines::<Verdict>(output)
         .iter()
         .map(|verdict| (verdict.candidate.clone(), found(verdict)))
         .collect();
@@ -151,8 +166,12 @@ fn demo_output(said: &str, shown: &str) -> String {
 #[test]
 fn the_bytes_do_not_depend_on_the_number_of_threads() {
     let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
-    let Some(one) = verify(folders[0].path(), &["--threads", "1"]) else { return };
-    let Some(three) = verify(folders[1].path(), &["--threads", "3"]) else { return };
-    let bytes = |path: &Path| std::fs::read(path).expect("verdicts");
-    assert_eq!(bytes(&one), bytes(&three));
+    for backend in ["verilator", "lanes"] {
+        let arguments = ["--backend", backend, "--threads"];
+        let run = |folder: &Path, threads| verify(folder, &[&arguments[..], &[threads]].concat());
+        let Some(one) = run(folders[0].path(), "1") else { return };
+        let Some(three) = run(folders[1].path(), "3") else { return };
+        let bytes = |path: &Path| std::fs::read(path).expect("verdicts");
+        assert_eq!(bytes(&one), bytes(&three));
+    }
 }

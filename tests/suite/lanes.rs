@@ -1,8 +1,10 @@
-//! The engine that runs lowered modules over many lanes, on programs made by hand: each operator against evaluators that share
-//! nothing with it, control flow, the order of events, and lanes that must not know of each other.
+//! The engine that runs lowered modules over many lanes, on programs made by hand: each operator against evaluators
+//! that share nothing with it, control flow, the order of events, and lanes that must not know of each other.
 
 mod build;
+mod events;
 mod operators;
 mod oracle;
 mod random;
 mod reference;
+mod speed;

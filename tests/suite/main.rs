@@ -6,10 +6,13 @@ mod corpus;
 mod demo;
 mod design;
 mod differential;
+mod eval;
 mod extract;
 mod extract_bounds;
 mod extract_damage;
 mod extract_second;
+mod fpga;
+mod hw;
 mod lanes;
 #[cfg(feature = "train")]
 mod model;
@@ -18,6 +21,7 @@ mod pair;
 mod record;
 #[cfg(feature = "train")]
 mod sample;
+mod sample_server;
 mod show;
 mod stimulus;
 mod tidy;

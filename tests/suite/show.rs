@@ -3,7 +3,7 @@
 
 #![expect(clippy::print_stderr, reason = "a test that skips says so")]
 
-mod browser;
+pub mod browser;
 mod page;
 
 use std::collections::BTreeMap;

@@ -43,6 +43,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Samples to be learnt are `corpus`'s.
     ("train", &["model", "pair", "corpus", "record"]),
     ("sample", &["model", "problem", "candidate", "record"]),
+    // Benchmarks are read by `corpus`, and tried by the interfaces that `design` finds.
+    (
+        "eval",
+        &["verilog", "worker", "design", "problem", "candidate", "corpus", "verify", "record"],
+    ),
     ("cli", &["*"]),
     ("bin", &["cli"]),
 ];
@@ -57,6 +62,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("tokenizers", &["src/model/", "src/exchange/"]),
     ("minijinja", &["src/model/"]),
     ("safetensors", &["src/model/"]),
+    ("ureq", &["src/sample/client"]),
     ("unsafe", BRIDGES),
     ("std::env", &["src/cli/"]),
     ("print!", &["src/cli/"]),
@@ -65,10 +71,14 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("eprintln!", &["src/cli/"]),
 ];
 
-/// The bridges to C++: to compiled models, to the loader of CUDA's part of LibTorch, and to what LibTorch has
+/// The bridges to C++: to compiled models and simulated boards, to the loader of CUDA's part of LibTorch, and to what LibTorch has
 /// and its Rust bindings lack.
-const BRIDGES: &[&str] =
-    &["src/verify/verilator/bridge.rs", "src/model/torch.rs", "src/train/bridge.rs"];
+const BRIDGES: &[&str] = &[
+    "src/verify/verilator/bridge.rs",
+    "src/verify/fpga/bridge.rs",
+    "src/model/torch.rs",
+    "src/train/bridge.rs",
+];
 
 const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 1000;

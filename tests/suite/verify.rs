@@ -7,6 +7,7 @@
 //! [`fixture`]).
 
 mod agreement;
+mod by_lanes;
 mod determinism;
 mod examples;
 mod failures;

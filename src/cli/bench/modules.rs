@@ -14,7 +14,6 @@ use std::time::Instant;
 use anyhow::Context;
 
 use super::select::in_parallel;
-use super::speed;
 use crate::cli::start;
 use crate::cli::tools;
 use crate::verify::cache::Cache;
@@ -77,7 +76,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let started = Instant::now();
     let ring = Ring {
-        icarus: speed::icarus()?,
+        icarus: tools::icarus()?,
         cache: Cache::open(&tools::cache_folder()?.join("bench"))?,
         families,
         config: Config { vectors: arguments.vectors, ..Config::default() },

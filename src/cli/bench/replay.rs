@@ -10,11 +10,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 
+use super::sample;
 use super::select::{Judge, case, in_parallel};
-use super::{sample, speed};
 use crate::candidate::{self, Candidate};
-use crate::cli::start;
 use crate::cli::verify::BackendArguments;
+use crate::cli::{start, tools};
 use crate::problem::{self, Problem};
 use crate::record::{self, Meta, meta_path};
 use crate::verify::backend::{Backend as _, Task};
@@ -143,7 +143,7 @@ impl<'a> Replayer<'a> {
         verdicts: &Path,
         problems: &'a [Problem],
     ) -> anyhow::Result<Self> {
-        let icarus = speed::icarus()?;
+        let icarus = tools::icarus()?;
         let tools = backend.tools()?;
         let folder = tools.cache.clone();
         let cache = Cache::open(&folder.join("bench"))?;

@@ -83,6 +83,7 @@ impl<'a> Judge<'a> {
         Run {
             problems: self.problems,
             backend: &self.backend,
+            lanes: false,
             workers: &self.workers,
             config,
             parallelism: Parallelism { threads: self.threads, batch },

@@ -25,7 +25,7 @@ use crate::cli::verify::BackendArguments;
 use crate::problem::{self, Problem};
 use crate::verify::backend::Backend as _;
 use crate::verify::cache::Cache;
-use crate::verify::icarus::{Icarus, Outcome};
+use crate::verify::icarus::Outcome;
 use crate::verify::stimulus::Config;
 use crate::verify::verdict::{Judgement, Status, Verdict};
 use crate::verify::verilator::timing::Timing;
@@ -86,7 +86,7 @@ impl Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let threads = arguments.check()?;
     let tools = arguments.backend.tools()?;
-    let icarus = icarus()?;
+    let icarus = tools::icarus()?;
     let problems = problem::load(&arguments.problems)?;
     let cache = Cache::open(&tools.cache.join("bench"))?.with_memory(tools.memory.clone());
     // Only scratch folders of killed runs are there to be removed.
@@ -144,14 +144,6 @@ fn choose(
     let limit = trials[trials.len() - 1 - trials.len() / SLOWEST_ONE_IN];
     let (usual, slowest) = rows.into_iter().partition(|row: &Row| row.trial <= limit);
     Ok([(USUAL, usual), (SLOWEST, slowest)])
-}
-
-/// Finds Icarus.
-pub fn icarus() -> anyhow::Result<Icarus> {
-    let missing = "failed to find Icarus Verilog (`iverilog` and `vvp`) on the PATH, which this measurement \
-                   compares with (type: sudo apt-get install iverilog)";
-    let iverilog = tools::on_path("iverilog").context(missing)?;
-    Ok(Icarus { iverilog, vvp: tools::on_path("vvp").context(missing)? })
 }
 
 fn print_head(

@@ -260,7 +260,7 @@ fn expect_format(set: &DataSet, drop_malformed: bool) -> anyhow::Result<usize> {
     Ok(total)
 }
 
-fn load_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Problem>> {
+pub(super) fn load_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for path in paths {
         let found = problem::load(path)?;
@@ -270,8 +270,12 @@ fn load_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Problem>> {
     Ok(problems)
 }
 
-fn expect_apart(outputs: &[&PathBuf], inputs: &[&PathBuf]) -> anyhow::Result<()> {
-    ensure!(outputs[0] != outputs[1], "the samples and the list of what was left out are one file");
+/// Refuses outputs that are one file, and one that is an input.
+pub(super) fn expect_apart(outputs: &[&PathBuf], inputs: &[&PathBuf]) -> anyhow::Result<()> {
+    for (at, output) in outputs.iter().enumerate() {
+        let twice = outputs[..at].contains(output);
+        ensure!(!twice, "{} would be written twice: choose another file", output.display());
+    }
     let same = |one: &Path, other: &Path| match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => false,

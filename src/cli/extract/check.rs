@@ -168,6 +168,7 @@ fn judge_claims(
     let verification = crate::verify::run::Run {
         problems: &problems,
         backend: &backend,
+        lanes: false,
         workers: &workers,
         config: &config,
         parallelism: Parallelism { threads: job.threads, batch: 128 },

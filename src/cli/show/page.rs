@@ -24,7 +24,7 @@ pub fn write(path: &Path, page: &str) -> anyhow::Result<()> {
 }
 
 /// A whole document; `rules` is style that belongs to this content alone.
-fn document(title: &str, rules: &str, body: &str) -> String {
+pub fn document(title: &str, rules: &str, body: &str) -> String {
     format!(
         r#"<!DOCTYPE html>
 <html lang="en">
@@ -49,7 +49,7 @@ fn document(title: &str, rules: &str, body: &str) -> String {
 }
 
 /// A text as HTML; what cannot be seen stands in an element that shows its name.
-fn text(raw: &str) -> String {
+pub fn text(raw: &str) -> String {
     let mut html = String::with_capacity(raw.len() + raw.len() / 8);
     for (at, c) in raw.char_indices() {
         match c {

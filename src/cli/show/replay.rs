@@ -46,6 +46,7 @@ impl Replay {
         let job = Run {
             problems: std::slice::from_ref(problem),
             backend: &backend,
+            lanes: false,
             workers: &workers,
             config: &sources.config,
             parallelism: Parallelism { threads: 1, batch: 1 },

@@ -139,12 +139,13 @@ impl Builder {
             return None;
         }
         let low = constant.value[0];
-        let negative = signed && constant.value[(width as usize - 1) / 64] >> ((width - 1) % 64) & 1 == 1;
+        let negative =
+            signed && constant.value[(width as usize - 1) / 64] >> ((width - 1) % 64) & 1 == 1;
         let fill = if negative { u64::MAX } else { 0 };
         let mut extended = constant.value.clone();
         if negative {
             let last = extended.len() - 1;
-            if width % 64 != 0 {
+            if !width.is_multiple_of(64) {
                 extended[last] |= u64::MAX << (width % 64);
             }
         }
@@ -156,7 +157,12 @@ impl Builder {
     // Operations, folded where a constant makes that easy.
 
     /// The value as wide as asked for.
-    pub(super) fn resize(&mut self, a: Slot, width: u32, signed: bool) -> Result<Slot, Unsupported> {
+    pub(super) fn resize(
+        &mut self,
+        a: Slot,
+        width: u32,
+        signed: bool,
+    ) -> Result<Slot, Unsupported> {
         let own = self.width(a);
         if own == width {
             return Ok(a);
@@ -185,7 +191,8 @@ impl Builder {
                 }
                 out
             };
-            let constant = Constant { value: bits(&constant.value), unknown: bits(&constant.unknown) };
+            let constant =
+                Constant { value: bits(&constant.value), unknown: bits(&constant.unknown) };
             return Ok(self.constant(width, constant));
         }
         self.emit(width, OpKind::Slice { a, lsb })

@@ -82,9 +82,9 @@ impl Lowering<'_> {
 /// Whether two processes may drive the same bit.
 fn overlap(drivers: &[Driver]) -> bool {
     drivers.iter().enumerate().any(|(at, a)| {
-        drivers[at + 1..].iter().any(|b| {
-            a.process != b.process && a.lsb < b.lsb + b.width && b.lsb < a.lsb + a.width
-        })
+        drivers[at + 1..]
+            .iter()
+            .any(|b| a.process != b.process && a.lsb < b.lsb + b.width && b.lsb < a.lsb + a.width)
     })
 }
 

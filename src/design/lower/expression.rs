@@ -50,9 +50,11 @@ impl<'d> Lowering<'d> {
             | ExpressionKind::MemberAccess => self.select(expression),
             ExpressionKind::Call => self.call(expression),
             ExpressionKind::Conversion => self.conversion(expression, ty),
-            ExpressionKind::LValueReference => {
-                self.changed.last().copied().ok_or_else(|| Unsupported::new("an assignment pattern"))
-            }
+            ExpressionKind::LValueReference => self
+                .changed
+                .last()
+                .copied()
+                .ok_or_else(|| Unsupported::new("an assignment pattern")),
             ExpressionKind::SimpleAssignmentPattern
             | ExpressionKind::StructuredAssignmentPattern
             | ExpressionKind::ReplicatedAssignmentPattern => self.pattern(expression, ty),
@@ -212,13 +214,7 @@ impl<'d> Lowering<'d> {
         }
     }
 
-    fn arithmetic(
-        &mut self,
-        operator: BinaryOp,
-        a: Slot,
-        b: Slot,
-        signed: bool,
-    ) -> Lowered<Slot> {
+    fn arithmetic(&mut self, operator: BinaryOp, a: Slot, b: Slot, signed: bool) -> Lowered<Slot> {
         let width = self.build.width(a);
         let kind = match operator {
             BinaryOp::Add => OpKind::Add(a, b),
@@ -510,7 +506,12 @@ impl<'d> Lowering<'d> {
     }
 
     /// The value as wide as the place; slang has converted it already.
-    fn fitted(&mut self, left: Expression<'d>, right: Expression<'d>, value: Slot) -> Lowered<Slot> {
+    fn fitted(
+        &mut self,
+        left: Expression<'d>,
+        right: Expression<'d>,
+        value: Slot,
+    ) -> Lowered<Slot> {
         let width = width_of(type_of(left)?)?;
         self.build.resize(value, width, is_signed(right))
     }

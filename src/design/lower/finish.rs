@@ -2,22 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::program::{
-    Kind, PowerUp, Process, Program, Slot, Trigger, Watch,
-};
+use super::super::program::{Kind, PowerUp, Process, Program, Slot, Trigger, Watch};
 use super::analysis::{self, Effects};
 use super::build::{Range, split};
-use super::{Draft, Lowered, Lowering, Unsupported};
+use super::{Lowered, Lowering};
 
 impl Lowering<'_> {
     pub(super) fn finish(mut self) -> Lowered<Program> {
         self.join_drivers()?;
-        let mut effects: Vec<Effects> = Vec::new();
-        for draft in &self.processes {
-            effects.push(analysis::effects(&draft.body, &|slot| self.build.width(slot)));
-        }
+        // What a process watches is what its text reads, and not what is read to take its writes apart.
+        let written = self.effects();
+        let parted = self.part_writes(&written)?;
+        let mut effects = if parted { self.effects() } else { written.clone() };
         self.make_private(&mut effects);
-        check_writes(&self.processes, &effects)?;
         let writers = writers(&effects);
         let mut processes = Vec::new();
         for (number, (draft, effects)) in
@@ -25,7 +22,8 @@ impl Lowering<'_> {
         {
             let mut triggers = draft.triggers;
             if draft.watches_reads {
-                triggers.extend(triggers_of(effects, |slot| self.build.width(slot)));
+                let reads = written.get(number).unwrap_or(effects);
+                triggers.extend(triggers_of(reads, |slot| self.build.width(slot)));
             }
             let is_pure = is_pure(number, draft.kind, effects, &triggers, &writers);
             processes.push(Process {
@@ -53,6 +51,11 @@ impl Lowering<'_> {
         }
         let processes = ordered(processes);
         Ok(self.numbered(processes))
+    }
+
+    fn effects(&self) -> Vec<Effects> {
+        let width = |slot| self.build.width(slot);
+        self.processes.iter().map(|draft| analysis::effects(&draft.body, &width)).collect()
     }
 
     /// Variables that several processes use and each writes before it reads (`integer i` of all loops of a
@@ -125,15 +128,6 @@ impl Lowering<'_> {
     }
 }
 
-/// A variable has either blocking or nonblocking writes: the shadow of the later ones would bring back old bits. Those of
-/// `initial` blocks are over before any other process runs.
-fn check_writes(drafts: &[Draft], effects: &[Effects]) -> Lowered<()> {
-    let running = drafts.iter().zip(effects).filter(|(draft, _)| draft.kind != Kind::Initial);
-    let now: BTreeSet<Slot> = running.flat_map(|(_, own)| own.writes.iter().copied()).collect();
-    let mixed = effects.iter().any(|own| own.later.iter().any(|slot| now.contains(slot)));
-    if mixed { Err(Unsupported::new("blocking and nonblocking writes to one variable")) } else { Ok(()) }
-}
-
 /// The processes that write each variable.
 fn writers(effects: &[Effects]) -> BTreeMap<Slot, Vec<usize>> {
     let mut writers: BTreeMap<Slot, Vec<usize>> = BTreeMap::new();
@@ -157,9 +151,8 @@ fn triggers_of(effects: &Effects, width: impl Fn(Slot) -> u32) -> Vec<Trigger> {
             triggers.push(Trigger { slot, watch: Watch::Change { lsb, width } });
         }
     }
-    triggers.extend(
-        effects.memory_reads.iter().map(|&slot| Trigger { slot, watch: Watch::Memory }),
-    );
+    triggers
+        .extend(effects.memory_reads.iter().map(|&slot| Trigger { slot, watch: Watch::Memory }));
     triggers
 }
 
@@ -171,9 +164,9 @@ fn is_pure(
     writers: &BTreeMap<Slot, Vec<usize>>,
 ) -> bool {
     let watched = |slot: &Slot| {
-        triggers.iter().any(|trigger| {
-            trigger.slot == *slot && matches!(trigger.watch, Watch::Change { .. })
-        })
+        triggers
+            .iter()
+            .any(|trigger| trigger.slot == *slot && matches!(trigger.watch, Watch::Change { .. }))
     };
     matches!(kind, Kind::Combinational | Kind::Triggered)
         && effects.memory_reads.is_empty()

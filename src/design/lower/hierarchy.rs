@@ -121,7 +121,8 @@ impl<'d> Lowering<'d> {
                 return lowering.assignment(assignment).map(|_| ());
             }
             let value = lowering.typed(right)?;
-            let value = lowering.build.resize(value, width_of(type_of(left)?)?, is_signed(right))?;
+            let value =
+                lowering.build.resize(value, width_of(type_of(left)?)?, is_signed(right))?;
             let place = lowering.place(left)?;
             lowering.write(&place, value, false)
         })?;
@@ -254,7 +255,8 @@ impl<'d> Lowering<'d> {
     }
 
     fn always(&mut self, whole: Source<'d>) -> Lowered<()> {
-        let timing = (whole.kind() == StatementKind::Timed).then(|| whole.timing_control()).flatten();
+        let timing =
+            (whole.kind() == StatementKind::Timed).then(|| whole.timing_control()).flatten();
         let (Some(timing), Some(body)) = (timing, whole.body()) else {
             return Err(Unsupported::new("an `always` without an event at its head"));
         };
@@ -304,9 +306,9 @@ impl<'d> Lowering<'d> {
         if expression.constant_value().is_some() {
             return Ok(());
         }
-        if let Some(symbol) = expression.referenced_symbol().filter(|_| {
-            super::super::expression::is_name(expression)
-        }) && let Storage::Array { memory, .. } = self.storage(symbol)?
+        if let Some(symbol) =
+            expression.referenced_symbol().filter(|_| super::super::expression::is_name(expression))
+            && let Storage::Array { memory, .. } = self.storage(symbol)?
         {
             triggers.push(Trigger { slot: memory, watch: Watch::Memory });
             return Ok(());
@@ -328,9 +330,9 @@ impl<'d> Lowering<'d> {
     /// Bits of a variable: those that the expression names, or a variable made for its value.
     fn watched(&mut self, expression: Expression<'d>) -> Lowered<(Slot, u32, u32)> {
         let width = width_of(type_of(expression)?)?;
-        if super::super::expression::root(expression).is_some_and(|symbol| {
-            matches!(symbol.kind(), SymbolKind::Net | SymbolKind::Variable)
-        }) {
+        if super::super::expression::root(expression)
+            .is_some_and(|symbol| matches!(symbol.kind(), SymbolKind::Net | SymbolKind::Variable))
+        {
             let (_, place) = self.block(|lowering| lowering.place(expression))?;
             if let Place::Bits { variable, part } = place
                 && let Some(lsb) = part.fixed_within(self.build.width(variable))

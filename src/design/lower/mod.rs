@@ -13,9 +13,7 @@ use std::collections::HashMap;
 use sv_lang::kinds::SymbolKind;
 use sv_lang::{Child, NetKind, Symbol, SyntaxTree, Type, VariableLifetime};
 
-use super::program::{
-    Kind, Label, Memory, MemoryId, PowerUp, Program, Slot, Statement, Trigger,
-};
+use super::program::{Kind, Label, Memory, MemoryId, PowerUp, Program, Slot, Statement, Trigger};
 use build::Builder;
 
 mod analysis;
@@ -26,6 +24,7 @@ mod expression;
 mod finish;
 mod gate;
 mod hierarchy;
+mod mixed;
 mod place;
 mod select;
 mod statement;
@@ -43,7 +42,11 @@ impl Unsupported {
 type Lowered<T> = Result<T, Unsupported>;
 
 /// Lowers the top instance; `tree` is the syntax that it was made from, and `text` its source.
-pub(super) fn lower(body: Symbol<'_>, tree: &SyntaxTree, text: &str) -> Result<Program, Unsupported> {
+pub(super) fn lower(
+    body: Symbol<'_>,
+    tree: &SyntaxTree,
+    text: &str,
+) -> Result<Program, Unsupported> {
     let mut lowering = Lowering {
         tree: Some(tree.clone()),
         has_special_nets: SPECIAL_NETS.iter().any(|(word, _)| text.contains(word)),
@@ -145,7 +148,8 @@ impl<'d> Lowering<'d> {
     fn storage(&mut self, symbol: Symbol<'d>) -> Lowered<Storage> {
         let is = |entry: &&(Symbol<'d>, Storage)| entry.0 == symbol;
         for table in [&self.locals, &self.storage] {
-            if let Some((_, storage)) = table.get(symbol.name()).and_then(|all| all.iter().find(is)) {
+            if let Some((_, storage)) = table.get(symbol.name()).and_then(|all| all.iter().find(is))
+            {
                 return Ok(storage.clone());
             }
         }
@@ -170,8 +174,14 @@ impl<'d> Lowering<'d> {
         match (kind, storage) {
             (NetKind::Wire | NetKind::Tri | NetKind::UWire | NetKind::Unknown, _) => Ok(()),
             (
-                NetKind::WAnd | NetKind::WOr | NetKind::TriAnd | NetKind::TriOr | NetKind::Tri0
-                | NetKind::Tri1 | NetKind::Supply0 | NetKind::Supply1,
+                NetKind::WAnd
+                | NetKind::WOr
+                | NetKind::TriAnd
+                | NetKind::TriOr
+                | NetKind::Tri0
+                | NetKind::Tri1
+                | NetKind::Supply0
+                | NetKind::Supply1,
                 &Storage::Variable(slot),
             ) => {
                 self.nets.push((slot, kind));
@@ -190,9 +200,9 @@ impl<'d> Lowering<'d> {
         for _ in 0..3 {
             let Some(inner) = node else { break };
             let is_word = |word: &str| {
-                inner.children_with_tokens().any(
-                    |child| matches!(child, Child::Token(token) if token.text() == word),
-                )
+                inner
+                    .children_with_tokens()
+                    .any(|child| matches!(child, Child::Token(token) if token.text() == word))
             };
             if let Some(&(_, kind)) = SPECIAL_NETS.iter().find(|(word, _)| is_word(word)) {
                 return kind;

@@ -127,11 +127,13 @@ impl<'d> Lowering<'d> {
                 if !inside && !is_whole && lsb > -i64::from(width) && lsb < i64::from(outer.width) {
                     return Err(Unsupported::new("a part that crosses the border of an element"));
                 }
-                let fixed = if inside || is_whole { outer.fixed.saturating_add(lsb) } else { NOWHERE };
+                let fixed =
+                    if inside || is_whole { outer.fixed.saturating_add(lsb) } else { NOWHERE };
                 Part { fixed, computed: outer.computed, width }
             }
             Offset::Computed(offset) => {
-                let offset = if is_whole { offset } else { self.bounded(offset, width, outer.width)? };
+                let offset =
+                    if is_whole { offset } else { self.bounded(offset, width, outer.width)? };
                 let computed = match outer.computed {
                     None => offset,
                     Some(others) => self.build.emit(INDEX_WIDTH, OpKind::Add(others, offset))?,
@@ -170,7 +172,8 @@ impl<'d> Lowering<'d> {
                 Ok(())
             }
             Place::Word { memory, index, word_width, part } => {
-                let is_whole = part.computed.is_none() && part.fixed == 0 && part.width == *word_width;
+                let is_whole =
+                    part.computed.is_none() && part.fixed == 0 && part.width == *word_width;
                 let offset = if is_whole { None } else { Some(self.offset_slot(*part)?) };
                 let target = Target::Word { memory: *memory, index: *index, offset };
                 self.build.store(target, value, nonblocking);

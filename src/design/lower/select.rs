@@ -218,9 +218,10 @@ impl<'d> Lowering<'d> {
             let signed = is_signed(index);
             let index = self.value(index)?;
             let fits = !signed && low == 0 && size.checked_ilog2() >= Some(self.build.width(index))
-                || self.build.number_of(index, signed).is_some_and(|index| {
-                    index >= low && index.abs_diff(low) < size
-                });
+                || self
+                    .build
+                    .number_of(index, signed)
+                    .is_some_and(|index| index >= low && index.abs_diff(low) < size);
             let index = self.index(index, signed)?;
             let place = self.add_fixed(index, -low)?;
             if dimensions.len() > 1 && !fits {
@@ -230,7 +231,8 @@ impl<'d> Lowering<'d> {
                     Some(others) => self.build.emit(1, OpKind::And(others, inside))?,
                 });
             }
-            let size = u32::try_from(size).map_err(|_| Unsupported::new("a memory larger than lanes hold"))?;
+            let size = u32::try_from(size)
+                .map_err(|_| Unsupported::new("a memory larger than lanes hold"))?;
             let row = self.times(word, size)?;
             word = match self.build.number_of(row, true) {
                 Some(0) => place,

@@ -7,7 +7,9 @@
 use sv_lang::kinds::{ExpressionKind, StatementKind, TimingControlKind};
 use sv_lang::{CaseStatementCondition, Expression, Statement as Source, Symbol};
 
-use super::super::program::{Constant, Label, OpKind, PowerUp, Slot, Statement, Switch, Target, Wildcards};
+use super::super::program::{
+    Constant, Label, OpKind, PowerUp, Slot, Statement, Switch, Target, Wildcards,
+};
 use super::expression::{is_signed, type_of};
 use super::{Lowered, Lowering, Storage, Unsupported, is_automatic, width_of};
 
@@ -181,13 +183,17 @@ impl<'d> Lowering<'d> {
     }
 
     fn case(&mut self, statement: Source<'d>) -> Lowered<()> {
-        let (Some(selector), Some(condition)) = (statement.expr(), statement.case_condition()) else {
+        let (Some(selector), Some(condition)) = (statement.expr(), statement.case_condition())
+        else {
             return Err(Unsupported::new("a `case` without selector"));
         };
         let items: Vec<Item<'d>> = statement
             .case_items()
             .iter()
-            .map(|item| Item { matches: item.expressions().into_iter().collect(), body: item.stmt() })
+            .map(|item| Item {
+                matches: item.expressions().into_iter().collect(),
+                body: item.stmt(),
+            })
             .collect();
         let value = self.value(selector)?;
         if let Some(switch) = self.switch(selector, value, condition, &items, statement)? {

@@ -2,7 +2,7 @@
 //! played by an engine of ours and by another on the same inputs.
 //!
 //! [`random_module`] makes a module of a seed, [`crate::verify::icarus::Icarus::play`] plays many of them in few
-//! processes, [`first_difference`] compares two traces sample by sample in four states, and [`shrink`] makes
+//! processes, [`first_difference`] compares two traces sample by sample in four states, and [`mod@shrink`] makes
 //! what differs small. Every difference is a fault: of ours, of the other, or of the generator, which promises that
 //! the standard leaves nothing open. Which one, only a person with the standard can say.
 

@@ -40,6 +40,20 @@ pub fn rename(text: &str) -> Result<Renamed, RenameError> {
 
 /// The same with another word in the new names.
 pub(super) fn rename_with(text: &str, word: &str) -> Result<Renamed, RenameError> {
+    rename_by(text, word, |_| None)
+}
+
+/// The same for a text that is to stand in a candidate's place: its module `top` becomes `name`.
+pub fn stand_in(text: &str, top: &str, name: &str) -> Result<String, RenameError> {
+    Ok(rename_by(text, "golden", |old| (old == top).then(|| name.to_owned()))?.text)
+}
+
+/// Gives each module the name that is wanted, or one of our own with that word.
+fn rename_by(
+    text: &str,
+    word: &str,
+    wanted: impl Fn(&str) -> Option<String>,
+) -> Result<Renamed, RenameError> {
     if text.contains(PREFIX) {
         return Err(RenameError::Reserved);
     }
@@ -51,7 +65,8 @@ pub(super) fn rename_with(text: &str, word: &str) -> Result<Renamed, RenameError
             return Err(RenameError::OtherUnit(keyword.to_owned()));
         }
         let number = names.len();
-        names.entry(unit.name.clone()).or_insert_with(|| format!("{PREFIX}{word}_{number}"));
+        let new = || wanted(&unit.name).unwrap_or_else(|| format!("{PREFIX}{word}_{number}"));
+        names.entry(unit.name.clone()).or_insert_with(new);
     }
     if names.is_empty() {
         return Err(RenameError::NoModule);

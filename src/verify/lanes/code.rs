@@ -1,16 +1,17 @@
 //! The form of a program that is run: one flat list of instructions, operands resolved to cells.
 //!
-//! A *cell* is one word of 64 bits in every lane. Cells of variables come first, then those of constants, then one more for each of
-//! a variable's: its *shadow*, to which nonblocking writes and inputs go before they take effect, and which holds, within a process
-//! with blocking writes, what the variable held before (a variable has either kind of writes). Temporaries follow: those of all units
-//! use the same cells, since none lives longer than a run.
+//! A *cell* is one word of 64 bits in every lane. Cells of variables come first, then those of constants, then one
+//! more for each of a variable's: its *shadow*, to which nonblocking writes and inputs go before they take effect, and
+//! which holds, within a process with blocking writes, what the variable held before (a variable has either kind of
+//! writes). Temporaries follow: those of all units use the same cells, since none lives longer than a run.
 //!
 //! # Two codes for each unit
 //!
-//! Almost all values are known, almost always. So a unit has a second code, the *known* one, that looks at the value plane alone, and runs
-//! when all variables that it deals with are known ([`Unit::needs`]). Operations that can make an unknown value of known ones (a division, a
-//! select out of range, a memory, an x in the text) and what depends on them keep both planes there too (`known` says which).
-//! Temporaries of which it writes the value plane alone have cells of their own, so that their unknown plane stays 0.
+//! Almost all values are known, almost always. So a unit has a second code, the *known* one, that looks at the value
+//! plane alone, and runs when all variables that it deals with are known ([`Unit::needs`]). Operations that can make
+//! an unknown value of known ones (a division, a select out of range, a memory, an x in the text) and what depends on
+//! them keep both planes there too (`known` says which). Temporaries of which it writes the value plane alone have
+//! cells of their own, so that their unknown plane stays 0.
 
 use crate::design::program::{Kind, Memory, OpKind, PowerUp, Switch};
 
@@ -25,160 +26,47 @@ pub(super) struct Place {
     pub width: u32,
 }
 
-/// One step of the interpreter. Names of cells are those of [`crate::design::program`]; `mask` is that of the result's bits.
+/// One step of the interpreter. Names of cells are those of [`crate::design::program`]; `mask` is that of the result's
+/// bits.
 ///
 /// The first group deals with known values of one cell, and with the value plane alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Instruction {
     /// `(a >> shift) & mask`: a slice, or an extension that cuts.
-    Slice {
-        dst: u32,
-        a: u32,
-        shift: u8,
-        mask: u64,
-    },
+    Slice(One, u8, u64),
     /// `(a << shift) & mask`.
-    Shift {
-        dst: u32,
-        a: u32,
-        shift: u8,
-        mask: u64,
-    },
-    /// Fills from bit `63 - shift` upwards.
-    SignExtend {
-        dst: u32,
-        a: u32,
-        shift: u8,
-        mask: u64,
-    },
-    Not {
-        dst: u32,
-        a: u32,
-        mask: u64,
-    },
-    Negate {
-        dst: u32,
-        a: u32,
-        mask: u64,
-    },
+    Shift(One, u8, u64),
+    /// `a` filled from bit `63 - shift` upwards, `& mask`.
+    SignExtend(One, u8, u64),
+    Not(One, u64),
+    Negate(One, u64),
     /// Whether `a` is this number: AND of all bits, or a comparison with a constant.
-    Is {
-        dst: u32,
-        a: u32,
-        number: u64,
-    },
-    IsNot {
-        dst: u32,
-        a: u32,
-        number: u64,
-    },
-    Parity {
-        dst: u32,
-        a: u32,
-    },
-    CountOnes {
-        dst: u32,
-        a: u32,
-        mask: u64,
-    },
-    And {
-        dst: u32,
-        a: u32,
-        b: u32,
-    },
-    Or {
-        dst: u32,
-        a: u32,
-        b: u32,
-    },
-    Xor {
-        dst: u32,
-        a: u32,
-        b: u32,
-    },
-    Add {
-        dst: u32,
-        a: u32,
-        b: u32,
-        mask: u64,
-    },
-    AddNumber {
-        dst: u32,
-        a: u32,
-        number: u64,
-        width: u8,
-    },
-    Subtract {
-        dst: u32,
-        a: u32,
-        b: u32,
-        mask: u64,
-    },
-    Multiply {
-        dst: u32,
-        a: u32,
-        b: u32,
-        mask: u64,
-    },
-    ShiftLeft {
-        dst: u32,
-        a: u32,
-        b: u32,
-        mask: u64,
-    },
-    ShiftRight {
-        dst: u32,
-        a: u32,
-        b: u32,
-        mask: u64,
-    },
-    /// `shift` is 64 less the width.
-    ShiftRightSigned {
-        dst: u32,
-        a: u32,
-        b: u32,
-        shift: u8,
-    },
-    Equal {
-        dst: u32,
-        a: u32,
-        b: u32,
-    },
-    Less {
-        dst: u32,
-        a: u32,
-        b: u32,
-    },
-    LessSigned {
-        dst: u32,
-        a: u32,
-        b: u32,
-        shift: u8,
-    },
-    Mux {
-        dst: u32,
-        condition: u32,
-        a: u32,
-        b: u32,
-    },
+    Is(One, u64),
+    IsNot(One, u64),
+    Parity(One),
+    CountOnes(One, u64),
+    And(Two),
+    Or(Two),
+    Xor(Two),
+    Add(Two, u64),
+    /// A number and the width.
+    AddNumber(One, u64, u8),
+    Subtract(Two, u64),
+    Multiply(Two, u64),
+    ShiftLeft(Two, u64),
+    ShiftRight(Two, u64),
+    /// With 64 less the width, as in `LessSigned`.
+    ShiftRightSigned(Two, u8),
+    Equal(Two),
+    Less(Two),
+    LessSigned(Two, u8),
+    /// With the condition.
+    Mux(Two, u32),
     /// `a << shift | b`.
-    Join {
-        dst: u32,
-        a: u32,
-        b: u32,
-        shift: u8,
-    },
+    Join(Two, u8),
 
     /// The same for values of four states.
-    Four {
-        what: Four,
-        dst: u32,
-        a: u32,
-        b: u32,
-        c: u32,
-        width: u8,
-        shift: u8,
-    },
+    Four(Operation),
     /// The same for values of several cells.
     Wide(u32),
     /// An operation lane by lane.
@@ -187,27 +75,11 @@ pub(super) enum Instruction {
     Read(u32),
 
     /// Writes a cell in the lanes of the mask, known or of four states.
-    PutKnown {
-        to: u32,
-        value: u32,
-    },
-    Put {
-        to: u32,
-        value: u32,
-    },
-    /// Writes the bits of `mask`, to which the value is shifted.
-    PutPartKnown {
-        to: u32,
-        value: u32,
-        shift: u8,
-        mask: u64,
-    },
-    PutPart {
-        to: u32,
-        value: u32,
-        shift: u8,
-        mask: u64,
-    },
+    PutKnown(Put),
+    Put(Put),
+    /// Writes the bits of a mask, to which the value is shifted.
+    PutPartKnown(Put, u8, u64),
+    PutPart(Put, u8, u64),
     /// The only write of a variable of one cell: it is compared and its watchers are started at once.
     AssignKnown {
         variable: u32,
@@ -241,10 +113,8 @@ pub(super) enum Instruction {
 
     /// Parts the lanes by a condition of one bit; those where it is not 1 go on at `otherwise`.
     Branch {
-        condition: u32,
-        frame: u32,
+        condition: Condition,
         otherwise: u32,
-        is_known: bool,
     },
     /// Between the two sides: lanes of the first wait, the others go on; with none, all go on at `end`.
     Otherwise {
@@ -256,11 +126,7 @@ pub(super) enum Instruction {
         frame: u32,
     },
     /// Runs what follows in the lanes where a condition is 1: a branch too short to be jumped over.
-    Narrow {
-        condition: u32,
-        frame: u32,
-        is_known: bool,
-    },
+    Narrow(Condition),
     /// In the other lanes.
     Invert {
         frame: u32,
@@ -291,6 +157,47 @@ pub(super) enum Instruction {
     },
     /// The end of the unit.
     End,
+}
+
+/// A result and one operand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct One {
+    pub dst: u32,
+    pub a: u32,
+}
+
+/// A result and two operands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Two {
+    pub dst: u32,
+    pub a: u32,
+    pub b: u32,
+}
+
+/// A cell that is written and one that is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Put {
+    pub to: u32,
+    pub value: u32,
+}
+
+/// A condition and the first of the two masks that its branch keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Condition {
+    pub cell: u32,
+    pub frame: u32,
+    pub is_known: bool,
+}
+
+/// An operation on values of four states: `width` is that of the result, or of the operands where the result has one
+/// bit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operation {
+    pub what: Four,
+    pub width: u8,
+    pub shift: u8,
+    pub dst: u32,
+    pub operands: [u32; 3],
 }
 
 /// Operations on values of four states that lie in one cell.

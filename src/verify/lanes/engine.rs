@@ -60,6 +60,9 @@ pub(super) struct Engine<'c, const L: usize> {
     pub alive: u64,
     pub looped: u64,
     pub unsettled: u64,
+    /// Instructions since power-up, and whether they are too many.
+    pub instructions: u64,
+    pub is_overworked: bool,
     pub optimistic: u64,
     /// Masks of branches, switches and blocks.
     pub frames: Vec<u64>,
@@ -100,6 +103,8 @@ impl<'c, const L: usize> Engine<'c, L> {
             alive: Self::FULL,
             looped: 0,
             unsettled: 0,
+            instructions: 0,
+            is_overworked: false,
             optimistic: 0,
             frames: vec![0; code.frames as usize],
             exited: vec![0; code.labels as usize],
@@ -126,6 +131,7 @@ impl<'c, const L: usize> Engine<'c, L> {
             self.note(variable);
         }
         (self.alive, self.looped, self.unsettled, self.optimistic) = (Self::FULL, 0, 0, 0);
+        (self.instructions, self.is_overworked) = (0, false);
         self.iterations_of_step = [0; L];
         self.iterations_of_episode = [0; L];
         self.run_declarations(matches!(how, PowerUp::Random { .. }));
@@ -187,11 +193,21 @@ impl<'c, const L: usize> Engine<'c, L> {
         for limb in 0..limbs as usize {
             let row = &values[limb * self.lanes..(limb + 1) * self.lanes];
             let mask = limb_mask(width, limb);
-            let mut value = [row[0]; L];
-            value[..row.len()].copy_from_slice(row);
-            let value = value.map(|word| word & mask);
-            is_changed |= self.cells[cell as usize + limb].value != value;
-            self.cells[variable.shadow as usize + limb] = Word { value, unknown: [0; L] };
+            let value: [u64; L] = match row.try_into() {
+                Ok(value) => value,
+                Err(_) => std::array::from_fn(|lane| *row.get(lane).unwrap_or(&row[0])),
+            };
+            let old = &self.cells[cell as usize + limb].value;
+            let mut differ = 0;
+            for lane in 0..L {
+                differ |= old[lane] ^ value[lane] & mask;
+            }
+            is_changed |= differ != 0;
+            let shadow = &mut self.cells[variable.shadow as usize + limb];
+            shadow.value = value.map(|word| word & mask);
+            if !is_known {
+                shadow.unknown = [0; L];
+            }
         }
         if is_changed {
             self.notify(number, cell, variable.shadow, None, is_known);
@@ -229,7 +245,7 @@ impl<'c, const L: usize> Engine<'c, L> {
     pub fn note(&mut self, number: u32) {
         let Place { cell, limbs, .. } = self.code.variables[number as usize].place;
         let words = &self.cells[cell as usize..(cell + limbs) as usize];
-        let is_unknown = words.iter().any(|word| word.unknown != [0; L]);
+        let is_unknown = words.iter().any(|word| word.unknown.iter().fold(0, |a, b| a | b) != 0);
         self.set_noted(number, is_unknown);
     }
 
@@ -296,6 +312,8 @@ impl<'c, const L: usize> Engine<'c, L> {
         let lanes = match why {
             Stop::Loop => self.looped,
             Stop::NotSettled => self.unsettled,
+            Stop::Work if self.is_overworked => Self::FULL,
+            Stop::Work => 0,
         };
         lanes & self.visible()
     }

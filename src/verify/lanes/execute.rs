@@ -1,179 +1,145 @@
 //! The interpreter: runs a unit to its end, instruction by instruction, under a mask of lanes.
 
 use super::Stop;
-use super::code::{Arms, General, Instruction, Place, Read};
+use super::code::{Arms, Condition, General, Instruction, Place, Read};
 use super::engine::{Engine, each_lane};
-use super::narrow::{Operation, binary, four, mux, sign, unary};
+use super::narrow::{
+    binary, fill, four, left, less_signed, mux, ones, plus, right, right_signed, sign, unary,
+};
 use super::number::limb_mask;
 use super::{scalar, wide};
 use crate::design::program::{OpKind, Wildcards};
 
 impl<const L: usize> Engine<'_, L> {
     /// Runs the code from `at` to its end in the lanes of `mask`.
+    ///
+    /// One `match` and no second one within: each further table of jumps would cost as much as most operations do.
     pub fn execute(&mut self, mut at: usize, mut mask: u64) {
+        use Instruction as I;
         let code = self.code;
         loop {
-            let instruction = code.instructions[at];
+            let here = at;
             at += 1;
-            match instruction {
-                Instruction::Branch { condition, frame, otherwise, is_known } => {
-                    let then = self.ones(condition, mask, is_known);
-                    let other = mask & !then;
-                    if then == 0 {
-                        self.frames[frame as usize + 1] = 0;
-                        at = otherwise as usize;
-                    } else {
-                        self.frames[frame as usize] = other;
-                        mask = then;
-                    }
+            self.instructions += 1;
+            let c = &mut self.cells[..];
+            match code.instructions[here] {
+                I::Slice(o, by, mask) => unary(c, o, |a| a >> (by & 63) & mask),
+                I::Shift(o, by, mask) => unary(c, o, |a| a << (by & 63) & mask),
+                I::SignExtend(o, shift, mask) => unary(c, o, |a| fill(a, shift) & mask),
+                I::Not(o, mask) => unary(c, o, |a| !a & mask),
+                I::Negate(o, mask) => unary(c, o, |a| a.wrapping_neg() & mask),
+                I::Is(o, number) => unary(c, o, |a| u64::from(a == number)),
+                I::IsNot(o, number) => unary(c, o, |a| u64::from(a != number)),
+                I::Parity(o) => unary(c, o, |a| ones(a) & 1),
+                I::CountOnes(o, mask) => unary(c, o, |a| ones(a) & mask),
+                I::And(o) => binary(c, o, |a, b| a & b),
+                I::Or(o) => binary(c, o, |a, b| a | b),
+                I::Xor(o) => binary(c, o, |a, b| a ^ b),
+                I::Add(o, mask) => binary(c, o, |a, b| a.wrapping_add(b) & mask),
+                I::AddNumber(o, number, width) => unary(c, o, |a| plus(a, number, width)),
+                I::Subtract(o, mask) => binary(c, o, |a, b| a.wrapping_sub(b) & mask),
+                I::Multiply(o, mask) => binary(c, o, |a, b| a.wrapping_mul(b) & mask),
+                I::ShiftLeft(o, mask) => binary(c, o, |a, b| left(a, b) & mask),
+                I::ShiftRight(o, mask) => binary(c, o, |a, b| right(a, b) & mask),
+                I::ShiftRightSigned(o, shift) => binary(c, o, |a, b| right_signed(a, b, shift)),
+                I::Equal(o) => binary(c, o, |a, b| u64::from(a == b)),
+                I::Less(o) => binary(c, o, |a, b| u64::from(a < b)),
+                I::LessSigned(o, shift) => binary(c, o, |a, b| less_signed(a, b, shift)),
+                I::Mux(o, condition) => mux(c, o, condition),
+                I::Join(o, by) => binary(c, o, |a, b| a << (by & 63) | b),
+                I::Four(operation) => four(c, operation),
+                I::Wide(index) => wide::compute(c, &code.generals[index as usize]),
+                I::General(index) => self.general(&code.generals[index as usize]),
+                I::Read(index) => self.read(&code.reads[index as usize]),
+                I::PutKnown(put) => self.put_known(put, mask),
+                I::Put(put) => self.put_part(put, (0, !0), mask),
+                I::PutPartKnown(put, by, bits) => self.put_part_known(put, (by, bits), mask),
+                I::PutPart(put, by, bits) => self.put_part(put, (by, bits), mask),
+                I::AssignKnown { variable, value } => self.assign_known(variable, value, mask),
+                I::Assign { variable, value } => self.assign(variable, value, mask),
+                I::Store(index) => self.store(&code.writes[index as usize], mask),
+                I::Open { variable, is_known } => self.open(variable, is_known),
+                I::Keep { variable, is_known } => self.keep(variable, is_known),
+                I::Compare { variable, is_known } => self.compare(variable, is_known),
+                I::Note { variable } => self.note(variable),
+                I::Branch { condition, otherwise } => {
+                    (at, mask) = self.branch(condition, mask, (at, otherwise as usize));
                 }
-                Instruction::Otherwise { frame, end } => {
-                    let other = self.frames[frame as usize];
-                    if other == 0 {
-                        at = end as usize;
-                    } else {
-                        self.frames[frame as usize + 1] = mask;
-                        mask = other;
-                    }
+                I::Otherwise { frame, end } => {
+                    (at, mask) = self.otherwise(frame, mask, (at, end as usize));
                 }
-                Instruction::Meet { frame } => mask |= self.frames[frame as usize + 1],
-                Instruction::Narrow { condition, frame, is_known } => {
-                    let then = self.ones(condition, mask, is_known);
-                    self.frames[frame as usize] = mask;
-                    self.frames[frame as usize + 1] = mask & !then;
-                    mask = then;
-                }
-                Instruction::Invert { frame } => mask = self.frames[frame as usize + 1],
-                Instruction::Widen { frame } => mask = self.frames[frame as usize],
-                Instruction::Switch(index) => {
-                    let arms = &code.arms[index as usize];
-                    (at, mask) = self.part(arms, mask);
-                }
-                Instruction::ArmEnd(index) => {
-                    (at, mask) = self.next_arm(&code.arms[index as usize], mask);
-                }
-                Instruction::Enter { label } => self.exited[label as usize] = 0,
-                Instruction::Leave { label } => mask |= self.exited[label as usize],
-                Instruction::Exit { label } => {
-                    self.exited[label as usize] |= mask;
-                    mask = 0;
-                }
-                Instruction::Repeat { start } => {
-                    mask = self.count_iteration(mask);
-                    if mask != 0 {
-                        at = start as usize;
-                    }
-                }
-                Instruction::End => return,
-                other => self.step(other, mask),
+                I::Meet { frame } => mask |= self.frames[frame as usize + 1],
+                I::Narrow(condition) => mask = self.narrow(condition, mask),
+                I::Invert { frame } => mask = self.frames[frame as usize + 1],
+                I::Widen { frame } => mask = self.frames[frame as usize],
+                I::Switch(index) => (at, mask) = self.part(&code.arms[index as usize], mask),
+                I::ArmEnd(index) => (at, mask) = self.next_arm(&code.arms[index as usize], mask),
+                I::Enter { label } => self.exited[label as usize] = 0,
+                I::Leave { label } => mask |= self.exited[label as usize],
+                I::Exit { label } => self.exited[label as usize] |= std::mem::take(&mut mask),
+                I::Repeat { start } => (at, mask) = self.repeat(mask, (at, start as usize)),
+                I::End => return,
             }
         }
     }
 
-    /// An instruction after which the next one comes.
+    /// Lanes in which a condition is 1 come first, and the others wait.
     #[inline(always)]
-    fn step(&mut self, instruction: Instruction, mask: u64) {
-        use Instruction as I;
-        let code = self.code;
-        let cells = &mut self.cells[..];
-        match instruction {
-            I::Slice { dst, a, shift, mask } => unary(cells, dst, a, |a| a >> (shift & 63) & mask),
-            I::Shift { dst, a, shift, mask } => unary(cells, dst, a, |a| a << (shift & 63) & mask),
-            I::SignExtend { dst, a, shift, mask } => {
-                let shift = shift & 63;
-                unary(cells, dst, a, |a| ((a << shift).cast_signed() >> shift) as u64 & mask);
-            }
-            I::Not { dst, a, mask } => unary(cells, dst, a, |a| !a & mask),
-            I::Negate { dst, a, mask } => unary(cells, dst, a, |a| a.wrapping_neg() & mask),
-            I::Is { dst, a, number } => unary(cells, dst, a, |a| u64::from(a == number)),
-            I::IsNot { dst, a, number } => unary(cells, dst, a, |a| u64::from(a != number)),
-            I::Parity { dst, a } => unary(cells, dst, a, |a| u64::from(a.count_ones() & 1)),
-            I::CountOnes { dst, a, mask } => {
-                unary(cells, dst, a, |a| u64::from(a.count_ones()) & mask);
-            }
-            I::And { dst, a, b } => binary(cells, dst, (a, b), |a, b| a & b),
-            I::Or { dst, a, b } => binary(cells, dst, (a, b), |a, b| a | b),
-            I::Xor { dst, a, b } => binary(cells, dst, (a, b), |a, b| a ^ b),
-            I::Add { dst, a, b, mask } => {
-                binary(cells, dst, (a, b), |a, b| a.wrapping_add(b) & mask);
-            }
-            I::AddNumber { dst, a, number, width } => {
-                let mask = !0 >> (64 - width & 63);
-                unary(cells, dst, a, |a| a.wrapping_add(number) & mask);
-            }
-            I::Subtract { dst, a, b, mask } => {
-                binary(cells, dst, (a, b), |a, b| a.wrapping_sub(b) & mask);
-            }
-            I::Multiply { dst, a, b, mask } => {
-                binary(cells, dst, (a, b), |a, b| a.wrapping_mul(b) & mask);
-            }
-            I::ShiftLeft { dst, a, b, mask } => {
-                binary(cells, dst, (a, b), |a, b| if b < 64 { a << b & mask } else { 0 });
-            }
-            I::ShiftRight { dst, a, b, mask } => {
-                binary(cells, dst, (a, b), |a, b| if b < 64 { a >> b & mask } else { 0 });
-            }
-            I::ShiftRightSigned { dst, a, b, shift } => {
-                let shift = shift & 63;
-                let mask = !0 >> shift;
-                binary(cells, dst, (a, b), |a, b| {
-                    ((a << shift).cast_signed() >> shift >> b.min(63)) as u64 & mask
-                });
-            }
-            I::Equal { dst, a, b } => binary(cells, dst, (a, b), |a, b| u64::from(a == b)),
-            I::Less { dst, a, b } => binary(cells, dst, (a, b), |a, b| u64::from(a < b)),
-            I::LessSigned { dst, a, b, shift } => {
-                let shift = shift & 63;
-                binary(cells, dst, (a, b), |a, b| {
-                    u64::from((a << shift).cast_signed() < (b << shift).cast_signed())
-                });
-            }
-            I::Mux { dst, condition, a, b } => mux(cells, dst, [condition, a, b]),
-            I::Join { dst, a, b, shift } => {
-                binary(cells, dst, (a, b), |a, b| a << (shift & 63) | b);
-            }
-            I::Four { what, dst, a, b, c, width, shift } => {
-                four(cells, Operation { what, dst, operands: [a, b, c], width, shift });
-            }
-            I::Wide(index) => wide::compute(cells, &code.generals[index as usize]),
-            I::General(index) => self.general(&code.generals[index as usize]),
-            I::Read(index) => self.read(&code.reads[index as usize]),
-            other => self.write(other, mask),
+    fn branch(
+        &mut self,
+        condition: Condition,
+        mask: u64,
+        (next, other): (usize, usize),
+    ) -> (usize, u64) {
+        let then = self.ones(condition, mask);
+        let frame = condition.frame as usize;
+        if then == 0 {
+            self.frames[frame + 1] = 0;
+            (other, mask)
+        } else {
+            self.frames[frame] = mask & !then;
+            (next, then)
         }
     }
 
-    /// An instruction that writes variables or prepares for it.
+    /// Those that wait come next.
     #[inline(always)]
-    fn write(&mut self, instruction: Instruction, lanes: u64) {
-        use Instruction as I;
-        match instruction {
-            I::PutKnown { to, value } => self.put_known(to, value, lanes),
-            I::Put { to, value } => self.put(to, value, lanes),
-            I::PutPartKnown { to, value, shift, mask } => {
-                self.put_part_known(to, value, (shift, mask), lanes);
+    fn otherwise(&mut self, frame: u32, mask: u64, (next, end): (usize, usize)) -> (usize, u64) {
+        let frame = frame as usize;
+        match self.frames[frame] {
+            0 => (end, mask),
+            other => {
+                self.frames[frame + 1] = mask;
+                (next, other)
             }
-            I::PutPart { to, value, shift, mask } => self.put_part(to, value, (shift, mask), lanes),
-            I::AssignKnown { variable, value } => self.assign_known(variable, value, lanes),
-            I::Assign { variable, value } => self.assign(variable, value, lanes),
-            I::Store(index) => self.store(&self.code.writes[index as usize], lanes),
-            I::Open { variable, is_known } => self.open(variable, is_known),
-            I::Keep { variable, is_known } => self.keep(variable, is_known),
-            I::Compare { variable, is_known } => self.compare(variable, is_known),
-            I::Note { variable } => self.note(variable),
-            _ => unreachable!("the interpreter itself runs what is left"),
         }
+    }
+
+    /// Both sides are run, each in its lanes.
+    #[inline(always)]
+    fn narrow(&mut self, condition: Condition, mask: u64) -> u64 {
+        let then = self.ones(condition, mask);
+        self.frames[condition.frame as usize] = mask;
+        self.frames[condition.frame as usize + 1] = mask & !then;
+        then
+    }
+
+    #[inline(never)]
+    fn repeat(&mut self, mask: u64, (next, start): (usize, usize)) -> (usize, u64) {
+        let mask = self.count_iteration(mask);
+        (if mask == 0 { next } else { start }, mask)
     }
 
     /// The lanes in which a condition is 1.
     #[inline(always)]
-    fn ones(&mut self, condition: u32, mask: u64, is_known: bool) -> u64 {
-        let word = &self.cells[condition as usize];
+    fn ones(&mut self, condition: Condition, mask: u64) -> u64 {
+        let word = &self.cells[condition.cell as usize];
         let one = (0..L).fold(0, |lanes, lane| lanes | (word.value[lane] & 1) << lane);
-        if is_known {
+        if condition.is_known {
             return one & mask;
         }
         let unknown = (0..L).fold(0, |lanes, lane| lanes | (word.unknown[lane] & 1) << lane);
-        self.optimistic |= unknown & mask & self.schedule.active;
+        self.optimistic |= unknown & mask & self.schedule.lanes;
         one & !unknown & mask
     }
 
@@ -237,7 +203,7 @@ impl<const L: usize> Engine<'_, L> {
             chosen[lane] = arm(arms, word.value[lane], unknown);
             optimistic |= u64::from(unknown != 0) << lane;
         }
-        self.optimistic |= optimistic & self.schedule.active;
+        self.optimistic |= optimistic & self.schedule.lanes;
         self.frames[arms.frame as usize] = mask;
         self.frames[arms.frame as usize + 1] = 0;
         self.next_arm(arms, 0)
@@ -262,7 +228,7 @@ impl<const L: usize> Engine<'_, L> {
 
     /// One more iteration in these lanes; gives those that may go on.
     fn count_iteration(&mut self, mask: u64) -> u64 {
-        let counted = mask & self.schedule.active;
+        let counted = mask & self.schedule.lanes;
         for lane in each_lane(counted) {
             self.iterations_of_step[lane] += 1;
             self.iterations_of_episode[lane] += 1;
@@ -271,6 +237,9 @@ impl<const L: usize> Engine<'_, L> {
             {
                 self.stop(1 << lane, Stop::Loop);
             }
+        }
+        if self.instructions > self.bounds.instructions {
+            self.stop(Self::FULL, Stop::Work);
         }
         mask & self.alive
     }

@@ -1,7 +1,7 @@
 //! From a program to its flat form: units, what they watch, and their statements.
 
 use super::code::{
-    Arms, Code, Destination, Instruction, Place, Unit, Variable, Watch, What, Write,
+    Arms, Code, Condition, Destination, Instruction, Place, Put, Unit, Variable, Watch, What, Write,
 };
 use super::known::{Unknown, Uses, each, variable};
 use super::number::{limb_mask, limbs};
@@ -346,7 +346,9 @@ impl<'a> Flattener<'a> {
                 let (variable, value) = (*slot, value.cell);
                 self.emit(match (is_known, self.is_watched(variable)) {
                     (true, true) => Instruction::AssignKnown { variable, value },
-                    (true, false) => Instruction::PutKnown { to: self.place(variable).cell, value },
+                    (true, false) => {
+                        Instruction::PutKnown(Put { to: self.place(variable).cell, value })
+                    }
                     (false, _) => Instruction::Assign { variable, value },
                 });
                 return;
@@ -376,20 +378,20 @@ impl<'a> Flattener<'a> {
 
     fn put_all(&mut self, place: Place, value: Place, is_known: bool) {
         for limb in 0..place.limbs {
-            let (to, value) = (place.cell + limb, value.cell + limb);
+            let put = Put { to: place.cell + limb, value: value.cell + limb };
             self.emit(match is_known {
-                true => Instruction::PutKnown { to, value },
-                false => Instruction::Put { to, value },
+                true => Instruction::PutKnown(put),
+                false => Instruction::Put(put),
             });
         }
     }
 
     fn put_part(&mut self, to: u32, value: Place, shift: u8, is_known: bool) {
         let mask = limb_mask(value.width, 0) << shift;
-        let value = value.cell;
+        let put = Put { to, value: value.cell };
         self.emit(match is_known {
-            true => Instruction::PutPartKnown { to, value, shift, mask },
-            false => Instruction::PutPart { to, value, shift, mask },
+            true => Instruction::PutPartKnown(put, shift, mask),
+            false => Instruction::PutPart(put, shift, mask),
         });
     }
 
@@ -399,10 +401,15 @@ impl<'a> Flattener<'a> {
         self.code.frames - 2
     }
 
+    fn condition(&mut self, slot: Slot) -> Condition {
+        let (frame, is_known) = (self.frame(), self.is_known(slot));
+        Condition { cell: self.place(slot).cell, frame, is_known }
+    }
+
     fn branch(&mut self, condition: Slot, then: &[Statement], otherwise: &[Statement]) {
-        let (frame, is_known) = (self.frame(), self.is_known(condition));
-        let condition = self.place(condition).cell;
-        let branch = |otherwise| Instruction::Branch { condition, frame, otherwise, is_known };
+        let condition = self.condition(condition);
+        let frame = condition.frame;
+        let branch = |otherwise| Instruction::Branch { condition, otherwise };
         let at = self.emit(branch(0));
         self.body(then, false);
         let between = self.emit(Instruction::Otherwise { frame, end: 0 });
@@ -414,9 +421,9 @@ impl<'a> Flattener<'a> {
     }
 
     fn short_branch(&mut self, condition: Slot, then: &[Statement], otherwise: &[Statement]) {
-        let (frame, is_known) = (self.frame(), self.is_known(condition));
-        let condition = self.place(condition).cell;
-        self.emit(Instruction::Narrow { condition, frame, is_known });
+        let condition = self.condition(condition);
+        let frame = condition.frame;
+        self.emit(Instruction::Narrow(condition));
         self.body(then, false);
         if !otherwise.is_empty() {
             self.emit(Instruction::Invert { frame });

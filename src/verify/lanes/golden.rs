@@ -11,7 +11,7 @@ use super::engine::each_lane;
 use super::group::Group;
 use super::{Bounds, Code, Machine, PowerUp, Stop};
 use crate::design::program::Program;
-use crate::design::{Bits, Direction, Interface, Port};
+use crate::design::{Bits, Direction, Interface};
 use crate::problem::Restriction;
 use crate::verify::backend::Values;
 use crate::verify::compare::Toggles;
@@ -119,14 +119,9 @@ impl Golden {
         Ok(golden)
     }
 
-    /// Whether a candidate of this interface can be compared with it.
-    pub fn accepts(&self, candidate: &Interface) -> bool {
-        self.interface.accepts(candidate).is_ok()
-    }
-
-    /// The outputs, in the order of the counts.
-    pub fn outputs(&self) -> impl Iterator<Item = &Port> {
-        self.interface.outputs()
+    /// Whether a candidate of this interface can be compared with it, or what differs.
+    pub fn accepts(&self, candidate: &Interface) -> Result<(), String> {
+        self.interface.accepts(candidate)
     }
 
     /// Lengthens the run while it makes bits toggle that never did, as with compiled models: what is kept are the episodes in which
@@ -136,7 +131,8 @@ impl Golden {
         let mut k = 0;
         while let Some(first) = self.stimulus.deep_cycles(k) {
             let end = (k..).find(|&k| self.stimulus.deep_cycles(k) != Some(first)).unwrap_or(k + 1);
-            let wanted = (k..end).any(|k| !self.is_done(toggles, idle) || self.stimulus.requires(k));
+            let wanted =
+                (k..end).any(|k| !self.is_done(toggles, idle) || self.stimulus.requires(k));
             if wanted {
                 let episodes: Vec<Episode> =
                     (k..end).filter_map(|k| self.stimulus.deep_episode(k)).collect();

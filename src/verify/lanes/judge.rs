@@ -14,10 +14,11 @@ use crate::verify::backend::{Count, Outcome, Values};
 use crate::verify::stimulus::Layout;
 use crate::verify::verdict::{FirstMismatch, MismatchKind};
 
-/// Judges a candidate, whose interface the golden one accepts; `constants` are those of its text that the golden text lacks.
-/// Nothing where lanes cannot: the golden module stops in the candidate's own episodes.
-pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Option<Outcome> {
-    let ports = Ports::new(&golden.interface, program)?;
+/// Judges a candidate, whose interface the golden one accepts; `constants` are those of its text that the golden text lacks. An error
+/// says why another backend is to judge it.
+pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<Outcome, String> {
+    let ports = Ports::new(&golden.interface, program)
+        .ok_or_else(|| "a port that goes both ways".to_owned())?;
     let code = Code::new(program);
     let mut judging = Judging {
         golden,
@@ -28,11 +29,13 @@ pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Option<O
     // Where the golden module itself does not get through a candidate's own episodes, it is judged without them.
     let own = golden.own_runs(constants).unwrap_or_default();
     for run in golden.runs.iter().chain(&own) {
-        if let Err(stop) = judging.run(run) {
-            return Some(Outcome::Timeout(stop.to_string()));
+        match judging.run(run) {
+            Ok(()) => {}
+            Err(stop @ Stop::Work) => return Err(stop.to_string()),
+            Err(stop) => return Ok(Outcome::Timeout(stop.to_string())),
         }
     }
-    Some(Outcome::Counted(judging.counts()))
+    Ok(Outcome::Counted(judging.counts()))
 }
 
 /// Power-up states that tell a wrong value from an unknown one.
@@ -60,7 +63,7 @@ impl Judging<'_> {
         let mut found = self.none();
         let is_optimistic = self.compare(run, &mut machine, PowerUp::Unknown, &mut found)?;
         if is_optimistic {
-            found = self.from_random_states(run, &mut machine)?;
+            found = self.at_random(run, &mut machine)?;
         }
         for ((count, found), compared) in self.counts.iter_mut().zip(found).zip(&run.compared) {
             count.compared += compared;
@@ -78,11 +81,7 @@ impl Judging<'_> {
 
     /// Compares from a random power-up state, and from more where that differs: a bit that is wrong and the same from all
     /// of them is wrong by `value`.
-    fn from_random_states(
-        &self,
-        run: &GoldenRun,
-        machine: &mut Machine<'_>,
-    ) -> Result<Vec<Tally>, Stop> {
+    fn at_random(&self, run: &GoldenRun, machine: &mut Machine<'_>) -> Result<Vec<Tally>, Stop> {
         let mut found = self.none();
         let seeds = run.seeds(0);
         self.compare(run, machine, PowerUp::Random { seeds: &seeds }, &mut found)?;
@@ -136,9 +135,8 @@ impl Judging<'_> {
         let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
         (0..run.group.steps).any(|step| {
             let at = step * row + outputs.offsets[output] * run.stride;
-            (at..at + words).any(|at| {
-                (run.value[at] ^ own.value[at]) & run.defined[at] & own.defined[at] != 0
-            })
+            (at..at + words)
+                .any(|at| (run.value[at] ^ own.value[at]) & run.defined[at] & own.defined[at] != 0)
         })
     }
 
@@ -163,7 +161,8 @@ impl Judging<'_> {
                 let at = step * row + outputs.offsets[output] * run.stride;
                 let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
                 let (golden, defined) = (&run.value[at..at + words], &run.defined[at..at + words]);
-                let (by_value, at_all) = machine.differs(self.ports.outputs[output], golden, defined);
+                let (by_value, at_all) =
+                    machine.differs(self.ports.outputs[output], golden, defined);
                 if at_all != 0 {
                     tally.mismatches += u64::from(at_all.count_ones());
                     tally.by_value |= by_value != 0;

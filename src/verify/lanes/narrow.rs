@@ -1,6 +1,7 @@
-//! Operations on values of one cell, in all lanes at once: on known ones, which have their own instructions, and on those of four states.
+//! Operations on values of one cell, in all lanes at once: on known ones, which have their own instructions, and on
+//! those of four states.
 
-use super::code::Four;
+use super::code::{Four, One, Operation, Two};
 use super::engine::Word;
 use super::number::limb_mask;
 use super::scalar;
@@ -10,8 +11,7 @@ use crate::design::program::Net;
 #[inline(always)]
 pub(super) fn unary<const L: usize>(
     cells: &mut [Word<L>],
-    dst: u32,
-    a: u32,
+    One { dst, a }: One,
     compute: impl Fn(u64) -> u64,
 ) {
     let (operands, results) = cells.split_at_mut(dst as usize);
@@ -25,8 +25,7 @@ pub(super) fn unary<const L: usize>(
 #[inline(always)]
 pub(super) fn binary<const L: usize>(
     cells: &mut [Word<L>],
-    dst: u32,
-    (a, b): (u32, u32),
+    Two { dst, a, b }: Two,
     compute: impl Fn(u64, u64) -> u64,
 ) {
     let (operands, results) = cells.split_at_mut(dst as usize);
@@ -39,30 +38,58 @@ pub(super) fn binary<const L: usize>(
 
 /// A known result of a condition and two operands.
 #[inline(always)]
-pub(super) fn mux<const L: usize>(cells: &mut [Word<L>], dst: u32, [c, a, b]: [u32; 3]) {
+pub(super) fn mux<const L: usize>(cells: &mut [Word<L>], Two { dst, a, b }: Two, c: u32) {
     let (operands, results) = cells.split_at_mut(dst as usize);
     let [c, a, b] = [c, a, b].map(|cell| &operands[cell as usize].value);
     let out = &mut results[0].value;
     for lane in 0..L {
         let chosen = 0u64.wrapping_sub(c[lane] & 1);
-        out[lane] = a[lane] & chosen | b[lane] & !chosen;
+        out[lane] = b[lane] ^ (a[lane] ^ b[lane]) & chosen;
     }
+}
+
+/// Fills from bit `63 - shift` upwards.
+#[inline(always)]
+pub(super) fn fill(a: u64, shift: u8) -> u64 {
+    ((a << (shift & 63)).cast_signed() >> (shift & 63)).cast_unsigned()
+}
+
+#[inline(always)]
+pub(super) fn ones(a: u64) -> u64 {
+    a.count_ones().into()
+}
+
+#[inline(always)]
+pub(super) fn plus(a: u64, number: u64, width: u8) -> u64 {
+    a.wrapping_add(number) & !0 >> ((64 - width) & 63)
+}
+
+#[inline(always)]
+pub(super) fn left(a: u64, by: u64) -> u64 {
+    if by < 64 { a << by } else { 0 }
+}
+
+#[inline(always)]
+pub(super) fn right(a: u64, by: u64) -> u64 {
+    if by < 64 { a >> by } else { 0 }
+}
+
+/// `shift` is 64 less the width, as in the next one.
+#[inline(always)]
+pub(super) fn right_signed(a: u64, by: u64, shift: u8) -> u64 {
+    (fill(a, shift).cast_signed() >> by.min(63)).cast_unsigned() & !0 >> (shift & 63)
+}
+
+#[inline(always)]
+pub(super) fn less_signed(a: u64, b: u64, shift: u8) -> u64 {
+    u64::from((a << (shift & 63)).cast_signed() < (b << (shift & 63)).cast_signed())
 }
 
 /// One operand of four states, in one lane: value and unknown plane.
 type Bits = (u64, u64);
 
-/// An operation on values of four states.
-#[derive(Clone, Copy)]
-pub(super) struct Operation {
-    pub what: Four,
-    pub dst: u32,
-    pub operands: [u32; 3],
-    pub width: u8,
-    pub shift: u8,
-}
-
 /// Computes it.
+#[inline(never)]
 pub(super) fn four<const L: usize>(cells: &mut [Word<L>], op: Operation) {
     use Four as F;
     let mask = limb_mask(op.width.into(), 0);

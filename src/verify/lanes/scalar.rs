@@ -1,14 +1,15 @@
 //! The operations on one lane: what they mean, for operands of any width.
 //!
-//! Wide arithmetic and what is rare is run by this; what is frequent has a form for all lanes at once (`narrow`, `vector`)
-//! that gives the same. Operands stand in `x` in the order of the operation's fields; the result has its width already and
-//! is 0.
+//! Wide arithmetic and what is rare is run by this; what is frequent has a form for all lanes at once (`narrow`,
+//! `vector`) that gives the same. Operands stand in `x` in the order of the operation's fields; the result has its
+//! width already and is 0.
 
 use super::number::{Number, bits_at, copy_bits, limb_mask};
 use super::whole;
 use crate::design::program::{Net, OpKind};
 
-/// Computes one operation. [`OpKind::Read`] and [`OpKind::Concat`] are not among them: they need more than three numbers.
+/// Computes one operation. [`OpKind::Read`] and [`OpKind::Concat`] are not among them: they need more than three
+/// numbers.
 pub(super) fn evaluate(kind: &OpKind, x: &[Number; 3], out: &mut Number) {
     use OpKind as K;
     let [a, b, _] = x;
@@ -149,7 +150,8 @@ fn extend(a: &Number, signed: bool, out: &mut Number) {
     }
 }
 
-/// The part of `width` bits from `offset` that lies within `bounds` bits: first bit there, first bit of the part, count.
+/// The part of `width` bits from `offset` that lies within `bounds` bits: first bit there, first bit of the part,
+/// count.
 pub(super) fn overlap(offset: i64, width: u32, bounds: u32) -> Option<(u32, u32, u32)> {
     let first = offset.max(0);
     let end = offset.saturating_add(i64::from(width)).min(i64::from(bounds));

@@ -13,19 +13,25 @@ pub(super) struct Schedule {
     waiting: Vec<u64>,
     /// The lanes in which it ever ran.
     ran: Vec<u64>,
-    initial: Set,
-    combinational: Set,
+    /// Combinational processes that are started, and the blocks that run once, which have lower numbers.
+    active: Set,
     triggered: Set,
+    /// Triggered ones of the present round.
     round: Set,
     /// The lanes of each run of a process in this settling, as far as they are not counted yet.
     runs: Vec<u64>,
     /// Runs that are counted, in each lane.
     counts: [u64; 64],
+    /// Whether any are.
+    is_counted: bool,
     runs_max: u64,
     /// The process that runs and the lanes in which it was started.
     pub current: u32,
-    pub active: u64,
+    pub lanes: u64,
 }
+
+/// What a settling costs beside the instructions that it runs.
+const INSTRUCTIONS_OF_SETTLING: u64 = 4;
 
 /// Runs that are counted together.
 const RUNS_KEPT: usize = 1024;
@@ -39,11 +45,16 @@ impl Set {
         self.0[process as usize / 64] |= 1 << (process % 64);
     }
 
+    #[inline(always)]
     fn take_first(&mut self) -> Option<u32> {
-        let (at, word) = self.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
-        let bit = word.trailing_zeros();
-        *word &= *word - 1;
-        Some(64 * at as u32 + bit)
+        for (at, word) in self.0.iter_mut().enumerate() {
+            if *word != 0 {
+                let bit = word.trailing_zeros();
+                *word &= *word - 1;
+                return Some(64 * at as u32 + bit);
+            }
+        }
+        None
     }
 }
 
@@ -55,22 +66,20 @@ impl Schedule {
             started: vec![0; processes],
             waiting: vec![0; processes],
             ran: vec![0; processes],
-            initial: empty.clone(),
-            combinational: empty.clone(),
+            active: empty.clone(),
             triggered: empty.clone(),
             round: empty,
             runs: Vec::with_capacity(RUNS_KEPT),
             counts: [0; 64],
+            is_counted: false,
             runs_max: 0,
             current: 0,
-            active: 0,
+            lanes: 0,
         }
     }
 
     fn forget(&mut self) {
-        for set in
-            [&mut self.initial, &mut self.combinational, &mut self.triggered, &mut self.round]
-        {
+        for set in [&mut self.active, &mut self.triggered, &mut self.round] {
             set.0.fill(0);
         }
         self.started.fill(0);
@@ -87,14 +96,14 @@ impl Schedule {
         }
         self.started[at] |= lanes;
         match code.units[at].kind {
-            Kind::Combinational => self.combinational.insert(process),
+            Kind::Combinational | Kind::Initial => self.active.insert(process),
             Kind::Triggered => self.triggered.insert(process),
-            Kind::Initial => self.initial.insert(process),
             Kind::Declaration => {}
         }
     }
 
     /// All triggered processes that are started now run next, whatever they start.
+    #[inline(always)]
     fn begin_round(&mut self) {
         while let Some(process) = self.triggered.take_first() {
             self.waiting[process as usize] = std::mem::take(&mut self.started[process as usize]);
@@ -103,24 +112,22 @@ impl Schedule {
     }
 
     /// The next process and its lanes.
+    #[inline(always)]
     fn next(&mut self) -> Option<(u32, u64)> {
         if let Some(process) = self.round.take_first() {
             return Some((process, std::mem::take(&mut self.waiting[process as usize])));
         }
-        let first = self.initial.take_first().or_else(|| self.combinational.take_first());
-        let process = match first {
-            Some(process) => process,
-            None => {
-                self.begin_round();
-                let process = self.round.take_first()?;
-                return Some((process, std::mem::take(&mut self.waiting[process as usize])));
-            }
-        };
-        Some((process, std::mem::take(&mut self.started[process as usize])))
+        if let Some(process) = self.active.take_first() {
+            return Some((process, std::mem::take(&mut self.started[process as usize])));
+        }
+        self.begin_round();
+        let process = self.round.take_first()?;
+        Some((process, std::mem::take(&mut self.waiting[process as usize])))
     }
 
     /// Counts the runs that were kept; gives the lanes that have too many.
     fn count(&mut self) -> u64 {
+        self.is_counted = true;
         for lanes in self.runs.drain(..) {
             for lane in each_lane(lanes) {
                 self.counts[lane] += 1;
@@ -134,8 +141,8 @@ impl Schedule {
 impl<const L: usize> Engine<'_, L> {
     /// Runs the initial values of declarations; then `initial` blocks and combinational processes are started.
     ///
-    /// Logic that a list of signals or `@*` starts holds no state of its own on hardware, so from random power-up states it is started
-    /// as well.
+    /// Logic that a list of signals or `@*` starts holds no state of its own on hardware, so from random power-up
+    /// states it is started as well.
     pub fn run_declarations(&mut self, is_random: bool) {
         let code = self.code;
         self.schedule.forget();
@@ -159,8 +166,12 @@ impl<const L: usize> Engine<'_, L> {
 
     pub fn settle(&mut self) -> Result<(), Stop> {
         self.iterations_of_step = [0; L];
+        self.instructions += INSTRUCTIONS_OF_SETTLING;
         self.schedule.runs.clear();
-        self.schedule.counts = [0; 64];
+        if self.schedule.is_counted {
+            self.schedule.counts = [0; 64];
+            self.schedule.is_counted = false;
+        }
         self.schedule.runs_max =
             self.bounds.runs_of_process.saturating_mul(self.code.units.len() as u64 + 10);
         loop {
@@ -176,12 +187,16 @@ impl<const L: usize> Engine<'_, L> {
                 break;
             }
         }
+        if self.instructions > self.bounds.instructions {
+            self.stop(Self::FULL, Stop::Work);
+        }
         // Before the first count, each run adds one at most.
-        if self.schedule.counts != [0; 64]
-            || self.schedule.runs.len() as u64 > self.schedule.runs_max
-        {
+        if self.schedule.is_counted || self.schedule.runs.len() as u64 > self.schedule.runs_max {
             let over = self.schedule.count();
             self.stop(over, Stop::NotSettled);
+        }
+        if self.is_overworked {
+            return Err(Stop::Work);
         }
         let stopped = self.looped | self.unsettled;
         match stopped & stopped.wrapping_neg() {
@@ -198,6 +213,7 @@ impl<const L: usize> Engine<'_, L> {
         match why {
             Stop::Loop => self.looped |= lanes,
             Stop::NotSettled => self.unsettled |= lanes,
+            Stop::Work => self.is_overworked = true,
         }
     }
 
@@ -213,7 +229,7 @@ impl<const L: usize> Engine<'_, L> {
         *ran |= active;
         let mask = if unit.is_pure { *ran & self.alive } else { active };
         self.schedule.current = number;
-        self.schedule.active = active;
+        self.schedule.lanes = active;
         let needs = &code.needs[unit.needs.0 as usize..unit.needs.1 as usize];
         let is_known = needs.iter().all(|&(word, bits)| self.noted[word as usize] & bits == 0);
         self.execute(if is_known { unit.known_start } else { unit.start } as usize, mask);
@@ -254,12 +270,22 @@ impl<const L: usize> Engine<'_, L> {
         let limbs = self.code.variables[variable as usize].place.limbs;
         for limb in 0..limbs {
             let (old, new) = (old + limb, new + limb);
+            let (from, to) = (&self.cells[old as usize], &self.cells[new as usize]);
+            let mut differ = 0;
+            for lane in 0..L {
+                differ |= from.value[lane] ^ to.value[lane];
+            }
             if is_known {
-                let from = self.cells[old as usize].value;
-                if from != self.cells[new as usize].value {
+                if differ != 0 {
+                    let from = from.value;
                     self.start_watchers_known(variable, limb, &from, new, but);
                 }
-            } else if self.cells[old as usize] != self.cells[new as usize] {
+                continue;
+            }
+            for lane in 0..L {
+                differ |= from.unknown[lane] ^ to.unknown[lane];
+            }
+            if differ != 0 {
                 self.start_watchers(variable, limb, [old, new], but);
             }
         }

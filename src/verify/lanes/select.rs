@@ -1,6 +1,6 @@
 //! Which instruction an operation becomes.
 
-use super::code::{Four, General, Instruction, Place, Read};
+use super::code::{Four, General, Instruction, One, Operation, Place, Read, Two};
 use super::flatten::{Flattener, NOWHERE};
 use super::known::operands;
 use super::number::{limb_mask, limbs};
@@ -48,7 +48,8 @@ impl Flattener<'_> {
         });
     }
 
-    /// Whether an operation can do with the value plane: all is known, and no operand lies above where the result would.
+    /// Whether an operation can do with the value plane: all is known, and no operand lies above where the result
+    /// would.
     fn is_value_alone(&self, dst: Slot, operands: &[Slot]) -> bool {
         let is_below = |slot: Slot| self.cells[slot as usize] < self.both_start;
         self.is_known(dst) && operands.iter().all(|&slot| self.is_known(slot) && is_below(slot))
@@ -63,7 +64,8 @@ impl Flattener<'_> {
         self.place(slot)
     }
 
-    /// Gives the result the operand's cells, where it is the same number; unless that is a variable which may be written in between.
+    /// Gives the result the operand's cells, where it is the same number; unless that is a variable which may be
+    /// written in between.
     fn is_renamed(&mut self, op: &Op) -> bool {
         let width = |slot: Slot| self.program.widths[slot as usize];
         let a = match op.kind {
@@ -103,7 +105,7 @@ impl Flattener<'_> {
             let dst = self.result(dst, is_known).cell;
             let mask = limb_mask(width, 0);
             self.emit(match is_known {
-                true => Instruction::SignExtend { dst, a: cell, shift: 63, mask },
+                true => Instruction::SignExtend(One { dst, a: cell }, 63, mask),
                 false => four(Four::SignExtend, [dst, cell, 0, 0], width, 1),
             });
             return true;
@@ -122,7 +124,7 @@ impl Flattener<'_> {
                 *next - 1
             };
             self.emit(match is_known {
-                true => Instruction::Join { dst: to, a: joined, b, shift: shift as u8 },
+                true => Instruction::Join(Two { dst: to, a: joined, b }, shift as u8),
                 false => four(Four::Join, [to, joined, b, 0], 64, shift),
             });
             joined = to;
@@ -144,6 +146,8 @@ impl Flattener<'_> {
         use OpKind as K;
         let width = |slot: Slot| self.program.widths[slot as usize];
         let cell = |slot: Slot| self.cells[slot as usize];
+        let one = |a: Slot| One { dst, a: cell(a) };
+        let two = |a: Slot, b: Slot| Two { dst, a: cell(a), b: cell(b) };
         let mask = limb_mask(width(op.dst), 0);
         let is_wide = operands(&op.kind).iter().any(|&slot| width(slot) > 64);
         Some(match op.kind {
@@ -153,55 +157,47 @@ impl Flattener<'_> {
             }
             _ if is_wide => return None,
             K::Extend { a, signed: false } | K::Known(a) | K::Pull { a, .. } => {
-                I::Slice { dst, a: cell(a), shift: 0, mask }
+                I::Slice(one(a), 0, mask)
             }
-            K::Extend { a, signed: true } => {
-                I::SignExtend { dst, a: cell(a), shift: (64 - width(a)) as u8, mask }
-            }
-            K::Select { a, offset } => I::ShiftRight { dst, a: cell(a), b: cell(offset), mask },
-            K::Not(a) => I::Not { dst, a: cell(a), mask },
-            K::Negate(a) => I::Negate { dst, a: cell(a), mask },
-            K::ReduceAnd(a) => I::Is { dst, a: cell(a), number: limb_mask(width(a), 0) },
-            K::ReduceOr(a) => I::IsNot { dst, a: cell(a), number: 0 },
-            K::ReduceXor(a) => I::Parity { dst, a: cell(a) },
-            K::And(a, b) | K::Resolve { a, b, net: Net::And } => {
-                I::And { dst, a: cell(a), b: cell(b) }
-            }
-            K::Or(a, b) | K::Resolve { a, b, net: Net::Or } => {
-                I::Or { dst, a: cell(a), b: cell(b) }
-            }
-            K::Xor(a, b) => I::Xor { dst, a: cell(a), b: cell(b) },
+            K::Extend { a, signed: true } => I::SignExtend(one(a), (64 - width(a)) as u8, mask),
+            K::Select { a, offset } => I::ShiftRight(two(a, offset), mask),
+            K::Not(a) => I::Not(one(a), mask),
+            K::Negate(a) => I::Negate(one(a), mask),
+            K::ReduceAnd(a) => I::Is(one(a), limb_mask(width(a), 0)),
+            K::ReduceOr(a) => I::IsNot(one(a), 0),
+            K::ReduceXor(a) => I::Parity(one(a)),
+            K::And(a, b) | K::Resolve { a, b, net: Net::And } => I::And(two(a, b)),
+            K::Or(a, b) | K::Resolve { a, b, net: Net::Or } => I::Or(two(a, b)),
+            K::Xor(a, b) => I::Xor(two(a, b)),
             K::Add(a, b) | K::Subtract(a, b) => self.sum(dst, op, a, b),
-            K::Multiply(a, b) => I::Multiply { dst, a: cell(a), b: cell(b), mask },
+            K::Multiply(a, b) => I::Multiply(two(a, b), mask),
             K::ShiftLeft(a, b) => match self.number(b) {
-                Some(by) if by < 64 => I::Shift { dst, a: cell(a), shift: by as u8, mask },
-                _ => I::ShiftLeft { dst, a: cell(a), b: cell(b), mask },
+                Some(by) if by < 64 => I::Shift(one(a), by as u8, mask),
+                _ => I::ShiftLeft(two(a, b), mask),
             },
             K::ShiftRight(a, b) => match self.number(b) {
-                Some(by) if by < 64 => I::Slice { dst, a: cell(a), shift: by as u8, mask },
-                _ => I::ShiftRight { dst, a: cell(a), b: cell(b), mask },
+                Some(by) if by < 64 => I::Slice(one(a), by as u8, mask),
+                _ => I::ShiftRight(two(a, b), mask),
             },
             K::ShiftRightSigned(a, b) => {
                 let shift = (64 - width(a)) as u8;
-                I::ShiftRightSigned { dst, a: cell(a), b: cell(b), shift }
+                I::ShiftRightSigned(two(a, b), shift)
             }
             K::Equal(a, b) | K::Same(a, b) | K::Matches(a, b) | K::CaseMatches { a, b, .. } => {
                 match (self.number(a), self.number(b)) {
-                    (_, Some(number)) => I::Is { dst, a: cell(a), number },
-                    (Some(number), _) => I::Is { dst, a: cell(b), number },
-                    _ => I::Equal { dst, a: cell(a), b: cell(b) },
+                    (_, Some(number)) => I::Is(one(a), number),
+                    (Some(number), _) => I::Is(one(b), number),
+                    _ => I::Equal(two(a, b)),
                 }
             }
-            K::Less { a, b, signed: false } => I::Less { dst, a: cell(a), b: cell(b) },
+            K::Less { a, b, signed: false } => I::Less(two(a, b)),
             K::Less { a, b, signed: true } => {
                 let shift = (64 - width(a)) as u8;
-                I::LessSigned { dst, a: cell(a), b: cell(b), shift }
+                I::LessSigned(two(a, b), shift)
             }
-            K::Mux { condition, a, b } => {
-                I::Mux { dst, condition: cell(condition), a: cell(a), b: cell(b) }
-            }
-            K::IsUnknown(a) => I::Slice { dst, a: cell(a), shift: 0, mask: 0 },
-            K::CountOnes(a) => I::CountOnes { dst, a: cell(a), mask },
+            K::Mux { condition, a, b } => I::Mux(two(a, b), cell(condition)),
+            K::IsUnknown(a) => I::Slice(one(a), 0, 0),
+            K::CountOnes(a) => I::CountOnes(one(a), mask),
             _ => return None,
         })
     }
@@ -210,7 +206,7 @@ impl Flattener<'_> {
     fn slice(&self, dst: u32, a: Slot, lsb: u32, width: u32) -> Option<Instruction> {
         let (a, shift) = (self.cells[a as usize] + lsb / 64, lsb % 64);
         let mask = limb_mask(width, 0);
-        (shift + width <= 64).then_some(Instruction::Slice { dst, a, shift: shift as u8, mask })
+        (shift + width <= 64).then_some(Instruction::Slice(One { dst, a }, shift as u8, mask))
     }
 
     fn sum(&self, dst: u32, op: &Op, a: Slot, b: Slot) -> Instruction {
@@ -223,9 +219,9 @@ impl Flattener<'_> {
         let number = self.number(b).map(|n| if is_sum { n } else { n.wrapping_neg() });
         let (a, b, mask) = (self.cells[a as usize], self.cells[b as usize], limb_mask(width, 0));
         match number {
-            Some(number) => Instruction::AddNumber { dst, a, number, width: width as u8 },
-            None if is_sum => Instruction::Add { dst, a, b, mask },
-            None => Instruction::Subtract { dst, a, b, mask },
+            Some(number) => Instruction::AddNumber(One { dst, a }, number, width as u8),
+            None if is_sum => Instruction::Add(Two { dst, a, b }, mask),
+            None => Instruction::Subtract(Two { dst, a, b }, mask),
         }
     }
 
@@ -258,7 +254,8 @@ impl Flattener<'_> {
 }
 
 fn four(what: Four, [dst, a, b, c]: [u32; 4], width: u32, shift: u32) -> Instruction {
-    Instruction::Four { what, dst, a, b, c, width: width as u8, shift: shift as u8 }
+    let (width, shift) = (width as u8, shift as u8);
+    Instruction::Four(Operation { what, width, shift, dst, operands: [a, b, c] })
 }
 
 /// Operations that need no more than their operands and their width: that of a result of one bit is its operands'.

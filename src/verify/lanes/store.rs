@@ -1,8 +1,11 @@
 //! Writes: to variables and their shadows under a mask, and to memories.
 
-use super::code::{Destination, Place, Write};
+#![expect(clippy::needless_range_loop, reason = "all loops over lanes are written alike")]
+
+use super::code::{Destination, Place, Put, Write};
 use super::engine::{Engine, Word, each_lane};
-use super::number::{Number, bits_at, copy_bits, limb_mask, limbs};
+use super::narrow::sign;
+use super::number::{Number, bits_at, limb_mask, limbs};
 use super::scalar::overlap;
 
 /// A nonblocking write to a memory in one lane.
@@ -43,7 +46,7 @@ impl<const L: usize> Engine<'_, L> {
     }
 
     #[inline(always)]
-    pub fn put_known(&mut self, to: u32, value: u32, lanes: u64) {
+    pub fn put_known(&mut self, Put { to, value }: Put, lanes: u64) {
         let Some((to, value)) = self.pair(to, value) else { return };
         if lanes == Self::FULL {
             to.value = value.value;
@@ -56,7 +59,7 @@ impl<const L: usize> Engine<'_, L> {
     }
 
     #[inline(always)]
-    pub fn put_part_known(&mut self, to: u32, value: u32, (shift, bits): (u8, u64), lanes: u64) {
+    pub fn put_part_known(&mut self, Put { to, value }: Put, (shift, bits): (u8, u64), lanes: u64) {
         let own = self.cells[value as usize].value;
         let to = &mut self.cells[to as usize];
         let mask = ones_in::<L>(lanes);
@@ -67,12 +70,7 @@ impl<const L: usize> Engine<'_, L> {
     }
 
     #[inline(never)]
-    pub fn put(&mut self, to: u32, value: u32, lanes: u64) {
-        self.put_part(to, value, (0, !0), lanes);
-    }
-
-    #[inline(never)]
-    pub fn put_part(&mut self, to: u32, value: u32, (shift, bits): (u8, u64), lanes: u64) {
+    pub fn put_part(&mut self, Put { to, value }: Put, (shift, bits): (u8, u64), lanes: u64) {
         let own = self.cells[value as usize];
         let to = &mut self.cells[to as usize];
         let mask = ones_in::<L>(lanes);
@@ -102,7 +100,7 @@ impl<const L: usize> Engine<'_, L> {
             return;
         }
         let old = *old;
-        self.put_known(cell, value, lanes);
+        self.put_known(Put { to: cell, value }, lanes);
         let but = self.but();
         self.start_watchers_known(variable, 0, &old, cell, but);
     }
@@ -111,18 +109,18 @@ impl<const L: usize> Engine<'_, L> {
     pub fn assign(&mut self, variable: u32, value: u32, lanes: u64) {
         self.keep(variable, false);
         let cell = self.code.variables[variable as usize].place.cell;
-        self.put(cell, value, lanes);
+        self.put_part(Put { to: cell, value }, (0, !0), lanes);
         self.compare(variable, false);
         self.note(variable);
     }
 
-    #[inline(always)]
+    #[inline(never)]
     pub fn keep(&mut self, variable: u32, is_known: bool) {
         let variable = &self.code.variables[variable as usize];
         self.copy(variable.shadow, variable.place.cell, variable.place.limbs, is_known);
     }
 
-    #[inline(always)]
+    #[inline(never)]
     pub fn compare(&mut self, number: u32, is_known: bool) {
         let variable = &self.code.variables[number as usize];
         let but = self.but();
@@ -130,7 +128,7 @@ impl<const L: usize> Engine<'_, L> {
     }
 
     /// Begins nonblocking writes. What the shadow has in its unknown plane counts only while it is noted as unknown.
-    #[inline(always)]
+    #[inline(never)]
     pub fn open(&mut self, number: u32, is_known: bool) {
         let variable = &self.code.variables[number as usize];
         let shadow = self.code.variables.len() as u32 + number;
@@ -151,12 +149,14 @@ impl<const L: usize> Engine<'_, L> {
     /// A write lane by lane.
     #[inline(never)]
     pub fn store(&mut self, write: &Write, mask: u64) {
-        for lane in each_lane(mask) {
-            match write.to {
-                Destination::Part { variable, lsb } => {
+        match write.to {
+            Destination::Part { variable, lsb } => {
+                for lane in each_lane(mask) {
                     self.store_bits(variable, lane, (lsb, 0, write.value.width), write.value);
                 }
-                Destination::Select { variable, offset } => {
+            }
+            Destination::Select { variable, offset } => {
+                for lane in each_lane(mask) {
                     let offset = self.index(offset, lane);
                     let part = offset
                         .and_then(|offset| overlap(offset, write.value.width, variable.width));
@@ -164,43 +164,42 @@ impl<const L: usize> Engine<'_, L> {
                         self.store_bits(variable, lane, part, write.value);
                     }
                 }
-                Destination::Word { memory, index, offset } => {
-                    self.store_word(write, lane, memory, index, offset);
-                }
+            }
+            Destination::Word { memory, index, offset } => {
+                let but = self.but();
+                let lanes = each_lane(mask)
+                    .filter(|&lane| self.store_word(write, lane, memory, index, offset))
+                    .fold(0, |lanes, lane| lanes | 1 << lane);
+                self.start_memory_watchers(memory, lanes, but);
             }
         }
     }
 
     fn store_bits(&mut self, variable: Place, lane: usize, part: Part, value: Place) {
-        let (to, from, count) = part;
-        let is_narrow = variable.limbs == 1 && value.limbs == 1;
-        if is_narrow {
-            let own = self.cells[value.cell as usize];
-            let out = &mut self.cells[variable.cell as usize];
-            let mask = limb_mask(count, 0) << to;
-            for (out, own) in [
-                (&mut out.value[lane], own.value[lane]),
-                (&mut out.unknown[lane], own.unknown[lane]),
-            ] {
-                *out = *out & !mask | own >> from << to & mask;
-            }
+        let (to, from) = (variable.cell as usize, value.cell as usize);
+        if to == from {
+            let source = self.cells[from..from + value.limbs as usize].to_vec();
+            put_bits(&mut self.cells[to..], lane, part, |lsb| bits_of(&source, lane, lsb));
             return;
         }
-        let [old, new, _] = &mut self.scratch.operands;
-        Self::gather(&self.cells, variable, lane, old);
-        Self::gather(&self.cells, value, lane, new);
-        copy_bits(&mut old.value, to, &new.value, from, count);
-        copy_bits(&mut old.unknown, to, &new.unknown, from, count);
-        Self::scatter(&mut self.cells, variable.cell, lane, old);
+        let (target, source) = if to < from {
+            let (low, high) = self.cells.split_at_mut(from);
+            (&mut low[to..], &high[..value.limbs as usize])
+        } else {
+            let (low, high) = self.cells.split_at_mut(to);
+            (&mut high[..], &low[from..from + value.limbs as usize])
+        };
+        put_bits(target, lane, part, |lsb| bits_of(source, lane, lsb));
     }
 
     /// A signed index or offset of one lane.
+    #[inline(always)]
     fn index(&self, place: Place, lane: usize) -> Option<i64> {
         let word = &self.cells[place.cell as usize];
-        let spare = 64 - place.width;
-        (word.unknown[lane] == 0).then(|| (word.value[lane] << spare).cast_signed() >> spare)
+        (word.unknown[lane] == 0).then(|| sign(word.value[lane], place.width))
     }
 
+    /// Writes to a memory now or later; whether something changed now.
     fn store_word(
         &mut self,
         write: &Write,
@@ -208,60 +207,34 @@ impl<const L: usize> Engine<'_, L> {
         memory: u32,
         index: Place,
         offset: Option<Place>,
-    ) {
+    ) -> bool {
         let kind = &self.code.memories[memory as usize];
         let (words, width) = (i64::from(kind.words), kind.width);
         let offset = offset.map_or(Some(0), |offset| self.index(offset, lane));
         let part = offset.and_then(|offset| overlap(offset, write.value.width, width));
         let index = self.index(index, lane).filter(|index| (0..words).contains(index));
-        let (Some(part), Some(index)) = (part, index) else { return };
-        let first = self.later.len();
-        let Place { cell, limbs, .. } = write.value;
-        for limb in 0..limbs {
-            let word = &self.cells[(cell + limb) as usize];
-            self.later.extend([word.value[lane], word.unknown[lane]]);
-        }
-        let (lane, index) = (lane as u32, index as u32);
-        let value = (first as u32, self.later.len() as u32);
-        let later = MemoryWrite { memory, lane, index, part, value };
+        let (Some(part), Some(index)) = (part, index) else { return false };
+        let Place { cell, limbs: of_value, .. } = write.value;
+        let source = &self.cells[cell as usize..(cell + of_value) as usize];
         if write.nonblocking {
-            self.memory_writes.push(later);
-        } else {
-            let but = self.but();
-            self.write_memory(later, but);
-            self.later.truncate(first);
+            let first = self.later.len() as u32;
+            self.later.extend(source.iter().flat_map(|w| [w.value[lane], w.unknown[lane]]));
+            let value = (first, self.later.len() as u32);
+            let (lane, index) = (lane as u32, index as u32);
+            self.memory_writes.push(MemoryWrite { memory, lane, index, part, value });
+            return false;
         }
+        let limbs = limbs(width);
+        let target = &mut self.memories[memory as usize][index as usize * limbs..][..limbs];
+        put_bits(target, lane, part, |lsb| bits_of(source, lane, lsb))
     }
 
-    /// Writes to a memory and starts what watches it.
-    fn write_memory(&mut self, write: MemoryWrite, but: Option<u32>) {
+    fn start_memory_watchers(&mut self, memory: u32, lanes: u64, but: Option<u32>) {
         let code = self.code;
-        let width = code.memories[write.memory as usize].width;
-        let lane = write.lane as usize;
-        let limbs = limbs(width);
-        let first = write.index as usize * limbs;
-        let words = &mut self.memories[write.memory as usize][first..first + limbs];
-        let value = &self.later[write.value.0 as usize..write.value.1 as usize];
-        let (to, from, count) = write.part;
-        let mut is_changed = false;
-        let mut done = 0;
-        while done < count {
-            let (limb, shift) = (((to + done) / 64) as usize, (to + done) % 64);
-            let chunk = (64 - shift).min(count - done);
-            let mask = limb_mask(chunk, 0) << shift;
-            let own = [0, 1].map(|plane| plane_bits(value, plane, from + done) << shift & mask);
-            let word = &mut words[limb];
-            for (out, own) in [(&mut word.value[lane], own[0]), (&mut word.unknown[lane], own[1])] {
-                let next = *out & !mask | own;
-                is_changed |= next != *out;
-                *out = next;
-            }
-            done += chunk;
-        }
-        if is_changed {
-            for &unit in &code.memory_watchers[write.memory as usize] {
+        if lanes != 0 {
+            for &unit in &code.memory_watchers[memory as usize] {
                 if Some(unit) != but {
-                    self.schedule.start(code, unit, 1 << lane);
+                    self.schedule.start(code, unit, lanes);
                 }
             }
         }
@@ -271,12 +244,59 @@ impl<const L: usize> Engine<'_, L> {
         for at in 0..self.memory_writes.len() {
             let write = self.memory_writes[at];
             if self.alive >> write.lane & 1 == 1 {
-                self.write_memory(write, None);
+                let limbs = limbs(self.code.memories[write.memory as usize].width);
+                let words = &mut self.memories[write.memory as usize];
+                let target = &mut words[write.index as usize * limbs..][..limbs];
+                let value = &self.later[write.value.0 as usize..write.value.1 as usize];
+                let bits = |lsb| (plane_bits(value, 0, lsb), plane_bits(value, 1, lsb));
+                if put_bits(target, write.lane as usize, write.part, bits) {
+                    self.start_memory_watchers(write.memory, 1 << write.lane, None);
+                }
             }
         }
         self.memory_writes.clear();
         self.later.clear();
     }
+}
+
+/// Replaces bits of one lane by those that `bits` gives from a bit of the value on; whether they differ.
+#[inline(always)]
+fn put_bits<const L: usize>(
+    target: &mut [Word<L>],
+    lane: usize,
+    (to, from, count): Part,
+    bits: impl Fn(u32) -> (u64, u64),
+) -> bool {
+    let mut differs = false;
+    let mut done = 0;
+    while done < count {
+        let (limb, shift) = (((to + done) / 64) as usize, (to + done) % 64);
+        let chunk = (64 - shift).min(count - done);
+        let mask = limb_mask(chunk, 0) << shift;
+        let (value, unknown) = bits(from + done);
+        let word = &mut target[limb];
+        let next = (
+            word.value[lane] & !mask | value << shift & mask,
+            word.unknown[lane] & !mask | unknown << shift & mask,
+        );
+        differs |= next != (word.value[lane], word.unknown[lane]);
+        (word.value[lane], word.unknown[lane]) = next;
+        done += chunk;
+    }
+    differs
+}
+
+/// 64 bits of one lane from a bit on, 0 where there are none.
+#[inline(always)]
+pub(super) fn bits_of<const L: usize>(words: &[Word<L>], lane: usize, lsb: u32) -> (u64, u64) {
+    let (limb, shift) = ((lsb / 64) as usize, lsb % 64);
+    let low = words.get(limb).map_or((0, 0), |word| (word.value[lane], word.unknown[lane]));
+    if shift == 0 {
+        return low;
+    }
+    let high = words.get(limb + 1).map_or((0, 0), |word| (word.value[lane], word.unknown[lane]));
+    let by = 64 - shift;
+    (low.0 >> shift | high.0 << by, low.1 >> shift | high.1 << by)
 }
 
 /// 64 bits from a bit of one plane of a value whose planes alternate.

@@ -1,13 +1,14 @@
 //! Which processes run together.
 //!
-//! Starting a process, comparing what it wrote and starting what watches it costs more than most processes do. So small pure ones
-//! that follow each other, none of which reads what a later one writes, make one unit: it runs them all, in order, when
-//! any is started, and what only its own processes watch is not compared. Triggered processes that follow each other and wait for
-//! the same make one unit too.
+//! Starting a process, comparing what it wrote and starting what watches it costs more than most processes do. So
+//! small pure ones that follow each other, none of which reads what a later one writes, make one unit: it runs them
+//! all, in order, when any is started, and what only its own processes watch is not compared. Triggered processes that
+//! follow each other and wait for the same make one unit too.
 
 use crate::design::program::{Kind, Process, Program, Slot, Statement, Trigger, Watch};
 
-/// Statements of processes that are run together at most: beyond that, running what need not run would cost more than is saved.
+/// Statements of processes that are run together at most: beyond that, running what need not run would cost more than
+/// is saved.
 const STATEMENTS_MAX: usize = 80;
 
 /// Processes that run together.
@@ -23,7 +24,7 @@ pub(super) struct Group {
     size: usize,
 }
 
-/// The groups, in order of their first members.
+/// The groups: what runs once at the start, then the others, in order of their first members.
 pub(super) fn groups(program: &Program) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     // The last group of each kind, if more may join it.
@@ -52,6 +53,7 @@ pub(super) fn groups(program: &Program) -> Vec<Group> {
         let members = vec![number];
         groups.push(Group { members, kind, is_pure, restarts_itself, waits_for_edge, size });
     }
+    groups.sort_by_key(|group| !matches!(group.kind, Kind::Declaration | Kind::Initial));
     groups
 }
 

@@ -1,9 +1,13 @@
 //! Operations on values of several cells that have a form for all lanes at once; the others are done lane by lane.
 
+#![expect(clippy::needless_range_loop, reason = "all loops over lanes are written alike")]
+
 use super::code::{General, Place};
 use super::engine::Word;
+use super::narrow::sign;
 use super::number::{limb_mask, limbs};
 use super::scalar;
+use super::store::bits_of;
 use crate::design::program::OpKind;
 
 /// Whether an operation has such a form.
@@ -13,6 +17,11 @@ pub(super) fn has(kind: &OpKind) -> bool {
         kind,
         K::Extend { .. }
             | K::Slice { .. }
+            | K::Select { .. }
+            | K::ShiftLeft(..)
+            | K::ShiftRight(..)
+            | K::CountOnes(_)
+            | K::Less { .. }
             | K::Concat(_)
             | K::Not(_)
             | K::And(..)
@@ -29,6 +38,7 @@ pub(super) fn has(kind: &OpKind) -> bool {
 }
 
 /// Computes one.
+#[inline(never)]
 pub(super) fn compute<const L: usize>(cells: &mut [Word<L>], op: &General) {
     use OpKind as K;
     let place = |at: usize| op.operands[at];
@@ -38,6 +48,11 @@ pub(super) fn compute<const L: usize>(cells: &mut [Word<L>], op: &General) {
             clear(cells, op.dst);
             put(cells, (op.dst, 0), (place(0), lsb), op.dst.width);
         }
+        K::Select { .. } => select(cells, op),
+        K::ShiftLeft(..) => shift(cells, op, true),
+        K::ShiftRight(..) => shift(cells, op, false),
+        K::CountOnes(_) => count_ones(cells, op),
+        K::Less { signed, .. } => less(cells, op, signed),
         K::Concat(_) => {
             clear(cells, op.dst);
             let mut at = op.dst.width;
@@ -113,6 +128,105 @@ fn extend<const L: usize>(cells: &mut [Word<L>], op: &General, signed: bool) {
             out.value[lane] |= 0u64.wrapping_sub(top.value[lane] >> bit & 1) & mask;
             out.unknown[lane] |= 0u64.wrapping_sub(top.unknown[lane] >> bit & 1) & mask;
         }
+    }
+}
+
+/// Bits of each lane from an offset of its own; what does not exist is x.
+fn select<const L: usize>(cells: &mut [Word<L>], op: &General) {
+    let (operands, results) = cells.split_at_mut(op.dst.cell as usize);
+    let (a, offset) = (op.operands[0], op.operands[1]);
+    let words = &operands[a.cell as usize..(a.cell + a.limbs) as usize];
+    let by = &operands[offset.cell as usize];
+    for lane in 0..L {
+        let at = sign(by.value[lane], offset.width);
+        let is_unknown = by.unknown[lane] != 0;
+        for limb in 0..op.dst.limbs {
+            let mask = limb_mask(op.dst.width, limb as usize);
+            let at = at.saturating_add(i64::from(64 * limb));
+            let bits = match u32::try_from(at) {
+                _ if is_unknown => (0, !0),
+                Ok(at) if at < a.width => {
+                    let (value, unknown) = bits_of(words, lane, at);
+                    (value, unknown | !limb_mask(a.width - at, 0))
+                }
+                Err(_) if at > -64 && at < 0 => {
+                    let (value, unknown) = bits_of(words, lane, 0);
+                    let there = limb_mask(a.width, 0) << -at;
+                    (value << -at, unknown << -at | !there)
+                }
+                _ => (0, !0),
+            };
+            let out = &mut results[limb as usize];
+            (out.value[lane], out.unknown[lane]) = (bits.0 & mask, bits.1 & mask);
+        }
+    }
+}
+
+/// A shift of each lane by a number of its own.
+fn shift<const L: usize>(cells: &mut [Word<L>], op: &General, is_left: bool) {
+    let (operands, results) = cells.split_at_mut(op.dst.cell as usize);
+    let (a, by) = (op.operands[0], op.operands[1]);
+    let words = &operands[a.cell as usize..(a.cell + a.limbs) as usize];
+    let by = &operands[by.cell as usize..(by.cell + by.limbs) as usize];
+    for lane in 0..L {
+        let is_unknown = by.iter().any(|word| word.unknown[lane] != 0);
+        let is_far = by[1..].iter().any(|word| word.value[lane] != 0)
+            || by[0].value[lane] >= u64::from(a.width);
+        // Below 2^32, since that is what a width is.
+        let by = if is_far { 0 } else { by[0].value[lane] as u32 };
+        for limb in 0..op.dst.limbs {
+            let mask = limb_mask(op.dst.width, limb as usize);
+            let (value, unknown) = match (is_unknown, is_far) {
+                (true, _) => (0, !0),
+                (_, true) => (0, 0),
+                _ if !is_left => bits_of(words, lane, 64 * limb + by),
+                _ if 64 * limb >= by => bits_of(words, lane, 64 * limb - by),
+                _ if by - 64 * limb < 64 => {
+                    let (value, unknown) = bits_of(words, lane, 0);
+                    (value << (by - 64 * limb), unknown << (by - 64 * limb))
+                }
+                _ => (0, 0),
+            };
+            let out = &mut results[limb as usize];
+            (out.value[lane], out.unknown[lane]) = (value & !unknown & mask, unknown & mask);
+        }
+    }
+}
+
+fn count_ones<const L: usize>(cells: &mut [Word<L>], op: &General) {
+    let a = op.operands[0];
+    clear(cells, op.dst);
+    let (operands, results) = cells.split_at_mut(op.dst.cell as usize);
+    for word in &operands[a.cell as usize..(a.cell + a.limbs) as usize] {
+        for lane in 0..L {
+            results[0].value[lane] +=
+                u64::from((word.value[lane] & !word.unknown[lane]).count_ones());
+        }
+    }
+    let mask = limb_mask(op.dst.width, 0);
+    results[0].value = results[0].value.map(|count| count & mask);
+}
+
+fn less<const L: usize>(cells: &mut [Word<L>], op: &General, signed: bool) {
+    let [a, b] = [0, 1].map(|at| op.operands[at]);
+    let (mut borrow, mut open) = ([false; L], [0; L]);
+    for limb in 0..a.limbs as usize {
+        let top =
+            if limb + 1 == a.limbs as usize && signed { 1 << ((a.width - 1) % 64) } else { 0 };
+        let (a, b) = (&cells[a.cell as usize + limb], &cells[b.cell as usize + limb]);
+        for lane in 0..L {
+            let (a, b, rest) = (a.value[lane] ^ top, b.value[lane] ^ top, borrow[lane]);
+            borrow[lane] = a < b || a == b && rest;
+        }
+        for lane in 0..L {
+            open[lane] |= a.unknown[lane] | b.unknown[lane];
+        }
+    }
+    let out = &mut cells[op.dst.cell as usize];
+    for lane in 0..L {
+        let unknown = u64::from(open[lane] != 0);
+        out.unknown[lane] = unknown;
+        out.value[lane] = u64::from(borrow[lane]) & !unknown;
     }
 }
 

@@ -60,8 +60,7 @@ pub(super) struct Slot {
 
 /// The base episodes: short ones, then long ones with about half of the vectors.
 pub(super) fn base_slots(vectors: u32) -> Vec<Slot> {
-    let long = (vectors / 4).min(LONG_MAX);
-    let longs = if long < LONG_MIN { 0 } else { vectors / 2 / long };
+    let (longs, long) = long_episodes(vectors);
     let mut lengths = Vec::new();
     let mut rest = vectors - longs * long;
     for cycles in SHORT.iter().cycle() {
@@ -73,6 +72,17 @@ pub(super) fn base_slots(vectors: u32) -> Vec<Slot> {
     }
     lengths.extend((0..longs).map(|_| long));
     slots(0, 0, lengths.into_iter().map(|cycles| (Flavour::Base, cycles)))
+}
+
+/// How many of the base episodes are long ones, the last, and their cycles.
+pub(super) fn long_episodes(vectors: u32) -> (u32, u32) {
+    let long = (vectors / 4).min(LONG_MAX);
+    (if long < LONG_MIN { 0 } else { vectors / 2 / long }, long)
+}
+
+/// Cycles of the short base episode of that number, unless it is cut.
+pub(super) fn short_cycles(number: u32) -> u32 {
+    SHORT[number as usize % SHORT.len()]
 }
 
 /// The deep episodes: those in which an input leads, then lengths four times growing, fewer flavours of the

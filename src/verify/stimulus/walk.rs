@@ -33,6 +33,11 @@ impl Walk {
         if position >= codes {
             return None;
         }
+        let state = self.state(position) & (codes - 1);
+        Some(state ^ (state >> self.bits.div_ceil(2).max(1)))
+    }
+
+    fn state(&self, position: u64) -> u64 {
         // The affine map s -> 5s + increment, applied `position` times by squaring.
         let (mut factor, mut term) = (1u64, 0u64);
         let (mut square_factor, mut square_term) = (5u64, self.increment);
@@ -46,8 +51,15 @@ impl Walk {
             square_factor = square_factor.wrapping_mul(square_factor);
             rest >>= 1;
         }
-        let state = self.start.wrapping_mul(factor).wrapping_add(term) & (codes - 1);
-        Some(state ^ (state >> self.bits.div_ceil(2).max(1)))
+        self.start.wrapping_mul(factor).wrapping_add(term)
+    }
+
+    /// State and increment of the generator at a position, and how many codes are left.
+    pub(super) fn at(&self, position: u64) -> (u64, u32, u64) {
+        let codes = 1u64 << self.bits;
+        // Only the low bits ever matter, and a chip keeps no others.
+        let (state, increment) = (self.state(position), self.increment);
+        (state & (codes - 1), (increment & (codes - 1)) as u32, codes.saturating_sub(position))
     }
 
     /// Takes an input's field off the low end of a code: its value in words.

@@ -16,7 +16,7 @@ use super::cache::{Cache, CacheError, Scratch};
 use super::stimulus::{self, Config};
 use super::worker::{Event, Judging, Request};
 use crate::design::Interface;
-use crate::worker::launch::{Ended, Launch, LaunchError};
+use crate::worker::launch::{Ended, Launch, LaunchError, Launchers};
 use crate::worker::sandbox::{Limits, Tool};
 use crate::worker::{Answer, WorkerError, Workers};
 use harvest::Member;
@@ -49,10 +49,10 @@ const VERILATE_LIMITS_AGAIN: Limits = Limits { cpu_seconds: 120, ..VERILATE_LIMI
 
 /// The backend, ready to judge.
 pub struct Verilator {
-    compiler: Compiler,
-    runtime: Runtime,
-    cache: Cache,
-    workers: Workers,
+    pub(in crate::verify) compiler: Compiler,
+    pub(in crate::verify) runtime: Runtime,
+    pub(in crate::verify) cache: Cache,
+    pub(in crate::verify) workers: Workers,
     program: PathBuf,
     timing: Timing,
 }
@@ -105,6 +105,11 @@ impl Verilator {
     /// children that have ended. A later tool starts new ones.
     pub fn rest(&self) {
         self.compiler.launchers.rest();
+    }
+
+    /// What starts its tools, for others that start tools.
+    pub fn launchers(&self) -> &Launchers {
+        &self.compiler.launchers
     }
 
     /// C++ of one module, or why there is none.
@@ -190,7 +195,8 @@ impl Verilator {
         }
     }
 
-    fn run(
+    /// Runs Verilator in a folder.
+    pub(in crate::verify) fn run(
         &self,
         arguments: Vec<String>,
         folder: &std::path::Path,
@@ -203,6 +209,8 @@ impl Verilator {
             environment: vec![("VERILATOR_ROOT".into(), root.clone())],
             folder: folder.to_path_buf(),
             read: vec![root.join("include")],
+            output: None,
+            run: Vec::new(),
             tool: Tool::Alone,
         };
         self.compiler.launchers.run(launch, limits)

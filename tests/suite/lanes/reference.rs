@@ -1,5 +1,5 @@
-//! A second engine for the same programs: one lane, values as text, the tree of statements walked as it stands. Slow, and nothing in
-//! common with the fast one but the rules, so that each is a check of the other.
+//! A second engine for the same programs: one lane, values as text, the tree of statements walked as it stands. Slow,
+//! and nothing in common with the fast one but the rules, so that each is a check of the other.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -169,7 +169,9 @@ impl Case {
                 found.join(", ")
             ))
         };
-        if verdict.problem != problem.problem || verdict.backend != "verilator" {
+        if verdict.problem != problem.problem
+            || !["verilator", "lanes"].contains(&verdict.backend.as_str())
+        {
             return failed(" of another problem or backend".into());
         }
         let (statuses, words) = self.expected.split_once(" (").unwrap_or((&self.expected, ""));

@@ -143,6 +143,8 @@ impl Probe {
                 environment: Vec::new(),
                 folder: self.path("work"),
                 read: Vec::new(),
+                output: None,
+                run: Vec::new(),
                 tool,
             };
             launchers.run(launch, limits).expect("a launch").success()

@@ -110,7 +110,7 @@ impl Unit {
         if bits.is_empty() || pen.draw.percent(50) {
             // The usual cell: the enable passes a latch that is open while the clock is low.
             let enable = pen.fresh("e");
-            let head = combinational_head(*pen.draw.pick(&["always_latch", "always @*"]));
+            let head = combinational_head(pen.draw.pick::<&str>(&["always_latch", "always @*"]));
             let set = vec![format!("{enable} = {};", input.name)];
             self.body.extend(block(&format!("{head}if (!{clock}) "), set));
             self.add(&Atom { name: enable.clone(), shape: bit.clone() }, Class::Loose, None);
@@ -217,7 +217,7 @@ impl Unit {
         let mut lines = vec![format!("assign {}[{variable}] = {expression};", atom.name)];
         let is_net = pen.draw.percent(50);
         if !is_net {
-            let head = combinational_head(*pen.draw.pick(&["always_comb", "always @*"]));
+            let head = combinational_head(pen.draw.pick::<&str>(&["always_comb", "always @*"]));
             let stable = self.stable();
             let input = pen.draw.pick(&stable).name.clone();
             let set = format!("{}[{variable}] = {expression} ^ {input};", atom.name);

@@ -1,0 +1,51 @@
+//! The same fixtures, judged by lanes: what is expected of a candidate is the same, but for the cases listed here, each with its
+//! reason.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::fixture::Case;
+use super::{Bench, FILES, Fixture};
+use salv::verify::verdict::Verdict;
+
+/// Candidates that lanes judge otherwise: what they find, and why.
+const OTHERWISE: [(&str, &str, &str); 3] = [
+    ("names/plain/renamed_ports", "correct", "legal, and refused by Verilator alone"),
+    (
+        "status/gate/two_drivers",
+        "y unknown, z correct",
+        "drivers that differ give x (IEEE 1800-2017, table 28-1); Verilator takes one of them",
+    ),
+    ("hostile/target/pragma_protect", "correct", "legal, and refused by Verilator alone"),
+];
+
+#[test]
+fn all_fixtures() {
+    let mut fixtures: Vec<Fixture> = FILES.iter().map(|file| Fixture::load(file)).collect();
+    let otherwise: HashMap<&str, &str> =
+        OTHERWISE.iter().map(|&(id, expected, _)| (id, expected)).collect();
+    for case in fixtures.iter_mut().flat_map(|fixture| &mut fixture.cases) {
+        if let Some(expected) = otherwise.get(case.candidate.id.as_str()) {
+            (*expected).clone_into(&mut case.expected);
+        }
+    }
+    let text = Bench::new(&fixtures).verify("verdicts.jsonl", &["--backend", "lanes"]);
+    let verdicts: BTreeMap<String, Verdict> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Verdict>(line).expect("a verdict"))
+        .map(|verdict| (verdict.candidate.clone(), verdict))
+        .collect();
+    let failed = |(fixture, case): (&Fixture, &Case)| {
+        let problem = fixture.problems.iter().find(|p| p.problem == case.candidate.problem)?;
+        let verdict = verdicts.get(&case.candidate.id).expect("a verdict for each candidate");
+        case.judge(problem, verdict).err()
+    };
+    let failures: Vec<String> = fixtures
+        .iter()
+        .flat_map(|fixture| fixture.cases.iter().map(move |case| (fixture, case)))
+        .filter_map(failed)
+        .collect();
+    assert!(failures.is_empty(), "{} cases:\n{}", failures.len(), failures.join("\n"));
+    let judged = verdicts.values().filter(|verdict| !verdict.signals.is_empty());
+    let (lanes, others): (Vec<_>, Vec<_>) = judged.partition(|verdict| verdict.backend == "lanes");
+    assert!(lanes.len() > 9 * others.len(), "{} by lanes, {} not", lanes.len(), others.len());
+}
