@@ -110,7 +110,7 @@ impl Tools {
         let link = tools.folder.join("include");
         let _ = std::fs::remove_file(&link);
         std::os::unix::fs::symlink(include, link).expect("a link");
-        std::fs::copy(&verilator, tools.verilator()).expect("a Verilator");
+        install(&verilator, &tools.verilator());
         let script = format!("#!/bin/sh\nexec {} \"$@\"\n", compiler.display());
         write_program(&tools.compiler(), &script);
         // Builds the runtime that belongs to them, on the first run of all.
@@ -159,7 +159,17 @@ fn write_program(path: &Path, text: &str) {
     let draft = path.with_extension("draft");
     std::fs::write(&draft, text).expect("a program");
     std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o755)).expect("a mode");
-    std::fs::rename(draft, path).expect("a program in place");
+    install(&draft, path);
+    std::fs::remove_file(draft).expect("a draft");
+}
+
+/// Copies a program by another process: a file that this one has open for writing is open in each process that another
+/// test starts at that moment as well, and cannot be run while it is ("text file busy").
+fn install(from: &Path, to: &Path) {
+    let beside = to.with_extension("beside");
+    let copied = Command::new("cp").arg("-p").arg(from).arg(&beside).status().expect("cp");
+    assert!(copied.success(), "cp {} {}", from.display(), beside.display());
+    std::fs::rename(beside, to).expect("a program in place");
 }
 
 #[test]

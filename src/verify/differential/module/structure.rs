@@ -261,7 +261,7 @@ impl Unit {
     /// The bits of a vector in another order, by the streaming operator.
     pub(super) fn stream(&mut self, pen: &mut Pen) {
         let plain = |atom: &Atom| match atom.shape {
-            Shape::Vector { range: Some((left, 0)), .. } => Some(left as u32 + 1),
+            Shape::Vector { range: Some((left @ 0.., 0)), .. } => Some(left as u32 + 1),
             _ => None,
         };
         let sources: Vec<(Atom, u32)> = self
