@@ -196,18 +196,18 @@ impl<'d> Lowering<'d> {
         if !self.has_special_nets || net.kind() != SymbolKind::Net {
             return NetKind::Wire;
         }
-        let mut node = self.tree.as_ref().and_then(|tree| net.syntax(tree));
-        for _ in 0..3 {
-            let Some(inner) = node else { break };
+        let declarator = self.tree.as_ref().and_then(|tree| net.syntax(tree));
+        // The words of a declaration are its own, those of a port are its header's.
+        let declaration = declarator.and_then(|declarator| declarator.parent());
+        let header = declaration.into_iter().flat_map(|declaration| declaration.children());
+        for node in declarator.into_iter().chain(declaration).chain(header) {
             let is_word = |word: &str| {
-                inner
-                    .children_with_tokens()
+                node.children_with_tokens()
                     .any(|child| matches!(child, Child::Token(token) if token.text() == word))
             };
             if let Some(&(_, kind)) = SPECIAL_NETS.iter().find(|(word, _)| is_word(word)) {
                 return kind;
             }
-            node = inner.parent();
         }
         NetKind::Wire
     }
