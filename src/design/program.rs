@@ -8,8 +8,8 @@
 //! # Values
 //!
 //! A bit is 0, 1, x or z, kept in two planes, *value* and *unknown*: 0 is (0, 0), 1 is (1, 0), x is (0, 1) and z is
-//! (1, 1). Only moves of bits (stores, [`OpKind::Slice`], [`OpKind::Concat`], selects, [`OpKind::Extend`],
-//! [`OpKind::Mux`] of a known condition) keep z; every other operation takes it for x and gives x. Bits above a slot's
+//! (1, 1). Only moves of bits (stores, [`OpKind::Slice`], [`OpKind::Concat`], selects, shifts,
+//! [`OpKind::Extend`], [`OpKind::Mux`] of a known condition) keep z; every other operation takes it for x and gives x. Bits above a slot's
 //! width are 0 in both planes.
 //!
 //! # Slots
@@ -343,7 +343,7 @@ pub enum OpKind {
     ShiftLeft(Slot, Slot),
     /// Shift to the right by an unsigned number of any width, 0 from above.
     ShiftRight(Slot, Slot),
-    /// Shift to the right by an unsigned number of any width, the highest bit (x and z too, as x) from above.
+    /// Shift to the right by an unsigned number of any width, the highest bit (x and z too) from above.
     ShiftRightSigned(Slot, Slot),
     /// `==`, to one bit: 0 where known bits differ, else x where any is unknown.
     Equal(Slot, Slot),

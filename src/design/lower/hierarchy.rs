@@ -24,7 +24,11 @@ impl<'d> Lowering<'d> {
                 .ok_or_else(|| Unsupported::new("a port joined from several signals"))?;
             let slot = self.slot_of(symbol)?;
             let list = match port.port_direction() {
-                ArgumentDirection::In => &mut self.inputs,
+                ArgumentDirection::In => {
+                    // Something outside drives it, from before the first value on.
+                    self.build.power_up[slot as usize] = PowerUp::Unknown;
+                    &mut self.inputs
+                }
                 ArgumentDirection::Out => &mut self.outputs,
                 _ => return Err(Unsupported::new("a port that goes both ways")),
             };

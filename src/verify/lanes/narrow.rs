@@ -248,8 +248,7 @@ fn shifted((a, x): Bits, (by, y): Bits, mask: u64, shift: impl Fn(u64, u32) -> u
         return (0, mask);
     }
     let by = by.min(64) as u32;
-    let unknown = shift(x, by);
-    (shift(a & !x, by) & !unknown, unknown)
+    (shift(a, by), shift(x, by))
 }
 
 fn select((a, x): Bits, width: u32, (by, y): Bits, by_width: u32, mask: u64) -> Bits {

@@ -191,7 +191,6 @@ fn shift_left(a: &Number, b: &Number, out: &mut Number) {
     }
     if let Some(by) = b.below(a.width) {
         move_bits(out, by, a, 0, a.width - by);
-        forget_z(out);
     }
 }
 
@@ -209,13 +208,6 @@ fn shift_right(a: &Number, b: &Number, signed: bool, out: &mut Number) {
             width: a.width,
         };
         move_bits(out, a.width - by, &fill, 0, by);
-    }
-    forget_z(out);
-}
-
-fn forget_z(out: &mut Number) {
-    for (value, unknown) in out.value.iter_mut().zip(&out.unknown) {
-        *value &= !unknown;
     }
 }
 

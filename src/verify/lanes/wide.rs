@@ -188,7 +188,7 @@ fn shift<const L: usize>(cells: &mut [Word<L>], op: &General, is_left: bool) {
                 _ => (0, 0),
             };
             let out = &mut results[limb as usize];
-            (out.value[lane], out.unknown[lane]) = (value & !unknown & mask, unknown & mask);
+            (out.value[lane], out.unknown[lane]) = (value & mask, unknown & mask);
         }
     }
 }

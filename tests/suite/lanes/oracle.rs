@@ -75,9 +75,7 @@ fn shifts_and_comparisons(kind: &OpKind, a: &Bits, b: &Bits) -> Bits {
     match *kind {
         K::ShiftLeft(..) => shift(a, b, |i, by| if i < by { Some(b'0') } else { bit(a, i - by) }),
         K::ShiftRight(..) => shift(a, b, |i, by| bit(a, i + by)),
-        K::ShiftRightSigned(..) => {
-            shift(a, b, |i, by| bit(a, i + by).or(Some(bare(*a.last().unwrap()))))
-        }
+        K::ShiftRightSigned(..) => shift(a, b, |i, by| bit(a, i + by).or(a.last().copied())),
         K::Equal(..) => {
             vec![pairs().map(|(a, b)| not(xor(a, b))).reduce(and).unwrap()]
         }
@@ -163,7 +161,7 @@ fn truth(is_true: bool) -> Bits {
 }
 
 fn bit(a: &Bits, at: usize) -> Option<u8> {
-    a.get(at).map(|&bit| bare(bit))
+    a.get(at).copied()
 }
 
 fn number(mut n: usize, width: usize) -> Bits {
