@@ -48,8 +48,8 @@ pub struct Memory {
     pub width: u32,
     /// Number of words.
     pub words: u32,
-    /// Whether its type has two states: it powers up at 0.
-    pub two_state: bool,
+    /// What its words hold before anything runs.
+    pub power_up: PowerUp,
 }
 
 /// A lowered module.

@@ -224,6 +224,10 @@ impl<'d> Lowering<'d> {
         }
         let slot = self.slot_of(inside)?;
         let width = self.build.width(slot);
+        if actual.constant_value().is_some() {
+            // It is there before anything runs, so that no process sees it come.
+            return self.declare(&Storage::Variable(slot), actual);
+        }
         self.drive(Place::whole(slot, width), |lowering| lowering.sized(actual, width))
     }
 

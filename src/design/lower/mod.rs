@@ -238,8 +238,8 @@ impl<'d> Lowering<'d> {
             .filter(|&words| words <= u64::from(u32::MAX))
             .ok_or_else(|| Unsupported::new("a memory larger than lanes hold"))?;
         let width = width_of(element)?;
-        let two_state = !element.is_four_state();
-        let memory = self.build.memory(Memory { width, words: words as u32, two_state })?;
+        let power_up = if element.is_four_state() { power_up } else { PowerUp::Zero };
+        let memory = self.build.memory(Memory { width, words: words as u32, power_up })?;
         Ok(Storage::Array { memory, dimensions })
     }
 

@@ -164,7 +164,10 @@ impl<'c, const L: usize> Engine<'c, L> {
             for cell in 0..self.memories[number].len() {
                 let mask = limb_mask(memory.width, cell % limbs);
                 self.memories[number][cell] = match how {
-                    _ if memory.two_state => Word::ZERO,
+                    _ if memory.power_up == program::PowerUp::Zero => Word::ZERO,
+                    _ if memory.power_up == program::PowerUp::HighImpedance => {
+                        Word::all(mask, mask)
+                    }
                     PowerUp::Random { seeds } => {
                         self.random(seeds, [!(number as u64), cell as u64], mask)
                     }

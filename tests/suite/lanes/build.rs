@@ -34,7 +34,7 @@ impl Build {
     }
 
     pub fn memory(&mut self, width: u32, words: u32) -> u32 {
-        self.program.memories.push(Memory { width, words, two_state: false });
+        self.program.memories.push(Memory { width, words, power_up: PowerUp::Unknown });
         self.program.memories.len() as u32 - 1
     }
 

@@ -41,8 +41,12 @@ impl Generator {
         let mut random = Random(seed);
         let mut build = Build::default();
         let memories = vec![build.memory(3, 5), build.memory(70, 4)];
-        build.program.memories[0].two_state = is_tame || random.below(2) == 0;
-        build.program.memories[1].two_state = is_tame;
+        if is_tame || random.below(2) == 0 {
+            build.program.memories[0].power_up = PowerUp::Zero;
+        }
+        if is_tame {
+            build.program.memories[1].power_up = PowerUp::Zero;
+        }
         for port in 0..4 {
             let width = if port == 0 { 1 } else { WIDTHS[random.below(9) as usize] };
             build.input("i", width);

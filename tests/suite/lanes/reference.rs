@@ -64,7 +64,7 @@ impl<'a> Reference<'a> {
             }
         }
         let memories = program.memories.iter().map(|memory| {
-            let bit = if memory.two_state { b'0' } else { b'x' };
+            let bit = if memory.power_up == PowerUp::Zero { b'0' } else { b'x' };
             vec![vec![bit; memory.width as usize]; memory.words as usize]
         });
         let mut reference = Reference {

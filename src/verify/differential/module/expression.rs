@@ -98,7 +98,7 @@ pub(super) fn value(pen: &mut Pen, view: View, depth: u32) -> Value {
             Value::new(format!("(~{})", a.text), a.width, a.signed).of(&[&a])
         }
         Family::Arithmetic => binary(pen, view, below, &["+", "-", "*"]),
-        Family::Division => binary(pen, view, below, &["/", "%"]),
+        Family::Division => divided(pen, view),
         Family::Bitwise => binary(pen, view, below, &["&", "|", "^", "~^", "^~"]),
         Family::Power | Family::Shift => powered(pen, view, below, family),
         Family::Logical if pen.draw.percent(30) => {
@@ -143,6 +143,14 @@ fn binary(pen: &mut Pen, view: View, depth: u32, operators: &[&str]) -> Value {
     Value::new(text, a.width.max(b.width), a.signed && b.signed).of(&[&a, &b])
 }
 
+/// A quotient or remainder of at most 60 bits: Icarus 11.0 gives 0 for 128 bits of ones divided by 1.
+fn divided(pen: &mut Pen, view: View) -> Value {
+    let operator = *pen.draw.pick(&["/", "%"]);
+    let (a, b) = (narrow(pen, view, 60), narrow(pen, view, 60));
+    let text = format!("({} {operator} {})", a.text, b.text);
+    Value::new(text, a.width.max(b.width), a.signed && b.signed).of(&[&a, &b])
+}
+
 fn compare(pen: &mut Pen, view: View, depth: u32, operators: &[&str]) -> Value {
     Value::bit(binary(pen, view, depth, operators).text)
 }
@@ -151,12 +159,14 @@ fn compare(pen: &mut Pen, view: View, depth: u32, operators: &[&str]) -> Value {
 fn powered(pen: &mut Pen, view: View, depth: u32, family: Family) -> Value {
     let a = value(pen, view, depth);
     let (operator, b) = if family == Family::Power {
-        ("**", narrow(pen, view, 8).text)
+        // Beside an unsigned base Icarus 11.0 takes the exponent for unsigned too, against 11.4.3.1.
+        ("**", format!("$unsigned({})", narrow(pen, view, 8).text))
     } else {
         let amount = match pen.draw.below(3) {
             0 => pen.draw.below(a.width as usize + 3).to_string(),
             1 => narrow(pen, view, 8).text,
-            _ => value(pen, view, depth).text,
+            // Icarus 11.0 takes the low 32 bits of a wider one.
+            _ => narrow(pen, view, 30).text,
         };
         (*pen.draw.pick(&["<<", ">>", "<<<", ">>>", ">>>"]), amount)
     };

@@ -52,7 +52,10 @@ fn word(pen: &mut Pen, view: View, atom: &Atom) -> (String, Shape) {
         Shape::Array { dimensions, range, signed } => {
             let mut text = atom.name.clone();
             for dimension in dimensions {
-                text += &format!("[{}]", index(pen, view, *dimension));
+                text += &match dimensions.len() {
+                    1 => format!("[{}]", index(pen, view, *dimension)),
+                    _ => format!("[{}]", inner_index(pen, view, *dimension)),
+                };
             }
             (text, Shape::Vector { range: Some(*range), signed: *signed, two_state: false })
         }
@@ -99,6 +102,16 @@ fn part(pen: &mut Pen, view: View, text: &str, range: (i32, i32), indexed: bool)
     }
 }
 
+/// An index into one of several dimensions, which it does not leave: there Icarus 11.0 takes a word of a neighbour,
+/// against 7.4.5.
+fn inner_index(pen: &mut Pen, view: View, (low, high): (i32, i32)) -> String {
+    if view.atoms.is_empty() || pen.draw.percent(80) {
+        return pen.draw.within(low.into(), high.into()).to_string();
+    }
+    let width = (high - low + 1).ilog2();
+    format!("{width}'({})", narrow(pen, view, 6).text)
+}
+
 /// An index into a range: a constant within it, or an expression that may leave it.
 pub(super) fn index(pen: &mut Pen, view: View, range: (i32, i32)) -> String {
     let (low, high) = (range.0.min(range.1), range.0.max(range.1));
@@ -109,7 +122,8 @@ pub(super) fn index(pen: &mut Pen, view: View, range: (i32, i32)) -> String {
         }
         return at.to_string();
     }
-    let width_max = if pen.draw.percent(70) { 6 } else { 60 };
+    // Icarus 11.0 takes the low 32 bits of a wider index.
+    let width_max = if pen.draw.percent(70) { 6 } else { 32 };
     let value = narrow(pen, view, width_max);
     if value.text.starts_with(|c: char| c.is_ascii_digit() || c == '\'' || c == '-') {
         // slang refuses a constant that is x or far away.

@@ -4,7 +4,7 @@
 //! value first, so that nothing is latched by accident. Loops have constant bounds.
 
 use super::super::family::Family;
-use super::expression::{Function, View, member, value};
+use super::expression::{Function, View, member, narrow, value};
 use super::literal;
 use super::pen::{Pen, either};
 use super::select;
@@ -301,7 +301,13 @@ fn leave(pen: &mut Pen, body: &Body, how: Option<String>) -> Lines {
 }
 
 fn compound(pen: &mut Pen, body: &Body) -> Lines {
-    let plain = |atom: &&Atom| matches!(atom.shape, Shape::Vector { .. } | Shape::Word { .. });
+    // Of a type of two states Icarus 11.0 takes the right side's x for 0 before the operation, against 11.4.1.
+    let plain = |atom: &&Atom| {
+        matches!(
+            atom.shape,
+            Shape::Vector { two_state: false, .. } | Shape::Word { keyword: "integer", .. }
+        )
+    };
     let targets: Vec<&Atom> = body.targets.iter().filter(plain).collect();
     if targets.is_empty() {
         return assignment(pen, body);
@@ -313,7 +319,9 @@ fn compound(pen: &mut Pen, body: &Body) -> Lines {
     }
     let operators = ["+=", "-=", "*=", "&=", "|=", "^=", "<<=", ">>=", "<<<=", ">>>=", "/=", "%="];
     let operator = *pen.draw.pick(&operators);
-    vec![format!("{name} {operator} {};", value(pen, body.view(), 2).text)]
+    let is_shift = operator.len() > 2;
+    let value = if is_shift { narrow(pen, body.view(), 30) } else { value(pen, body.view(), 2) };
+    vec![format!("{name} {operator} {};", value.text)]
 }
 
 fn concatenated(pen: &mut Pen, body: &Body) -> Lines {

@@ -172,7 +172,8 @@ impl Unit {
         let name = pen.fresh("t_");
         let mut fields = Vec::new();
         for _ in 0..2 + pen.draw.below(3) {
-            let (width, signed) = (1 + pen.draw.below(12) as u32, pen.draw.percent(30));
+            // Icarus 11.0 reads a signed field as unsigned, against 7.2.1.
+            let (width, signed) = (1 + pen.draw.below(12) as u32, false);
             fields.push((pen.fresh("f"), width, signed));
         }
         let lines: Vec<String> = fields
@@ -193,10 +194,10 @@ impl Unit {
         let width = 2 * (1 + pen.draw.below(8) as u32);
         let (whole, parts) = (pen.fresh("f"), pen.fresh("f"));
         self.head.push("typedef union packed {".into());
-        self.head.push(format!("  logic signed [{}:0] {whole};", width - 1));
+        self.head.push(format!("  logic [{}:0] {whole};", width - 1));
         self.head.push(format!("  logic [1:0][{}:0] {parts};", width / 2 - 1));
         self.head.push(format!("}} {name};"));
-        Shape::Struct { name, fields: vec![(whole, width, true), (parts, width, false)], width }
+        Shape::Struct { name, fields: vec![(whole, width, false), (parts, width, false)], width }
     }
 
     fn enumeration(&mut self, pen: &mut Pen) -> Shape {
@@ -241,7 +242,7 @@ pub(super) fn array(pen: &mut Pen) -> Shape {
     };
     let mut dimensions = vec![dimension(pen)];
     if pen.may(Family::TwoDimensions, 20) {
-        dimensions = vec![(0, 3), (0, pen.draw.within(1, 3) as i32)];
+        dimensions = vec![(0, 3), (0, *pen.draw.pick(&[1, 3]))];
     }
     let width = width(pen).min(70) as i32;
     Shape::Array { dimensions, range: (width - 1, 0), signed: pen.draw.percent(25) }
