@@ -60,10 +60,21 @@ impl<'d> Lowering<'d> {
                     return self.build.slice(value, lsb as u32, width);
                 }
                 let offset = self.build.number(INDEX_WIDTH, lsb);
-                self.build.emit(width, OpKind::Select { a: value, offset })
+                self.there(expression, width, OpKind::Select { a: value, offset })
             }
-            Offset::Computed(offset) => self.build.emit(width, OpKind::Select { a: value, offset }),
+            Offset::Computed(offset) => {
+                self.there(expression, width, OpKind::Select { a: value, offset })
+            }
         }
+    }
+
+    /// What is not there reads as x, or as 0 of a type of two states (IEEE 1800-2017, 7.4.5 and 11.5.1).
+    fn there(&mut self, select: Expression<'d>, width: u32, kind: OpKind) -> Lowered<Slot> {
+        let value = self.build.emit(width, kind)?;
+        if type_of(select)?.is_four_state() {
+            return Ok(value);
+        }
+        self.build.emit(width, OpKind::Known(value))
     }
 
     /// Where the bits of a select begin in the vector that it selects from.
@@ -179,7 +190,7 @@ impl<'d> Lowering<'d> {
     /// A word of a memory.
     fn read_word(&mut self, select: Expression<'d>, width: u32) -> Lowered<Slot> {
         let (memory, index) = self.word(select)?;
-        self.build.emit(width, OpKind::Read { memory, index })
+        self.there(select, width, OpKind::Read { memory, index })
     }
 
     /// The memory of a select, and the index of its word.

@@ -160,7 +160,7 @@ fn powered(pen: &mut Pen, view: View, depth: u32, family: Family) -> Value {
     let a = value(pen, view, depth);
     let (operator, b) = if family == Family::Power {
         // Beside an unsigned base Icarus 11.0 takes the exponent for unsigned too, against 11.4.3.1.
-        ("**", format!("$unsigned({})", narrow(pen, view, 8).text))
+        ("**", format!("$unsigned({})", narrow(pen, view, 4).text))
     } else {
         let amount = match pen.draw.below(3) {
             0 => pen.draw.below(a.width as usize + 3).to_string(),

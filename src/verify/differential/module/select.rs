@@ -10,10 +10,13 @@ pub(super) fn read(pen: &mut Pen, view: View, atom: &Atom) -> Value {
     let (text, shape) = word(pen, view, atom);
     let whole = Value::new(text.clone(), shape.width(), shape.is_signed());
     match shape {
-        Shape::Vector { range: Some(range), .. } => {
+        // What is not there of two states reads as 0 (11.5.1); Icarus 11.0 gives x.
+        Shape::Vector { range: Some(range), two_state: false, .. } => {
             part(pen, view, &text, range, true).unwrap_or(whole)
         }
-        Shape::Word { keyword, width, .. } if has_parts(keyword) && pen.draw.percent(40) => {
+        Shape::Word { keyword: keyword @ ("integer" | PACKED_WORD), width, .. }
+            if pen.draw.percent(40) =>
+        {
             let range = (width as i32 - 1, 0);
             part(pen, view, &text, range, keyword != PACKED_WORD).unwrap_or(whole)
         }
