@@ -112,7 +112,8 @@ fn inner_index(pen: &mut Pen, view: View, (low, high): (i32, i32)) -> String {
         return pen.draw.within(low.into(), high.into()).to_string();
     }
     let width = (high - low + 1).ilog2();
-    format!("{width}'({})", narrow(pen, view, 6).text)
+    // A cast keeps the sign.
+    format!("$unsigned({width}'({}))", narrow(pen, view, 6).text)
 }
 
 /// An index into a range: a constant within it, or an expression that may leave it.

@@ -303,7 +303,11 @@ impl Unit {
                     false => pen.draw.pick(&self.clocks).clone(),
                 },
                 FormalRole::Stable => pen.draw.pick(&stable).name.clone(),
-                FormalRole::Settled => value(pen, body.view(), 2).text,
+                // A port's width is context (23.3.3), but Icarus 11.0 computes as wide as the operands are.
+                FormalRole::Settled => match value(pen, body.view(), 2) {
+                    actual if actual.is_unsized || actual.text.starts_with('\'') => actual.text,
+                    actual => format!("{{{}}}", actual.text),
+                },
                 FormalRole::Output(_) if is_named && pen.draw.percent(5) => String::new(),
                 FormalRole::Output(class) => {
                     let atom = Atom { name: pen.fresh("w"), shape: formal.shape.clone() };
