@@ -237,7 +237,11 @@ fn conversion(pen: &mut Pen, a: Value, family: Family) -> Value {
             let (keyword, width) = *pen.draw.pick(&types);
             Value::new(format!("{keyword}'({})", a.text), width, true)
         }
-        Family::CeilLog2 => Value::new(format!("$clog2({})", whole(&a)), 32, true),
+        // Of unknown bits the standard says nothing (20.8.1), and slang folds them.
+        Family::CeilLog2 => {
+            let text = if is_literal(&a) { literal::known(pen, 8, false) } else { whole(&a) };
+            Value::new(format!("$clog2({text})"), 32, true)
+        }
         _ => a,
     }
 }
@@ -356,4 +360,10 @@ pub(super) fn member(pen: &mut Pen, shape: &Shape) -> Option<String> {
         Shape::Enum { members, .. } => Some(pen.draw.pick(members).clone()),
         _ => None,
     }
+}
+
+/// Whether an expression begins with a number, so that it may be one.
+fn is_literal(value: &Value) -> bool {
+    let text = value.text.trim_start_matches(['(', '{', '+', '-', '~']);
+    text.starts_with(|c: char| c.is_ascii_digit() || c == '\'')
 }

@@ -321,7 +321,10 @@ fn compound(pen: &mut Pen, body: &Body) -> Lines {
     let operator = *pen.draw.pick(&operators);
     let is_shift = operator.len() > 2;
     let value = if is_shift { narrow(pen, body.view(), 30) } else { value(pen, body.view(), 2) };
-    vec![format!("{name} {operator} {};", value.text)]
+    // Icarus 11.0 cuts the right side to the width of the left one, and takes a shift's sign for its own.
+    let full = format!("{name} {operator} {};", value.text);
+    let bare = operator.trim_end_matches('=');
+    vec![either(&full, &format!("{name} = ({name} {bare} ({}));", value.text))]
 }
 
 fn concatenated(pen: &mut Pen, body: &Body) -> Lines {
