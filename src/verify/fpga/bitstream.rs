@@ -107,6 +107,19 @@ pub struct Builder<'a> {
     pub whole: bool,
 }
 
+/// An error unless each instance has the cells of its module; of several that have not, one that lost some is named.
+fn whole(instances: &[(String, u32)], inside: &BTreeMap<String, u32>) -> Result<(), FpgaError> {
+    let count = |name: &String| inside.get(name).copied().unwrap_or(0);
+    let other = |(name, expected): &&(String, u32)| count(name) != *expected;
+    let Some((instance, expected)) =
+        instances.iter().filter(other).min_by_key(|(name, expected)| count(name) > *expected)
+    else {
+        return Ok(());
+    };
+    let (instance, found) = (instance.clone(), count(instance));
+    Err(FpgaError::Merged { instance, found, expected: *expected })
+}
+
 /// What Yosys answers about a chip.
 #[derive(Deserialize)]
 struct Answer {
@@ -198,16 +211,7 @@ impl Builder<'_> {
             Err(gave_up) if gave_up.limited => return Ok(Err(gave_up.said)),
             Err(gave_up) => return Err(FpgaError::Harness(gave_up.said)),
         };
-        for (name, expected) in &instances {
-            let found = answer.inside.get(name).copied().unwrap_or(0);
-            if found != *expected {
-                return Err(FpgaError::Merged {
-                    instance: name.clone(),
-                    found,
-                    expected: *expected,
-                });
-            }
-        }
+        whole(&instances, &answer.inside)?;
         build.netlist = read(folder, "chip.v")?;
         build.placeable = read(folder, "chip.json")?;
         Ok(Ok(()))
