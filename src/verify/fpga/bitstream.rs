@@ -20,7 +20,7 @@ use super::harness::Harness;
 use super::model::ChipText;
 use super::prove::Lut;
 use super::rtl;
-use super::toolchain::{CHIP_LIMITS, Program, Toolchain};
+use super::toolchain::{self, CHIP_LIMITS, Program, Toolchain};
 use crate::verify::cache::Cache;
 
 /// How far a build goes, and what a simulated board is made of.
@@ -138,9 +138,8 @@ impl Builder<'_> {
         let name = format!("{id:016x}");
         let whole = if self.whole { "whole" } else { "merged" };
         let key = self.tools.key(self.cache, &["chip", &name, whole, stage.name()]);
-        if let Some(path) = self.cache.find(&key) {
-            let bytes = std::fs::read(&path).map_err(|source| FpgaError::file(&path, source))?;
-            return serde_json::from_slice(&bytes).map_err(|e| FpgaError::Answer(e.to_string()));
+        if let Some(fits) = toolchain::kept(self.cache, &key)? {
+            return Ok(fits);
         }
         let mut fits = self.synthesise(harness, &mut build)?;
         if fits.is_ok() && stage == Stage::Bitstream {
