@@ -298,7 +298,7 @@ fn no_fault_anywhere_makes_a_verdict() {
     };
     let mut refused = 0;
     for number in 0..count {
-        let (at, bit) = (draw(4500) as usize, draw(8) as u8);
+        let (at, bit) = (draw(900) as usize, draw(8) as u8);
         let fault = match draw(6) {
             0 => Fault::Added { at },
             1 => Fault::Lost { at },
