@@ -17,6 +17,8 @@ pub(super) struct Effects {
     pub(super) writes: BTreeSet<Slot>,
     /// Variables written by nonblocking assignments.
     pub(super) later: BTreeSet<Slot>,
+    /// Variables read at all.
+    pub(super) used: BTreeSet<Slot>,
     /// Memories read.
     pub(super) memory_reads: BTreeSet<MemoryId>,
     /// Memories written.
@@ -143,6 +145,32 @@ fn operands(kind: &mut OpKind, see: &mut impl FnMut(&mut Slot)) {
     }
 }
 
+/// Takes out the writes to variables that `unread` holds.
+pub(super) fn without_writes(body: Vec<Statement>, unread: &BTreeSet<Slot>) -> Vec<Statement> {
+    let inner = |body| without_writes(body, unread);
+    let mut kept = Vec::with_capacity(body.len());
+    for statement in body {
+        kept.push(match statement {
+            Statement::Store(store)
+                if store.target.variable().is_some_and(|slot| unread.contains(&slot)) =>
+            {
+                continue;
+            }
+            Statement::If { condition, then, otherwise } => {
+                Statement::If { condition, then: inner(then), otherwise: inner(otherwise) }
+            }
+            Statement::Switch(mut switch) => {
+                switch.arms = switch.arms.into_iter().map(inner).collect();
+                Statement::Switch(switch)
+            }
+            Statement::Block { label, body } => Statement::Block { label, body: inner(body) },
+            Statement::Loop { body } => Statement::Loop { body: inner(body) },
+            other => other,
+        });
+    }
+    kept
+}
+
 /// Variables written on every path so far; nothing where no lane comes.
 type Written = Option<BTreeSet<Slot>>;
 
@@ -214,8 +242,12 @@ impl<W: Fn(Slot) -> u32> Walk<'_, W> {
     }
 
     fn read(&mut self, slot: Slot, bits: Bits, written: &Written) {
+        if split(slot).0 != Range::Variable {
+            return;
+        }
+        self.effects.used.insert(slot);
         let before = written.as_ref().is_some_and(|written| written.contains(&slot));
-        if split(slot).0 == Range::Variable && !before && written.is_some() {
+        if !before && written.is_some() {
             self.effects.reads.entry(slot).or_default().insert(bits);
         }
     }

@@ -11,7 +11,8 @@ impl Lowering<'_> {
     pub(super) fn finish(mut self) -> Lowered<Program> {
         self.join_drivers()?;
         // What a process watches is what its text reads, and not what is read to take its writes apart.
-        let written = self.effects();
+        let mut written = self.effects();
+        self.drop_unread(&mut written);
         let parted = self.part_writes(&written)?;
         let mut effects = if parted { self.effects() } else { written.clone() };
         self.make_private(&mut effects);
@@ -56,6 +57,30 @@ impl Lowering<'_> {
     fn effects(&self) -> Vec<Effects> {
         let width = |slot| self.build.width(slot);
         self.processes.iter().map(|draft| analysis::effects(&draft.body, &width)).collect()
+    }
+
+    /// Takes out the writes to variables that nothing reads or watches: the indices of loops that are written out.
+    fn drop_unread(&mut self, effects: &mut [Effects]) {
+        let ports = self.inputs.iter().chain(&self.outputs).map(|&(_, slot)| slot);
+        let mut used: BTreeSet<Slot> = ports.collect();
+        let declared = analysis::effects(&self.declarations, &|slot| self.build.width(slot));
+        for own in effects.iter().chain([&declared]) {
+            used.extend(&own.used);
+        }
+        for draft in &self.processes {
+            used.extend(draft.triggers.iter().map(|trigger| trigger.slot));
+        }
+        for (draft, own) in self.processes.iter_mut().zip(effects) {
+            let written = own.writes.iter().chain(&own.later);
+            let unread: BTreeSet<Slot> =
+                written.filter(|slot| !used.contains(slot)).copied().collect();
+            if !unread.is_empty() {
+                draft.body =
+                    analysis::without_writes(std::mem::take(&mut draft.body), &unread);
+                own.writes.retain(|slot| !unread.contains(slot));
+                own.later.retain(|slot| !unread.contains(slot));
+            }
+        }
     }
 
     /// Variables that several processes use and each writes before it reads (`integer i` of all loops of a

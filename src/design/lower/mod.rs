@@ -22,6 +22,7 @@ mod call;
 mod drivers;
 mod expression;
 mod finish;
+mod fold;
 mod gate;
 mod hierarchy;
 mod mixed;
@@ -260,6 +261,7 @@ impl<'d> Lowering<'d> {
     ) -> Lowered<usize> {
         let outer = std::mem::take(&mut self.build.code);
         self.locals.clear();
+        self.build.path.begin();
         let made = make(self);
         let body = std::mem::replace(&mut self.build.code, outer);
         made?;
