@@ -33,9 +33,9 @@ struct Turn<'t, 'd> {
 
 /// Turns of a loop that is written out, and operations and writes that they make, at most; more are quicker as a loop.
 const TURNS_MAX: usize = 1024;
-const MADE_OF_LOOP_MAX: usize = 1 << 14;
+const MADE_OF_LOOP_MAX: usize = 1 << 15;
 /// Operations and writes made in a design after which no more loops are written out: attempts that were given up count.
-const MADE_MAX: usize = 1 << 16;
+const MADE_MAX: usize = 1 << 17;
 
 /// Whether a condition is there that is not the same for ever.
 fn varies(test: Option<Expression<'_>>) -> bool {

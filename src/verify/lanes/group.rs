@@ -18,6 +18,7 @@ pub struct Group {
     pub episodes: Vec<Episode>,
     /// The first comparison point of each at which the golden module has been reset.
     pub settled: Vec<usize>,
+    lanes: usize,
     /// Comparison points of the longest.
     pub steps: usize,
     /// Where the changes of each row begin; the power-up row is the first.
@@ -27,6 +28,7 @@ pub struct Group {
 }
 
 /// A new value of an input in all lanes.
+#[derive(Clone, Copy)]
 struct Change {
     /// The input, in the order of the stimulus.
     input: u32,
@@ -60,6 +62,7 @@ impl Group {
         let mut group = Group {
             episodes: Vec::new(),
             settled: episodes.iter().map(|episode| stimulus.settled_from(episode)).collect(),
+            lanes: episodes.len(),
             steps,
             starts: Vec::with_capacity(steps + 2),
             changes: Vec::new(),
@@ -104,9 +107,24 @@ impl Group {
         }
     }
 
+    /// The same episodes several times over: those of the second copy are the lanes after those of the first.
+    pub fn repeated(&self, copies: usize) -> Group {
+        let lanes = self.lanes();
+        let change = |change: &Change| Change { at: change.at * copies as u32, ..*change };
+        Group {
+            episodes: Vec::new(),
+            settled: Vec::new(),
+            lanes: lanes * copies,
+            steps: self.steps,
+            starts: self.starts.clone(),
+            changes: self.changes.iter().map(change).collect(),
+            values: self.values.chunks(lanes).flat_map(|row| row.repeat(copies)).collect(),
+        }
+    }
+
     /// Number of lanes.
     pub fn lanes(&self) -> usize {
-        self.episodes.len()
+        self.lanes
     }
 
     /// Runs a machine through all episodes from power-up; `inputs` has the machine's number of each input, and `see` is called after

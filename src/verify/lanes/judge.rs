@@ -88,45 +88,11 @@ impl Judging<'_> {
         if found.iter().all(|tally| tally.mismatches == 0) {
             return Ok(found);
         }
-        let mut agreed = run.without_values();
-        for number in 0..POWER_UPS {
-            let seeds = run.seeds(number);
-            self.agree(run, machine, &seeds, &mut agreed, number == 0)?;
-        }
+        let agreed = run.agreed(self.code, &self.ports, self.golden, POWER_UPS)?;
         for (output, tally) in found.iter_mut().enumerate() {
             tally.by_value = tally.mismatches > 0 && self.differs_by_value(run, &agreed, output);
         }
         Ok(found)
-    }
-
-    /// Takes one more run from random states into what all have in common.
-    fn agree(
-        &self,
-        run: &GoldenRun,
-        machine: &mut Machine<'_>,
-        seeds: &[u64],
-        agreed: &mut Planes,
-        is_first: bool,
-    ) -> Result<(), Stop> {
-        let outputs = &self.golden.outputs;
-        let widths = &self.golden.stimulus.inputs().widths;
-        let row = outputs.words * run.stride;
-        let mut own = run.without_values();
-        let how = PowerUp::Random { seeds };
-        run.group.run(machine, &self.ports.inputs, widths, how, |step, machine| {
-            for (&port, &offset) in self.ports.outputs.iter().zip(&outputs.offsets) {
-                let at = step * row + offset * run.stride;
-                machine.copy_output(port, &mut own.value[at..], &mut own.defined[at..]);
-            }
-        })?;
-        if is_first {
-            *agreed = own;
-            return Ok(());
-        }
-        for (at, defined) in agreed.defined.iter_mut().enumerate() {
-            *defined &= own.defined[at] & !(agreed.value[at] ^ own.value[at]);
-        }
-        Ok(())
     }
 
     fn differs_by_value(&self, run: &GoldenRun, own: &Planes, output: usize) -> bool {
