@@ -31,10 +31,10 @@ impl Lowering<'_> {
             self.processes.iter().map(|draft| draft.kind == Kind::Initial).collect();
         let now: BTreeSet<Slot> = (0..effects.len())
             .filter(|&number| !runs_once[number])
-            .flat_map(|number| effects[number].writes.iter().copied())
+            .flat_map(|number| effects[number].writes.keys().copied())
             .collect();
         let later: BTreeSet<Slot> =
-            effects.iter().flat_map(|own| own.later.iter().copied()).collect();
+            effects.iter().flat_map(|own| own.later.keys().copied()).collect();
         let mixed: Vec<Slot> = now.intersection(&later).copied().collect();
         for &variable in &mixed {
             self.part(effects, variable);
@@ -48,7 +48,7 @@ impl Lowering<'_> {
         let turned = self.build.variable(width, PowerUp::Zero);
         let seen = self.build.variable(width, PowerUp::Zero);
         let later = Later { variable, next, turned };
-        for number in (0..effects.len()).filter(|&n| effects[n].later.contains(&variable)) {
+        for number in (0..effects.len()).filter(|&n| effects[n].later.contains_key(&variable)) {
             let body = std::mem::take(&mut self.processes[number].body);
             self.processes[number].body = self.parted(body, &later);
         }

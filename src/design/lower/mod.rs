@@ -17,6 +17,7 @@ use super::program::{Kind, Label, Memory, MemoryId, PowerUp, Program, Slot, Stat
 use build::Builder;
 
 mod analysis;
+mod bits;
 mod build;
 mod call;
 mod drivers;
@@ -29,6 +30,7 @@ mod mixed;
 mod place;
 mod select;
 mod statement;
+mod stateless;
 
 /// A construct that lanes do not run: a short name of its class, the same wherever it stands, so that reports can count it.
 #[derive(Clone, Debug, PartialEq, Eq)]
