@@ -125,6 +125,14 @@ impl<'a> Flattener<'a> {
                 }
             }
         }
+        self.code.heard = vec![0; (program.variables as usize).div_ceil(64)];
+        for group in groups.iter().filter(|group| group.kind == program::Kind::Triggered) {
+            for trigger in group.members.iter().flat_map(|&m| &program.processes[m].triggers) {
+                if trigger.watch != program::Watch::Memory {
+                    self.code.heard[trigger.slot as usize / 64] |= 1 << (trigger.slot % 64);
+                }
+            }
+        }
         let mut end = 0;
         for variable in 0..program.variables {
             let place = self.place(variable);

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::engine::each_lane;
 use super::group::Group;
+use super::rows::Rows;
 use super::{Bounds, Code, LANES_MAX, Machine, PowerUp, Stop};
 use crate::design::program::Program;
 use crate::design::{Bits, Direction, Interface};
@@ -30,8 +31,11 @@ pub struct Golden {
     pub(super) outputs: Layout,
     code: Code,
     ports: Ports,
+    is_stateless: bool,
     /// What every candidate runs.
     pub(super) runs: Vec<GoldenRun>,
+    /// All of it row by row, if the module keeps nothing.
+    pub(super) rows: Option<Rows>,
     /// Golden bits of each output seen at both 0 and 1.
     pub(super) toggles: Vec<u32>,
 }
@@ -126,7 +130,9 @@ impl Golden {
             outputs: Layout::new(widths),
             code: Code::new(program),
             ports,
+            is_stateless: false,
             runs: Vec::new(),
+            rows: None,
             toggles: Vec::new(),
         };
         let mut toggles = Toggles::new(&golden.outputs);
@@ -138,6 +144,16 @@ impl Golden {
         }
         golden.deepen(&mut toggles)?;
         golden.toggles = toggles.by_output(&golden.outputs);
+        golden.is_stateless = program.is_stateless;
+        golden.rows = golden.rows_of(golden.runs.iter().map(|run| run.group.clone()).collect());
+        // The same bits are compared in both ways, or there is more to the module than its inputs.
+        let compared = |output: usize| golden.runs.iter().map(|run| run.compared[output]).sum::<u64>();
+        golden.is_stateless = golden.rows.as_ref().is_some_and(|rows| {
+            rows.compared.iter().enumerate().all(|(output, &bits)| bits == compared(output))
+        });
+        if !golden.is_stateless {
+            golden.rows = None;
+        }
         Ok(golden)
     }
 
@@ -202,6 +218,19 @@ impl Golden {
             return Ok(Vec::new());
         }
         Ok(vec![self.run(Group::new(episodes, &self.stimulus))?])
+    }
+
+    fn rows_of(&self, groups: Vec<Rc<Group>>) -> Option<Rows> {
+        if self.is_stateless { Rows::new(self, &self.code, &self.ports, &groups) } else { None }
+    }
+
+    /// The rows of a candidate's constants, if it has any; nothing where the golden module cannot be run so.
+    pub(super) fn own_rows(&self, constants: &[Bits]) -> Option<Option<Rows>> {
+        let episodes = self.stimulus.candidate_episodes(constants);
+        if episodes.is_empty() {
+            return Some(None);
+        }
+        self.rows_of(vec![Rc::new(Group::new(episodes, &self.stimulus))]).map(Some)
     }
 
     fn toggle(&self, toggles: &mut Toggles, run: &GoldenRun, lane: usize) -> bool {

@@ -4,7 +4,7 @@
 //! keeps its last row, which makes no work. Of each row only the inputs that change in some lane are kept.
 
 use super::{LANES_MAX, Machine, PowerUp, Stop};
-use crate::verify::stimulus::{Episode, Stimulus};
+use crate::verify::stimulus::{Episode, Layout, Stimulus};
 
 /// Episodes in a group at most: more lanes would need more memory for each step and share no more work.
 const EPISODES_MAX: usize = if LANES_MAX < 32 { LANES_MAX } else { 32 };
@@ -119,6 +119,26 @@ impl Group {
             starts: self.starts.clone(),
             changes: self.changes.iter().map(change).collect(),
             values: self.values.chunks(lanes).flat_map(|row| row.repeat(copies)).collect(),
+        }
+    }
+
+    /// Calls `see` with each comparison point's number, lane and row of inputs.
+    pub fn each_row(&self, inputs: &Layout, mut see: impl FnMut(usize, usize, &[u64])) {
+        let lanes = self.lanes();
+        let ranges: Vec<std::ops::Range<usize>> = inputs.word_ranges().collect();
+        let mut rows = vec![0; lanes * inputs.words];
+        for row in 0..=self.steps {
+            for change in &self.changes[self.starts[row] as usize..self.starts[row + 1] as usize] {
+                let values = self.values[change.at as usize..].chunks(lanes);
+                for (word, values) in ranges[change.input as usize].clone().zip(values) {
+                    for (lane, &value) in values.iter().enumerate() {
+                        rows[lane * inputs.words + word] = value;
+                    }
+                }
+            }
+            for lane in 0..if row == 0 { 0 } else { lanes } {
+                see(row - 1, lane, &rows[lane * inputs.words..(lane + 1) * inputs.words]);
+            }
         }
     }
 
