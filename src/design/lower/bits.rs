@@ -11,6 +11,9 @@ impl Bits {
     /// The bits from `lsb` on, `width` of them.
     pub(super) fn range(lsb: u32, width: u32) -> Bits {
         let mut bits = Bits::default();
+        if width == 0 {
+            return bits;
+        }
         let end = lsb + width;
         for word in lsb / 64..end.div_ceil(64) {
             let (from, to) = (lsb.max(64 * word) % 64, (end - 64 * word).min(64));

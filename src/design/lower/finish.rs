@@ -83,8 +83,7 @@ impl Lowering<'_> {
             let unread: BTreeSet<Slot> =
                 written.filter(|slot| !used.contains(slot)).copied().collect();
             if !unread.is_empty() {
-                draft.body =
-                    analysis::without_writes(std::mem::take(&mut draft.body), &unread);
+                draft.body = analysis::without_writes(std::mem::take(&mut draft.body), &unread);
                 own.writes.retain(|slot, _| !unread.contains(slot));
                 own.later.retain(|slot, _| !unread.contains(slot));
             }

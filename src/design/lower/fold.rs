@@ -93,7 +93,9 @@ impl Builder {
         match kind {
             OpKind::Concat(parts) if parts.len() > 1 => return self.joined(width, parts),
             OpKind::Mux { condition, a, b } => {
-                return self.small(*condition).map(|condition| if condition == 1 { *a } else { *b });
+                return self
+                    .small(*condition)
+                    .map(|condition| if condition == 1 { *a } else { *b });
             }
             &OpKind::Select { a, offset } => {
                 let lsb = u32::try_from(self.number_of(offset, true)?).ok()?;
@@ -125,9 +127,7 @@ impl Builder {
             OpKind::Add(a, b) => self.small(a)?.wrapping_add(self.small(b)?),
             OpKind::Subtract(a, b) => self.small(a)?.wrapping_sub(self.small(b)?),
             OpKind::Multiply(a, b) => self.small(a)?.wrapping_mul(self.small(b)?),
-            OpKind::Divide { a, b, signed: false } => {
-                self.small(a)?.checked_div(self.small(b)?)?
-            }
+            OpKind::Divide { a, b, signed: false } => self.small(a)?.checked_div(self.small(b)?)?,
             OpKind::Divide { a, b, signed: true } => {
                 signed(a)?.checked_div(signed(b)?)?.cast_unsigned()
             }
@@ -148,9 +148,7 @@ impl Builder {
             OpKind::ShiftRightSigned(a, b) => {
                 (signed(a)? >> self.small(b)?.min(63)).cast_unsigned()
             }
-            OpKind::Equal(a, b) | OpKind::Same(a, b) => {
-                u64::from(self.small(a)? == self.small(b)?)
-            }
+            OpKind::Equal(a, b) | OpKind::Same(a, b) => u64::from(self.small(a)? == self.small(b)?),
             OpKind::Less { a, b, signed: false } => u64::from(self.small(a)? < self.small(b)?),
             OpKind::Less { a, b, signed: true } => u64::from(signed(a)? < signed(b)?),
             _ => return None,

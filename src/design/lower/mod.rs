@@ -29,8 +29,8 @@ mod hierarchy;
 mod mixed;
 mod place;
 mod select;
-mod statement;
 mod stateless;
+mod statement;
 
 /// A construct that lanes do not run: a short name of its class, the same wherever it stands, so that reports can count it.
 #[derive(Clone, Debug, PartialEq, Eq)]

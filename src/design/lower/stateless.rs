@@ -23,8 +23,10 @@ pub(super) fn is_stateless(
         Kind::Declaration => true,
         Kind::Initial => own.later.is_empty() && writes_alone(number, own, writers),
         Kind::Combinational | Kind::Triggered => {
-            let waits_for_change =
-                process.triggers.iter().all(|trigger| matches!(trigger.watch, Watch::Change { .. }));
+            let waits_for_change = process
+                .triggers
+                .iter()
+                .all(|trigger| matches!(trigger.watch, Watch::Change { .. }));
             waits_for_change
                 && own.memory_reads.is_empty()
                 && own.memory_writes.is_empty()

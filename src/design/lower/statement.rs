@@ -350,11 +350,7 @@ impl<'d> Lowering<'d> {
     }
 
     /// `{ loop { test; continue: { body } step } } break:`, or turn by turn where it is known beforehand which turns there are.
-    fn repeated(
-        &mut self,
-        turn: Turn<'_, 'd>,
-        tests_first: bool,
-    ) -> Lowered<()> {
+    fn repeated(&mut self, turn: Turn<'_, 'd>, tests_first: bool) -> Lowered<()> {
         let leave = self.new_label();
         self.labelled(leave, |lowering| {
             if tests_first && lowering.written_out(&turn, leave)? {
@@ -404,8 +400,7 @@ impl<'d> Lowering<'d> {
             return Ok(false);
         }
         let (path, made) = (self.build.path.clone(), self.build.made);
-        let (statements, temporaries) =
-            (self.build.code.len(), self.build.temporary_widths.len());
+        let (statements, temporaries) = (self.build.code.len(), self.build.temporary_widths.len());
         let declarations = self.declarations.len();
         for _ in 0..TURNS_MAX {
             let condition = (turn.test)(self)?;

@@ -147,7 +147,8 @@ impl Golden {
         golden.is_stateless = program.is_stateless;
         golden.rows = golden.rows_of(golden.runs.iter().map(|run| run.group.clone()).collect());
         // The same bits are compared in both ways, or there is more to the module than its inputs.
-        let compared = |output: usize| golden.runs.iter().map(|run| run.compared[output]).sum::<u64>();
+        let compared =
+            |output: usize| golden.runs.iter().map(|run| run.compared[output]).sum::<u64>();
         golden.is_stateless = golden.rows.as_ref().is_some_and(|rows| {
             rows.compared.iter().enumerate().all(|(output, &bits)| bits == compared(output))
         });
@@ -268,9 +269,8 @@ impl Golden {
 
     /// Takes for defined what is the same from all power-up states.
     fn agree(&self, run: &mut GoldenRun) -> Result<(), GoldenError> {
-        let agreed = run
-            .agreed(&self.code, &self.ports, self, POWER_UPS)
-            .map_err(GoldenError::Stops)?;
+        let agreed =
+            run.agreed(&self.code, &self.ports, self, POWER_UPS).map_err(GoldenError::Stops)?;
         Planes { value: run.value, defined: run.defined } = agreed;
         run.restrict(&self.stimulus, &self.outputs);
         Ok(())

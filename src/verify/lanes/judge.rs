@@ -44,12 +44,7 @@ pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<O
 }
 
 /// What is found in all rows, the candidate's own included, where neither side keeps anything.
-fn by_rows(
-    golden: &Golden,
-    code: &Code,
-    ports: &Ports,
-    constants: &[Bits],
-) -> Option<Vec<Tally>> {
+fn by_rows(golden: &Golden, code: &Code, ports: &Ports, constants: &[Bits]) -> Option<Vec<Tally>> {
     let mut tallies = golden.rows.as_ref()?.judge(golden, code, ports)?;
     if let Some(own) = golden.own_rows(constants)? {
         for (tally, own) in tallies.iter_mut().zip(own.judge(golden, code, ports)?) {

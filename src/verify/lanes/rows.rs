@@ -91,15 +91,9 @@ impl Collection {
 
 impl Rows {
     /// The rows of some episodes, if the golden module can be run so.
-    pub fn new(
-        golden: &Golden,
-        code: &Code,
-        ports: &Ports,
-        groups: &[Rc<Group>],
-    ) -> Option<Rows> {
+    pub fn new(golden: &Golden, code: &Code, ports: &Ports, groups: &[Rc<Group>]) -> Option<Rows> {
         let words = golden.stimulus.inputs().words;
-        let mut collection =
-            Collection { words, numbers: HashMap::new(), found: Vec::new() };
+        let mut collection = Collection { words, numbers: HashMap::new(), found: Vec::new() };
         groups.iter().for_each(|group| collection.add_all(group, &golden.stimulus));
         let inputs = collection.inputs();
         let found = collection.found;

@@ -65,9 +65,7 @@ fn joins(program: &Program, group: &Group, process: &Process, is_pure: bool, siz
     }
     let members = || group.members.iter().map(|&member| &program.processes[member]);
     match group.kind {
-        Kind::Combinational => {
-            is_pure && members().all(|member| !process.starts(member))
-        }
+        Kind::Combinational => is_pure && members().all(|member| !process.starts(member)),
         _ => {
             let is_plain = |process: &Process| {
                 !process.restarts_itself
