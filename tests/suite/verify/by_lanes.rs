@@ -1,10 +1,10 @@
 //! The same fixtures, judged by lanes: what is expected of a candidate is the same, but for the cases listed here, each with its
 //! reason.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::fixture::Case;
-use super::{Bench, FILES, Fixture};
+use super::{Bench, FILES, Fixture, HOSTILE};
 use salv::verify::verdict::Verdict;
 
 /// Candidates that lanes judge otherwise: what they find, and why.
@@ -45,6 +45,16 @@ fn all_fixtures() {
         .filter_map(failed)
         .collect();
     assert!(failures.is_empty(), "{} cases:\n{}", failures.len(), failures.join("\n"));
+    // Those that must not disturb others do not.
+    let friendly: Vec<Fixture> = FILES
+        .iter()
+        .filter(|file| !HOSTILE.contains(file))
+        .map(|file| Fixture::load(file))
+        .collect();
+    let alone = Bench::new(&friendly).verify("verdicts.jsonl", &["--backend", "lanes"]);
+    let together: HashSet<&str> = text.lines().collect();
+    let disturbed: Vec<&str> = alone.lines().filter(|line| !together.contains(line)).collect();
+    assert!(disturbed.is_empty(), "only without the hostile ones beside it: {disturbed:#?}");
     let judged = verdicts.values().filter(|verdict| !verdict.signals.is_empty());
     let (lanes, others): (Vec<_>, Vec<_>) = judged.partition(|verdict| verdict.backend == "lanes");
     assert!(lanes.len() > 9 * others.len(), "{} by lanes, {} not", lanes.len(), others.len());
