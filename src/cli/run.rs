@@ -97,7 +97,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         timings.add(step, &folder, (started.elapsed(), is_rest))?;
         ledger.end(step)?;
     }
-    finish(&folder, &recipe, &timings)
+    finish(&folder, &recipe, (&names, &timings))
 }
 
 /// Takes the folder for this run and its stages.
@@ -221,10 +221,14 @@ fn tidy(step: &Step, folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Writes the report anew: it takes no time, and is a function of the files and of the times.
-fn finish(folder: &Path, recipe: &Recipe, timings: &Timings) -> anyhow::Result<ExitCode> {
+fn finish(
+    folder: &Path,
+    recipe: &Recipe,
+    (steps, timings): (&[&str], &Timings),
+) -> anyhow::Result<ExitCode> {
     let report = report(folder, recipe)?;
     replace(&folder.join(REPORT), format!("{:#}\n", serde_json::to_value(&report)?).as_bytes())?;
-    replace(&folder.join(PAGE), page::page(&report, timings)?.as_bytes())?;
+    replace(&folder.join(PAGE), page::page(&report, steps, timings)?.as_bytes())?;
     print!("{}", summary(&report));
     eprintln!(
         "the report is in {} and {}, the times are in {TIMINGS} beside them",

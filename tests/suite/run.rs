@@ -21,7 +21,9 @@ fn salv(arguments: &[&str]) -> Command {
 }
 
 fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+    [&output.stdout, &output.stderr]
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        .concat()
 }
 
 /// A folder with the shape of Qwen2.5-Coder-7B, and with files of problems and samples.
@@ -57,15 +59,18 @@ fn recipe(name: &str) -> PathBuf {
 fn a_dry_run_says_what_the_papers_settings_take() {
     let folder = tempfile::tempdir().expect("a folder");
     let changes = paper(folder.path());
-    let output = salv(&["run", &recipe("qwen2.5-coder-7b.toml").display().to_string(), "--dry-run", "-o"])
-        .arg(folder.path().join("run"))
-        .args(&changes)
-        .output()
-        .expect("the program runs");
+    let output =
+        salv(&["run", &recipe("qwen2.5-coder-7b.toml").display().to_string(), "--dry-run", "-o"])
+            .arg(folder.path().join("run"))
+            .args(&changes)
+            .output()
+            .expect("the program runs");
     let said = said(&output);
     assert!(output.status.success(), "{said}");
     let line = |start: &str| {
-        said.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {said}"))
+        said.lines()
+            .find(|line| line.starts_with(start))
+            .unwrap_or_else(|| panic!("{start}: {said}"))
     };
     assert!(line("dpo").contains("7000 steps of 8 pairs"), "{said}");
     // 7,000 steps of 8 pairs of twice 2,048 tokens.
@@ -102,7 +107,8 @@ fn settings_that_no_stage_knows_are_refused_first() {
         let said = said(&output);
         assert!(!output.status.success(), "{change}: {said}");
         // Without the other half it is that which is missing first.
-        let is_named = said.contains(words) || said.contains("built without the half that needs LibTorch");
+        let is_named =
+            said.contains(words) || said.contains("built without the half that needs LibTorch");
         assert!(is_named, "{change}: {said}");
         assert!(!folder.path().join("run/steps.json").exists(), "{change}: a step was begun");
     }

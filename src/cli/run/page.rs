@@ -44,8 +44,8 @@ pub fn rows(report: &Report) -> Vec<Row> {
     rows
 }
 
-/// The page.
-pub fn page(report: &Report, timings: &Timings) -> anyhow::Result<String> {
+/// The page; `steps` are the names of the steps in their order.
+pub fn page(report: &Report, steps: &[&str], timings: &Timings) -> anyhow::Result<String> {
     let mut body = format!(
         "<header>\n<p class=\"crumb\">salv run</p>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n</header>\n<main>\n",
         text(report.recipe["model"].as_str().unwrap_or("a model")),
@@ -56,7 +56,7 @@ pub fn page(report: &Report, timings: &Timings) -> anyhow::Result<String> {
     body += &curves(report);
     let (example, css) = example(report)?;
     body += &example;
-    body += &times(timings);
+    body += &times(steps, timings);
     body += "</main>\n<footer>\n<details><summary>the recipe</summary><pre>";
     body += &text(&format!("{:#}", report.recipe));
     body += "</pre></details>\n<p class=\"quiet\"><b>right outputs</b>: the share of the outputs of a candidate that behave as the golden module's, over candidates and then over problems. <b>judged</b>: candidates that are modules with the right ports. Intervals are 95 % bootstraps over problems; the change is taken problem by problem.</p>\n</footer>";
@@ -77,11 +77,13 @@ fn section(id: &str, title: &str, content: &str) -> String {
     )
 }
 
-/// A table that scrolls by itself where it is too wide for a phone; a head that begins with `#` is one of numbers.
+/// A table that scrolls by itself where it is too wide for a phone; a head that begins with `#` is one of numbers, and one
+/// that begins with `!` of drawings, which a phone has no room for.
 fn table(label: &str, heads: &[&str], rows: &str) -> String {
-    let head = |head: &&str| match head.strip_prefix('#') {
-        Some(head) => format!("<th class=\"n\">{head}</th>"),
-        None => format!("<th>{head}</th>"),
+    let head = |head: &&str| match (head.strip_prefix('#'), head.strip_prefix('!')) {
+        (Some(head), _) => format!("<th class=\"n\">{head}</th>"),
+        (_, Some(head)) => format!("<th class=\"draw\">{head}</th>"),
+        _ => format!("<th>{head}</th>"),
     };
     let heads: String = heads.iter().map(head).collect();
     format!(
@@ -106,14 +108,14 @@ fn scores(report: &Report) -> String {
             share("after", after)
         );
     }
-    let heads = ["", "", "", "#share, %", "#95 % interval", "#change, points"];
+    let heads = ["", "", "!", "#share, %", "#95 % interval", "#change, points"];
     section("scores", "Held-out problems", &table("held-out problems", &heads, &lines))
 }
 
 fn share(name: &str, share: Estimate) -> String {
     let [mean, low, high] = [share.mean, share.low, share.high].map(|share| 100.0 * share);
     format!(
-        "<td class=\"quiet\">{name}</td><td class=\"{name}\"><span class=\"bar\"><i style=\"width:{mean:.2}%\"></i><b style=\"left:{low:.2}%;width:{:.2}%\"></b></span></td><td class=\"n\">{mean:.2}</td><td class=\"n\">{low:.2} to {high:.2}</td>",
+        "<td class=\"quiet\">{name}</td><td class=\"draw {name}\"><span class=\"bar\"><i style=\"width:{mean:.2}%\"></i><b style=\"left:{low:.2}%;width:{:.2}%\"></b></span></td><td class=\"n\">{mean:.2}</td><td class=\"n\">{low:.2} to {high:.2}</td>",
         high - low
     )
 }
@@ -202,9 +204,9 @@ fn example(report: &Report) -> anyhow::Result<(String, String)> {
     Ok((section("example", "A pair", &content), sides.iter().map(rules).collect()))
 }
 
-fn times(timings: &Timings) -> String {
+fn times(steps: &[&str], timings: &Timings) -> String {
     let mut lines = String::new();
-    for (name, time) in timings.all() {
+    for (name, time) in steps.iter().filter_map(|name| Some((name, timings.of(name)?))) {
         let (unit, rate) = match &time.unit {
             Some(unit) if time.working > 0.0 && time.count > 0.0 => (
                 format!("{:.0} {unit}", time.count),

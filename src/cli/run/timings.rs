@@ -51,9 +51,9 @@ impl Timings {
         }
     }
 
-    /// All that is known, by the names of the steps.
-    pub fn all(&self) -> impl Iterator<Item = (&str, &Time)> {
-        self.steps.iter().map(|(name, time)| (name.as_str(), time))
+    /// The time of a step.
+    pub fn of(&self, step: &str) -> Option<&Time> {
+        self.steps.get(step)
     }
 
     /// Adds a step that has ended; `is_rest` where an earlier process did a part of it.

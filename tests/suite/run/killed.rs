@@ -14,8 +14,22 @@ use crate::show::browser::{Browser, find};
 
 /// Ten problems, a few pairs, and some steps: everything of the demo but its size.
 const SMALL: [&str; 16] = [
-    "--set", "problems.n=12", "--set", "held-out.n=4", "--set", "sample.n=4", "--set", "sample.max-tokens=160",
-    "--set", "pass=[1, 2]", "--set", "dpo.steps=12", "--set", "dpo.save-every=3", "--set", "threads=1",
+    "--set",
+    "problems.n=12",
+    "--set",
+    "held-out.n=4",
+    "--set",
+    "sample.n=4",
+    "--set",
+    "sample.max-tokens=160",
+    "--set",
+    "pass=[1, 2]",
+    "--set",
+    "dpo.steps=12",
+    "--set",
+    "dpo.save-every=3",
+    "--set",
+    "threads=1",
 ];
 
 fn run(folder: &Path, changes: &[&str]) -> Command {
@@ -60,7 +74,8 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, end: f64) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64 * end
     }
 }
@@ -127,12 +142,22 @@ fn what_is_done_is_not_done_again() {
     let Some(first) = finished(&place, &[]) else { return };
     assert!(first.contains("right outputs"), "{first}");
     let done = |said: &str| -> Vec<String> {
-        let lines = said.lines().filter(|line| line.starts_with("step ") && line.ends_with(": done"));
+        let lines =
+            said.lines().filter(|line| line.starts_with("step ") && line.ends_with(": done"));
         lines.filter_map(|line| line.split(": ").nth(1)).map(str::to_owned).collect()
     };
     let all = [
-        "held-out", "problems", "before/sample", "before/verify", "sample", "verify", "extract", "pair", "dpo",
-        "after/sample", "after/verify",
+        "held-out",
+        "problems",
+        "before/sample",
+        "before/verify",
+        "sample",
+        "verify",
+        "extract",
+        "pair",
+        "dpo",
+        "after/sample",
+        "after/verify",
     ];
     assert!(done(&first).is_empty(), "{first}");
     let before = changed(&place);
@@ -153,7 +178,9 @@ fn what_is_done_is_not_done_again() {
 fn changed(folder: &Path) -> Vec<SystemTime> {
     let files = artefacts(folder).into_keys().filter(|name| name != "report.json");
     files
-        .map(|name| fs::metadata(folder.join(name)).and_then(|data| data.modified()).expect("a time"))
+        .map(|name| {
+            fs::metadata(folder.join(name)).and_then(|data| data.modified()).expect("a time")
+        })
         .collect()
 }
 
@@ -174,7 +201,10 @@ fn page(folder: &Path) {
         assert_eq!(figures, 5, "curves");
     }
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
-    let outside: Vec<&String> =
-        browser.requests.iter().filter(|url| !url.starts_with("file:") && !url.starts_with("data:")).collect();
+    let outside: Vec<&String> = browser
+        .requests
+        .iter()
+        .filter(|url| !url.starts_with("file:") && !url.starts_with("data:"))
+        .collect();
     assert!(outside.is_empty(), "{outside:?}");
 }
