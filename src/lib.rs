@@ -56,4 +56,6 @@ pub mod sample;
 
 pub mod eval;
 
+pub mod run;
+
 pub mod cli;

@@ -100,6 +100,26 @@ pub fn file_hash(path: &Path) -> Result<String, RecordError> {
     }
 }
 
+/// Hash of all that decides what a model or an adapter in a folder says: weights, configuration, tokenizer, template.
+pub fn folder_hash(folder: &Path) -> Result<String, RecordError> {
+    let entries = std::fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>());
+    let mut files =
+        entries.map_err(|source| RecordError::Open { path: folder.to_owned(), source })?;
+    let is_read = |path: &PathBuf| {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        path.is_file() && matches!(ending, "json" | "jinja" | "safetensors")
+    };
+    files.retain(is_read);
+    files.sort();
+    let mut text = String::new();
+    for path in &files {
+        let name = path.file_name().unwrap_or_default().display();
+        text += &format!("{} {name}\n", file_hash(path)?);
+    }
+    Ok(content_hash(text.as_bytes()))
+}
+
 /// What can go wrong with a file of records.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {

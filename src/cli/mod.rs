@@ -22,6 +22,7 @@ mod junit;
 mod merge;
 mod pair;
 mod report;
+mod run;
 #[cfg(feature = "train")]
 mod sampler;
 mod server;
@@ -40,12 +41,16 @@ mod worker;
 #[derive(Parser)]
 #[command(name = "salv", version, arg_required_else_help = true)]
 struct Arguments {
+    /// End when this process does, which started this one
+    #[arg(long, hide = true, value_name = "PROCESS")]
+    follow: Option<u32>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Arguments),
     Corpus(corpus::Arguments),
     Verify(verify::Arguments),
     Merge(merge::Arguments),
@@ -67,7 +72,12 @@ enum Command {
 
 /// Runs the command line and returns its exit code.
 pub fn run() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let Arguments { follow, command } = Arguments::parse();
+    if follow.is_some_and(|parent| !start::follow(parent)) {
+        return ExitCode::FAILURE;
+    }
+    let outcome = match command {
+        Command::Run(arguments) => self::run::run(&arguments),
         Command::Corpus(arguments) => corpus::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Merge(arguments) => merge::run(arguments),

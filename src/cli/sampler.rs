@@ -20,7 +20,7 @@ use crate::model::kv_cache::{Attention, KvCache, ROWS};
 use crate::model::lora::Lora;
 use crate::model::{ChatTemplate, Config, Generation, Pass, Qwen2, Tokenizer, torch};
 use crate::problem::{self, Problem};
-use crate::record::{Ahead, Meta, RecordError, Shard, ShardOf, Writer, content_hash, file_hash};
+use crate::record::{self, Ahead, Meta, RecordError, Shard, ShardOf, Writer, file_hash};
 use crate::sample::run::{self, Run, RunError, Sink, Task};
 use crate::sample::{Drawing, Row, Settings};
 use crate::train::data::Asker;
@@ -293,7 +293,7 @@ fn meta(
     let problems = file_hash(&arguments.problems)?;
     let mut inputs = BTreeMap::from([(arguments.problems.display().to_string(), problems.clone())]);
     let mut hash = |folder: &Path| -> anyhow::Result<String> {
-        let hash = folder_hash(folder)?;
+        let hash = record::folder_hash(folder)?;
         inputs.insert(folder.display().to_string(), hash.clone());
         Ok(hash)
     };
@@ -319,25 +319,6 @@ fn meta(
     meta.inputs = inputs;
     meta.shard = arguments.shard.map(|_| rows);
     Ok(meta)
-}
-
-/// Hash of all that decides what a model or an adapter says: weights, configuration, tokenizer, template.
-fn folder_hash(folder: &Path) -> anyhow::Result<String> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-        .with_context(|| format!("failed to read {}", folder.display()))?;
-    let is_read = |path: &PathBuf| {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        path.is_file() && matches!(ending, "json" | "jinja" | "safetensors")
-    };
-    files.retain(is_read);
-    files.sort();
-    let mut text = String::new();
-    for path in &files {
-        let name = path.file_name().unwrap_or_default().display();
-        text += &format!("{} {name}\n", file_hash(path)?);
-    }
-    Ok(content_hash(text.as_bytes()))
 }
 
 fn say(

@@ -19,7 +19,7 @@ use crate::verify::verdict::{FirstMismatch, Judgement, MismatchKind, SignalVerdi
 mod cones;
 mod glyph;
 pub mod page;
-mod pair;
+pub mod pair;
 mod replay;
 mod sheet;
 mod sources;

@@ -1,4 +1,4 @@
-//! What a long command begins with: its number of threads, and a flag that Ctrl-C sets.
+//! What a long command begins with: its number of threads, a flag that Ctrl-C sets, and the tie to who started it.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,6 +11,14 @@ pub fn threads(asked: Option<usize>) -> anyhow::Result<usize> {
     let threads = asked.unwrap_or_else(cores);
     anyhow::ensure!(threads > 0, "--threads must be 1 or more");
     Ok(threads)
+}
+
+/// Lets this process be killed when its parent ends; tells whether the parent is still there.
+pub fn follow(parent: u32) -> bool {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    let is_bound = set_parent_process_death_signal(Some(Signal::KILL)).is_ok();
+    // It may have ended before.
+    is_bound && getppid().is_some_and(|found| found.as_raw_nonzero().get() as u32 == parent)
 }
 
 /// What a program that Ctrl-C ended gives.

@@ -49,7 +49,7 @@ pub struct Folder {
     saved: Saved,
     metrics: Writer,
     timings: fs::File,
-    events: Events,
+    events: Option<Events>,
 }
 
 /// What stands beside the tensors of what is saved.
@@ -63,8 +63,13 @@ pub struct Saved {
 
 impl Folder {
     /// Opens a folder for a run made as `meta` says. Without `resume` it must hold no run; with it the run that it
-    /// holds must be the same.
-    pub fn create(path: &Path, meta: &Meta, saved: Saved, resume: bool) -> Result<Folder, Error> {
+    /// holds must be the same. `draws` is whether there are to be files for TensorBoard.
+    pub fn create(
+        path: &Path,
+        meta: &Meta,
+        saved: Saved,
+        (resume, draws): (bool, bool),
+    ) -> Result<Folder, Error> {
         let metrics = path.join("metrics.jsonl");
         let last = checkpoints(path)?.pop().map(|(step, _)| step);
         match (resume, last) {
@@ -79,8 +84,6 @@ impl Folder {
             }
             _ => {}
         }
-        let events = path.join("tensorboard");
-        fs::create_dir_all(&events).map_err(|source| Error::writing(&events, source))?;
         let timings = path.join("timings.jsonl");
         let (metrics, _) = if resume {
             let opened = Writer::create(&metrics, meta, true)?;
@@ -102,10 +105,8 @@ impl Folder {
             .append(true)
             .open(&timings)
             .map_err(|source| Error::writing(&timings, source))?;
-        let events = match resume {
-            true => Events::resume(&events, last.map_or(0, |step| step + 1))?,
-            false => Events::create(&events)?,
-        };
+        let next = resume.then(|| last.map_or(0, |step| step + 1));
+        let events = draws.then(|| events(&path.join("tensorboard"), next)).transpose()?;
         Ok(Folder { path: path.to_owned(), saved, metrics, timings, events })
     }
 
@@ -120,10 +121,11 @@ impl Folder {
         let timing = json!({ "step": step, "evaluation": is_evaluation, "tokens": tokens, "seconds": seconds });
         let path = self.path.join("timings.jsonl");
         writeln!(self.timings, "{timing}").map_err(|source| Error::writing(path, source))?;
+        let Some(events) = &mut self.events else { return Ok(()) };
         let scalars: Vec<(&str, f32)> =
             seen.values.iter().map(|(name, value)| (name.as_str(), *value as f32)).collect();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        self.events.scalars(seen.step, &scalars, now)
+        events.scalars(seen.step, &scalars, now)
     }
 
     /// Writes a checkpoint, and removes those before the last ones and where the run was once stopped: those whose
@@ -195,6 +197,15 @@ impl Folder {
             true => fs::remove_dir_all(&old).map_err(|source| failed(&old, source)),
             false => Ok(()),
         }
+    }
+}
+
+/// Opens the files for TensorBoard, for a new run or one that goes on with the step `next`.
+fn events(folder: &Path, next: Option<u64>) -> Result<Events, Error> {
+    fs::create_dir_all(folder).map_err(|source| Error::writing(folder, source))?;
+    match next {
+        Some(step) => Events::resume(folder, step),
+        None => Events::create(folder),
     }
 }
 

@@ -19,6 +19,7 @@ mod model;
 mod mutants;
 mod pair;
 mod record;
+mod run;
 #[cfg(feature = "train")]
 mod sample;
 mod sample_server;

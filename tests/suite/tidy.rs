@@ -48,6 +48,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "eval",
         &["verilog", "worker", "design", "problem", "candidate", "corpus", "verify", "record"],
     ),
+    // It starts the stages as programs; their files are what it reads for its report.
+    ("run", &["problem", "verify", "pair", "eval", "record"]),
     ("cli", &["*"]),
     ("bin", &["cli"]),
 ];

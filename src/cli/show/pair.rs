@@ -60,7 +60,8 @@ pub struct Side<'p> {
 }
 
 impl<'p> Side<'p> {
-    fn both(pair: &'p Pair) -> anyhow::Result<[Side<'p>; 2]> {
+    /// Both completions of a pair.
+    pub fn both(pair: &'p Pair) -> anyhow::Result<[Side<'p>; 2]> {
         let side = |role, id, text, spans, look| -> anyhow::Result<Side<'p>> {
             check(text, spans).with_context(|| format!("the mask of `{role}`"))?;
             Ok(Side::new(role, id, text, spans, look))

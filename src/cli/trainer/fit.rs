@@ -74,6 +74,9 @@ pub struct Fit {
     /// Go on with the run that the folder holds, from its last checkpoint, with the same settings
     #[arg(long)]
     pub resume: bool,
+    /// Write no files for TensorBoard, which hold times: what is left is the same bytes each time, but `timings.jsonl`
+    #[arg(long)]
+    pub no_tensorboard: bool,
     /// Only show the first rows with their masks, counts, and estimates of memory and time
     #[arg(long)]
     pub dry_run: bool,

@@ -98,7 +98,7 @@ fn open(fit: &Fit, meta: &Meta, lora: Option<Lora>) -> anyhow::Result<Folder> {
     let saved = Saved { lora, model: fit.model.clone() };
     std::fs::create_dir_all(&fit.output)
         .with_context(|| format!("failed to make {}", fit.output.display()))?;
-    Ok(Folder::create(&fit.output, meta, saved, fit.resume)?)
+    Ok(Folder::create(&fit.output, meta, saved, (fit.resume, !fit.no_tensorboard))?)
 }
 
 fn said(end: End, steps: u64, output: &Path) -> String {

@@ -25,7 +25,8 @@ impl Lowering<'_> {
         {
             let mut triggers = draft.triggers;
             if draft.watches_reads {
-                triggers.extend(triggers_of(written.get(number).unwrap_or(effects)));
+                let is_procedure = draft.kind == Kind::Combinational && !draft.is_assignment;
+                triggers.extend(triggers_of(written.get(number).unwrap_or(effects), is_procedure));
             }
             let is_pure = is_pure(number, draft.kind, effects, &triggers, &writers);
             processes.push(Process {
@@ -177,9 +178,17 @@ fn writers(effects: &[Effects]) -> Writers {
     writers
 }
 
-fn triggers_of(effects: &Effects) -> Vec<Trigger> {
+/// What starts a process that watches what it reads. `always_comb` and `always_latch` do not watch what they write, not
+/// even by nonblocking assignments (IEEE 1800-2017, 9.2.2.2.1).
+fn triggers_of(effects: &Effects, is_procedure: bool) -> Vec<Trigger> {
     let mut triggers = Vec::new();
     for (&slot, bits) in &effects.reads {
+        let mut bits = bits.clone();
+        for own in [&effects.writes, &effects.later] {
+            if let Some(own) = own.get(&slot).filter(|_| is_procedure) {
+                bits = bits.without(own);
+            }
+        }
         for (lsb, width) in bits.ranges() {
             triggers.push(Trigger { slot, watch: Watch::Change { lsb, width } });
         }

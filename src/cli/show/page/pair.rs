@@ -28,7 +28,8 @@ pub fn page(pair: &Pair, number: usize, sides: &[Side; 2]) -> String {
     document(&format!("pair {number} of {}: salv", pair.problem), &css, &body)
 }
 
-fn pane(side: &Side) -> String {
+/// A completion with its mask.
+pub fn pane(side: &Side) -> String {
     let role = side.role;
     let look = look(side);
     let mark = if look == "right" { "✓" } else { "✗" };
@@ -44,8 +45,8 @@ fn look(side: &Side) -> &'static str {
     if side.role == "chosen" { "right" } else { "wrong" }
 }
 
-/// The heavier, the deeper the ground.
-fn rules(side: &Side) -> String {
+/// The style of a completion: the heavier, the deeper the ground.
+pub fn rules(side: &Side) -> String {
     let (role, look) = (side.role, look(side));
     let mut css = String::new();
     for (layer, weight) in side.weights.iter().enumerate() {
