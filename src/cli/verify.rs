@@ -98,9 +98,9 @@ pub struct BackendArguments {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum BackendName {
-    /// The one whose verdicts are proved: today verilator.
+    /// Lanes where they can, verilator where they cannot; each verdict says by whom.
     Auto,
-    /// In process, many episodes at once; what lanes do not run is judged by verilator, and each verdict says by whom.
+    /// The same by its name: in a worker, many episodes at once, without compiling.
     Lanes,
     /// Modules compiled by Verilator, in worker processes.
     Verilator,
@@ -114,7 +114,7 @@ const CACHE_SIZE_MAX: u64 = 4 << 30;
 impl BackendArguments {
     /// Whether lanes judge first.
     fn lanes(&self) -> bool {
-        matches!(self.backend, BackendName::Lanes)
+        matches!(self.backend, BackendName::Auto | BackendName::Lanes)
     }
 
     /// Finds the tools and prepares the backend.

@@ -30,9 +30,8 @@ struct Header<'t> {
 
 /// The edits for all modules of the text, or the port whose two declarations disagree.
 pub(super) fn redeclared(tree: &SyntaxTree, text: &str) -> Result<Vec<Edit>, Refusal> {
-    let modules: Vec<ModuleDeclarationSyntax<'_>> = tree.root().find_all().collect();
     let mut edits = Vec::new();
-    for module in modules {
+    for module in modules(tree) {
         let Some(headers) = headers(module, text) else {
             continue;
         };
@@ -45,6 +44,24 @@ pub(super) fn redeclared(tree: &SyntaxTree, text: &str) -> Result<Vec<Edit>, Ref
         }
     }
     Ok(edits)
+}
+
+/// The modules, in order: members of the text or of another module, so that nothing within them need be looked at.
+fn modules(tree: &SyntaxTree) -> Vec<ModuleDeclarationSyntax<'_>> {
+    let mut found = Vec::new();
+    // Nodes with the number of levels below them where a module may stand: the text has a list of members.
+    let mut open = vec![(tree.root(), 2)];
+    while let Some((node, levels)) = open.pop() {
+        let first = open.len();
+        if let Some(module) = ModuleDeclarationSyntax::cast(node) {
+            found.push(module);
+            open.extend(module.members().iter().map(|member| (member.syntax(), 0)));
+        } else if levels > 0 {
+            open.extend(node.children().map(|child| (child, levels - 1)));
+        }
+        open[first..].reverse();
+    }
+    found
 }
 
 /// The ports of an ANSI header; `None` if there is none, or if a part of it comes from a macro, so that

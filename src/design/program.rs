@@ -77,6 +77,8 @@ pub struct Program {
     pub watchers: Vec<Vec<Watcher>>,
     /// Number of labels.
     pub labels: u32,
+    /// Whether the outputs follow from the present inputs alone, once every process has run.
+    pub is_stateless: bool,
 }
 
 /// What a variable holds before anything runs.
@@ -115,12 +117,14 @@ pub struct Process {
     pub body: Vec<Statement>,
     /// Variables that it writes by blocking assignments, sorted.
     pub writes: Vec<Slot>,
+    /// For each of these which bits it may write: words, the lowest first.
+    pub written: Vec<Vec<u64>>,
     /// Whether its own writes can start it again: those of a continuous assignment can, those of a procedure happen
     /// while it does not wait.
     pub restarts_itself: bool,
     /// Whether running it once more in a lane in which nothing changed changes nothing there: then it may run in every
     /// lane in which it ran before. (What it reads before it writes it is watched and not written by it, and what it
-    /// writes nobody else writes.)
+    /// writes nobody else writes: bit by bit.)
     pub is_pure: bool,
     /// Line of the source, for messages.
     pub line: u32,
@@ -490,6 +494,38 @@ pub struct Store {
     /// Whether it takes effect after all active processes have run; a variable has either blocking or nonblocking
     /// writes.
     pub nonblocking: bool,
+}
+
+impl Process {
+    /// The bits of a variable that its blocking assignments may write, words, the lowest first; empty for none.
+    pub fn written_of(&self, slot: Slot) -> &[u64] {
+        let at = self.writes.iter().position(|&own| own == slot);
+        at.and_then(|at| self.written.get(at)).map_or(&[], |words| words)
+    }
+
+    /// Whether its blocking assignments may change a variable that another process watches.
+    pub fn starts(&self, watcher: &Process) -> bool {
+        watcher.triggers.iter().any(|trigger| {
+            let written = self.written_of(trigger.slot);
+            trigger.watch.words().any(|(at, mask)| written.get(at).is_some_and(|w| w & mask != 0))
+        })
+    }
+}
+
+impl Watch {
+    /// The bits of a variable that are watched: numbers of words, and which bits of each.
+    pub fn words(self) -> impl Iterator<Item = (usize, u64)> {
+        let (lsb, width) = match self {
+            Watch::Change { lsb, width } => (lsb, width),
+            Watch::Edge { bit, .. } => (bit, 1),
+            Watch::Memory => (0, 0),
+        };
+        let end = lsb + width;
+        (lsb / 64..end.div_ceil(64)).map(move |word| {
+            let (from, to) = (lsb.max(64 * word) % 64, (end - 64 * word).min(64));
+            (word as usize, u64::MAX >> (64 - (to - from)) << from)
+        })
+    }
 }
 
 impl Program {

@@ -125,11 +125,16 @@ impl Scanner<'_> {
                 self.take_while(is_word);
                 Kind::Word
             }
+            _ if byte <= b' ' => {
+                self.at += 1;
+                // The body of a macro ends with its line.
+                if !in_macro {
+                    self.take_while(|byte| byte <= b' ');
+                }
+                return true;
+            }
             _ => {
                 self.at += self.source[start..].chars().next().map_or(1, char::len_utf8);
-                if byte <= b' ' {
-                    return true;
-                }
                 Kind::Symbol
             }
         };

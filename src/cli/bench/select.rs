@@ -32,7 +32,7 @@ pub struct Row {
     pub trial: Duration,
 }
 
-/// The verilator backend over one cache folder.
+/// The verilator backend over one cache folder, and lanes before it.
 pub struct Judge<'a> {
     problems: &'a [Problem],
     /// The backend.
@@ -76,14 +76,16 @@ impl<'a> Judge<'a> {
         threads: usize,
     ) -> anyhow::Result<Self> {
         let (backend, workers) = open_in(tools, folder)?;
+        // What opening it took is not to be counted.
+        backend.rest();
         Ok(Judge { problems, backend, workers, threads, stop: AtomicBool::new(false) })
     }
 
-    fn run<'b>(&'b self, config: &'b Config, batch: usize) -> Run<'b> {
+    fn run<'b>(&'b self, config: &'b Config, batch: usize, lanes: bool) -> Run<'b> {
         Run {
             problems: self.problems,
             backend: &self.backend,
-            lanes: false,
+            lanes,
             workers: &self.workers,
             config,
             parallelism: Parallelism { threads: self.threads, batch },
@@ -97,19 +99,20 @@ impl<'a> Judge<'a> {
         candidate: &Candidate,
         config: &Config,
     ) -> anyhow::Result<Result<Task, (Status, String)>> {
-        Ok(task_of(&self.run(config, 1), candidate)?)
+        Ok(task_of(&self.run(config, 1, false), candidate)?)
     }
 
-    /// Judges candidates, in batches of the same size for all threads.
+    /// Judges candidates, in batches of the same size for all threads; by lanes first, or by verilator alone.
     pub fn verify(
         &self,
         candidates: Vec<Candidate>,
         config: &Config,
+        lanes: bool,
     ) -> anyhow::Result<Vec<Verdict>> {
         let batch = candidates.len().div_ceil(self.threads).clamp(1, BATCH);
         let mut verdicts = Vec::with_capacity(candidates.len());
         let rows = candidates.into_iter().map(Ok);
-        run::verify(&self.run(config, batch), rows, |verdict| {
+        run::verify(&self.run(config, batch, lanes), rows, |verdict| {
             verdicts.push(verdict);
             Ok(())
         })?;
@@ -136,7 +139,7 @@ pub fn select(
             break;
         }
         let part: Vec<Candidate> = part.iter().map(|&index| candidates[index].clone()).collect();
-        let verdicts = judge.verify(part.clone(), &config)?;
+        let verdicts = judge.verify(part.clone(), &config, false)?;
         let pairs: Vec<(Candidate, Verdict)> = part.into_iter().zip(verdicts).collect();
         let tried = in_parallel(bench.threads, &pairs, |(candidate, verdict)| {
             try_row(bench, judge, candidate, verdict, &config)

@@ -1,10 +1,10 @@
-//! `salv bench verify`: the verilator backend beside the one-process-per-candidate way, on the same rows,
-//! in the same run, with the same number of threads.
+//! `salv bench verify`: lanes and the verilator backend beside the one-process-per-candidate way, on the same rows, in
+//! the same run, with the same number of threads.
 //!
 //! The rows that Icarus is slowest on are measured apart from the usual ones.
 //!
-//! The two take turns, a chunk of rows at a time, so that noise of the machine hits both. The backend
-//! starts with an empty cache folder for each number of vectors; only what is built once for a machine
+//! They take turns, a chunk of rows at a time, so that noise of the machine hits all. What lanes hand over is judged by
+//! verilator, in their time. Verilator starts with an empty cache folder for each number of vectors; only what is built once for a machine
 //! (Verilator's runtime and the precompiled headers) is there. Wall times depend on what else the machine
 //! does; the CPU times, of all processes, hardly do.
 
@@ -24,13 +24,14 @@ use crate::cli::tools::{self, Tools};
 use crate::cli::verify::BackendArguments;
 use crate::problem::{self, Problem};
 use crate::verify::backend::Backend as _;
-use crate::verify::cache::Cache;
+use crate::verify::cache::{Cache, Scratch};
 use crate::verify::icarus::Outcome;
+use crate::verify::run;
 use crate::verify::stimulus::Config;
 use crate::verify::verdict::{Judgement, Status, Verdict};
 use crate::verify::verilator::timing::Timing;
 
-/// Compare the speed of verification with that of one Icarus process for each candidate
+/// Compare the speed of lanes and verilator with that of one Icarus process for each candidate
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The problems, `problems.jsonl`
@@ -102,18 +103,22 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 continue;
             }
             let rows = if slow { &rows[..arguments.rows_slow.min(rows.len())] } else { rows };
-            let scratch = cache.scratch()?;
-            link_runtimes(&tools.cache, scratch.path())?;
-            let judge = Judge::open(tools.clone(), scratch.path(), &problems, threads)?;
-            let (ours, theirs, tally) = measure(&bench, &judge, rows, vectors)?;
-            lines.extend([Line { group, ..ours }, Line { group, ..theirs }]);
+            // A cache folder for each, so that what lanes hand over is not there already.
+            let scratch = [cache.scratch()?, cache.scratch()?];
+            let open = |scratch: &Scratch| {
+                link_runtimes(&tools.cache, scratch.path())?;
+                Judge::open(tools.clone(), scratch.path(), &problems, threads)
+            };
+            let judges = [open(&scratch[0])?, open(&scratch[1])?];
+            let (measured, tally) = measure(&bench, &judges, rows, vectors)?;
+            lines.extend(measured.map(|line| Line { group, ..line }));
             tallies += &tally.render(group, vectors);
         }
-        if let [.., our_usual, their_usual, ours, theirs] = &lines[..]
-            && (our_usual.group, ours.group) == (USUAL, SLOWEST)
-            && our_usual.vectors == ours.vectors
+        if let [.., a, b, c, lanes, verilator, icarus] = &lines[..]
+            && (a.group, lanes.group) == (USUAL, SLOWEST)
+            && a.vectors == lanes.vectors
         {
-            let all = [our_usual.and(ours), their_usual.and(theirs)];
+            let all = [a.and(lanes), b.and(verilator), c.and(icarus)];
             lines.extend(all);
         }
     }
@@ -187,48 +192,62 @@ fn link_runtimes(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Measures both ways on `rows`, a chunk of one and the same chunk of the other in turn.
+/// Measures lanes, verilator and Icarus on `rows`, the same chunk by each in turn. Lanes and verilator have a judge each.
 fn measure(
     bench: &Bench,
-    judge: &Judge,
+    [by_lanes, by_verilator]: &[Judge; 2],
     rows: &[Row],
     vectors: u32,
-) -> anyhow::Result<(Line, Line, Tally)> {
+) -> anyhow::Result<([Line; 3], Tally)> {
     let chunks = rows.len().div_ceil(bench.threads * BATCH);
     let line = |way| Line { way, vectors, candidates: rows.len(), ..Line::default() };
-    let (mut ours, mut theirs) = (line("verilator"), line("icarus"));
+    let (mut lanes, mut ours, mut theirs) = (line("lanes"), line("verilator"), line("icarus"));
     let mut tally = Tally::default();
     let (mut compile, mut simulate) = (0.0, 0.0);
+    let config = Config { seed: bench.seed, vectors, ..Config::default() };
     for (number, chunk) in rows.chunks(rows.len().div_ceil(chunks)).enumerate() {
         eprintln!("{vectors} vectors: chunk {} of {chunks}", number + 1);
-        let verdicts = clock(&mut ours, || {
-            let candidates = chunk.iter().map(|row| row.candidate.clone()).collect();
-            judge.verify(candidates, &Config { seed: bench.seed, vectors, ..Config::default() })
-        })?;
+        let candidates = || chunk.iter().map(|row| row.candidate.clone()).collect();
+        let quick = clock(&mut lanes, || by_lanes.verify(candidates(), &config, true))?;
+        let verdicts = clock(&mut ours, || by_verilator.verify(candidates(), &config, false))?;
         let ran = clock(&mut theirs, || {
             in_parallel(bench.threads, chunk, |row| {
                 let scratch = bench.scratch()?;
                 Ok(bench.icarus.run(&row.case, vectors, bench.seed as u32, scratch.path())?)
             })
         })?;
+        for (verdict, own) in verdicts.iter().zip(&quick) {
+            let failed = |verdict: &Verdict| usize::from(verdict.status != Status::Judged);
+            lanes.failed += failed(own);
+            ours.failed += failed(verdict);
+            tally.handed_over += usize::from(own.backend != run::LANES);
+            let of = |verdict: &Verdict| -> Vec<Judgement> {
+                verdict.signals.iter().map(|signal| signal.verdict).collect()
+            };
+            tally.otherwise += usize::from(of(verdict) != of(own));
+        }
         for (verdict, ran) in verdicts.iter().zip(&ran) {
             compile += ran.compile.as_secs_f64();
             simulate += ran.simulate.as_secs_f64();
-            ours.failed += usize::from(verdict.status != Status::Judged);
             theirs.failed += usize::from(!matches!(ran.outcome, Outcome::Counted(_)));
             theirs.each.push((ran.compile + ran.simulate).as_secs_f64());
             tally.add(verdict, &ran.outcome);
         }
     }
+    ours.stages = stages(by_verilator);
+    theirs.stages = vec![("iverilog", compile), ("vvp", simulate)];
+    Ok(([lanes, ours, theirs], tally))
+}
+
+/// Where the time of verilator goes.
+fn stages(judge: &Judge) -> Vec<(&'static str, f64)> {
     let seconds = judge.backend.timing().map(Timing::seconds).unwrap_or_default();
-    ours.stages = vec![
+    vec![
         ("elaborate", seconds.elaborate),
         ("verilate", seconds.verilate),
         ("compile", seconds.compile),
         ("simulate", seconds.simulate),
-    ];
-    theirs.stages = vec![("iverilog", compile), ("vvp", simulate)];
-    Ok((ours, theirs, tally))
+    ]
 }
 
 /// Does `work` and adds its times to `line`.
@@ -240,9 +259,11 @@ fn clock<T>(line: &mut Line, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow
     Ok(done)
 }
 
-/// How often the two ways say the same of an output.
+/// How often the ways say the same of an output, and of candidates how many lanes hand over or judge otherwise.
 #[derive(Default)]
 struct Tally {
+    handed_over: usize,
+    otherwise: usize,
     both_wrong: usize,
     both_right: usize,
     verilator_alone: usize,
@@ -267,12 +288,14 @@ impl Tally {
 
     fn render(&self, group: &str, vectors: u32) -> String {
         format!(
-            "outputs of the {group} rows at {vectors} vectors: {} wrong by both, {} by verilator alone, {} by icarus alone; {} right by both, {} unchecked\n",
+            "outputs of the {group} rows at {vectors} vectors: {} wrong by verilator and icarus, {} by verilator alone, {} by icarus alone; {} right by both, {} unchecked\nlanes hand over {} candidates and judge {} otherwise than verilator\n",
             self.both_wrong,
             self.verilator_alone,
             self.icarus_alone,
             self.both_right,
-            self.unchecked
+            self.unchecked,
+            self.handed_over,
+            self.otherwise
         )
     }
 }

@@ -77,8 +77,7 @@ impl Line {
     }
 }
 
-/// Writes the lines as a table; each pair of neighbours on the same rows is compared, the first to the
-/// second.
+/// Writes the lines as a table; of those on the same rows, which stand side by side, each is compared to those after it.
 pub fn render(lines: &[Line]) -> String {
     let mut text = format!(
         "{:<10} {:<8} {:>8} {:>10} {:>7} {:>9} {:>12} {:>12} {:>8} {:>8}\n",
@@ -111,22 +110,26 @@ pub fn render(lines: &[Line]) -> String {
         );
     }
     text.push('\n');
-    for pair in lines.chunks_exact(2) {
-        let (ours, theirs) = (&pair[0], &pair[1]);
-        let _ = writeln!(
-            text,
-            "{} rows, {} vectors: {} takes {:.2} times the CPU time of {} and judges {:.2} times as many candidates a second",
-            ours.group,
-            ours.vectors,
-            ours.way,
-            ours.cpu_ms() / theirs.cpu_ms(),
-            theirs.way,
-            ours.rate() / theirs.rate(),
-        );
+    let same = |a: &&Line, b: &&Line| (a.group, a.vectors) == (b.group, b.vectors);
+    for (at, ours) in lines.iter().enumerate() {
+        for theirs in lines[at + 1..].iter().take_while(|theirs| same(&ours, theirs)) {
+            let _ = writeln!(
+                text,
+                "{} rows, {} vectors: {} takes {:.2} times the CPU time of {} and judges {:.2} times as many candidates a second",
+                ours.group,
+                ours.vectors,
+                ours.way,
+                ours.cpu_ms() / theirs.cpu_ms(),
+                theirs.way,
+                ours.rate() / theirs.rate(),
+            );
+        }
     }
     for line in lines {
         let place = format!("{}, {} rows, {} vectors", line.way, line.group, line.vectors);
-        let _ = writeln!(text, "{place}: {}", line.stage_shares());
+        if !line.stages.is_empty() {
+            let _ = writeln!(text, "{place}: {}", line.stage_shares());
+        }
         if let Some(spread) = line.spread() {
             let _ = writeln!(text, "{place}, wall time of a candidate: {spread}");
         }

@@ -12,6 +12,7 @@ use crate::design::Interface;
 use crate::problem::Problem;
 use crate::record::Meta;
 use crate::verify::backend::{Backend, Outcome, Task, Trace};
+use crate::verify::lanes;
 use crate::verify::run::{self, Parallelism, Run};
 use crate::verify::stimulus::{self, Config};
 use crate::verify::verdict::{FirstMismatch, MismatchKind, SignalVerdict};
@@ -52,7 +53,12 @@ impl Replay {
             parallelism: Parallelism { threads: 1, batch: 1 },
             stop: &AtomicBool::new(false),
         };
-        let note = differences(&sources.meta, stimulus::VERSION, &backend.tools());
+        let mut tools = backend.tools();
+        if sources.meta.tools.contains_key(run::LANES) {
+            // What lanes judged is shown by verilator.
+            tools.insert(run::LANES.into(), lanes::VERSION.to_string());
+        }
+        let note = differences(&sources.meta, stimulus::VERSION, &tools);
         let task = match run::task_of(&job, candidate)? {
             Ok(task) => task,
             Err((status, message)) => {

@@ -3,20 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::program::{Label, MemoryId, Op, OpKind, Slot, Statement, Store, Target};
+use super::bits::Bits;
 use super::build::{Range, split};
 
-/// The bits of a variable that are read: all, or from `lsb` on `width`.
-pub(super) type Bits = Option<(u32, u32)>;
+/// Bits of some variables.
+pub(super) type Places = BTreeMap<Slot, Bits>;
 
 /// What a process does to its surroundings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Effects {
-    /// Variables read, with the bits, those written before in the same run left out.
-    pub(super) reads: BTreeMap<Slot, BTreeSet<Bits>>,
-    /// Variables written by blocking assignments.
-    pub(super) writes: BTreeSet<Slot>,
-    /// Variables written by nonblocking assignments.
-    pub(super) later: BTreeSet<Slot>,
+    /// What is read, the bits written before in the same run left out.
+    pub(super) reads: Places,
+    /// What blocking assignments may write.
+    pub(super) writes: Places,
+    /// What nonblocking assignments may write.
+    pub(super) later: Places,
+    /// What is written in every run, at once or later.
+    pub(super) surely: Places,
+    /// Variables read at all.
+    pub(super) used: BTreeSet<Slot>,
     /// Memories read.
     pub(super) memory_reads: BTreeSet<MemoryId>,
     /// Memories written.
@@ -26,8 +31,11 @@ pub(super) struct Effects {
 /// What a body does.
 pub(super) fn effects(body: &[Statement], widths: &impl Fn(Slot) -> u32) -> Effects {
     let mut walk = Walk { effects: Effects::default(), widths, left: HashMap::new() };
-    let mut written = Some(BTreeSet::new());
+    let mut written = Some(Done::default());
     walk.all(body, &mut written);
+    let Done { now, later } = written.unwrap_or_default();
+    walk.effects.surely = now;
+    later.iter().for_each(|(&slot, bits)| add(&mut walk.effects.surely, slot, bits));
     walk.effects
 }
 
@@ -143,8 +151,45 @@ fn operands(kind: &mut OpKind, see: &mut impl FnMut(&mut Slot)) {
     }
 }
 
-/// Variables written on every path so far; nothing where no lane comes.
-type Written = Option<BTreeSet<Slot>>;
+/// Takes out the writes to variables that `unread` holds.
+pub(super) fn without_writes(body: Vec<Statement>, unread: &BTreeSet<Slot>) -> Vec<Statement> {
+    let inner = |body| without_writes(body, unread);
+    let mut kept = Vec::with_capacity(body.len());
+    for statement in body {
+        kept.push(match statement {
+            Statement::Store(store)
+                if store.target.variable().is_some_and(|slot| unread.contains(&slot)) =>
+            {
+                continue;
+            }
+            Statement::If { condition, then, otherwise } => {
+                Statement::If { condition, then: inner(then), otherwise: inner(otherwise) }
+            }
+            Statement::Switch(mut switch) => {
+                switch.arms = switch.arms.into_iter().map(inner).collect();
+                Statement::Switch(switch)
+            }
+            Statement::Block { label, body } => Statement::Block { label, body: inner(body) },
+            Statement::Loop { body } => Statement::Loop { body: inner(body) },
+            other => other,
+        });
+    }
+    kept
+}
+
+/// What is written on every path so far, by blocking and by nonblocking assignments.
+#[derive(Clone, Debug, Default)]
+struct Done {
+    now: Places,
+    later: Places,
+}
+
+/// The same; nothing where no lane comes.
+type Written = Option<Done>;
+
+fn add(places: &mut Places, slot: Slot, bits: &Bits) {
+    places.entry(slot).or_default().add(bits);
+}
 
 struct Walk<'w, W> {
     effects: Effects,
@@ -202,8 +247,7 @@ impl<W: Fn(Slot) -> u32> Walk<'_, W> {
     fn op(&mut self, op: &Op, written: &Written) {
         match &op.kind {
             OpKind::Slice { a, lsb } => {
-                let bits = Some((*lsb, (self.widths)(op.dst)));
-                self.read(*a, bits, written);
+                self.read(*a, Some((*lsb, (self.widths)(op.dst))), written);
             }
             OpKind::Read { memory, index } => {
                 self.effects.memory_reads.insert(*memory);
@@ -213,28 +257,33 @@ impl<W: Fn(Slot) -> u32> Walk<'_, W> {
         }
     }
 
-    fn read(&mut self, slot: Slot, bits: Bits, written: &Written) {
-        let before = written.as_ref().is_some_and(|written| written.contains(&slot));
-        if split(slot).0 == Range::Variable && !before && written.is_some() {
-            self.effects.reads.entry(slot).or_default().insert(bits);
+    /// All of a variable is read, or a part of it.
+    fn read(&mut self, slot: Slot, part: Option<(u32, u32)>, written: &Written) {
+        if split(slot).0 != Range::Variable {
+            return;
+        }
+        self.effects.used.insert(slot);
+        let Some(written) = written else { return };
+        let (lsb, width) = part.unwrap_or_else(|| (0, (self.widths)(slot)));
+        let mut bits = Bits::range(lsb, width);
+        if let Some(before) = written.now.get(&slot) {
+            bits = bits.without(before);
+        }
+        if !bits.is_empty() {
+            add(&mut self.effects.reads, slot, &bits);
         }
     }
 
     fn store(&mut self, store: &Store, written: &mut Written) {
         self.read(store.value, None, written);
-        let variable = match &store.target {
-            Target::Whole(slot) => {
-                if !store.nonblocking
-                    && let Some(written) = written
-                {
-                    written.insert(*slot);
-                }
-                *slot
+        let (variable, bits, is_sure) = match &store.target {
+            &Target::Whole(slot) => (slot, Bits::range(0, (self.widths)(slot)), true),
+            &Target::Part { variable, lsb } => {
+                (variable, Bits::range(lsb, (self.widths)(store.value)), true)
             }
-            Target::Part { variable, .. } => *variable,
-            Target::Select { variable, offset } => {
-                self.read(*offset, None, written);
-                *variable
+            &Target::Select { variable, offset } => {
+                self.read(offset, None, written);
+                (variable, Bits::range(0, (self.widths)(variable)), false)
             }
             Target::Word { memory, index, offset } => {
                 self.read(*index, None, written);
@@ -243,16 +292,32 @@ impl<W: Fn(Slot) -> u32> Walk<'_, W> {
                 return;
             }
         };
-        let list =
-            if store.nonblocking { &mut self.effects.later } else { &mut self.effects.writes };
-        list.insert(variable);
+        let effects = &mut self.effects;
+        let all = if store.nonblocking { &mut effects.later } else { &mut effects.writes };
+        add(all, variable, &bits);
+        if let (true, Some(Done { now, later })) = (is_sure, written) {
+            add(if store.nonblocking { later } else { now }, variable, &bits);
+        }
     }
 }
 
 /// What is written on both of two paths.
 fn meet(a: Written, b: Written) -> Written {
     match (a, b) {
-        (Some(a), Some(b)) => Some(a.intersection(&b).copied().collect()),
+        (Some(mut a), Some(b)) => {
+            common(&mut a.now, &b.now);
+            common(&mut a.later, &b.later);
+            Some(a)
+        }
         (only, None) | (None, only) => only,
     }
+}
+
+fn common(a: &mut Places, b: &Places) {
+    a.retain(|slot, bits| {
+        b.get(slot).is_some_and(|others| {
+            bits.keep(others);
+            !bits.is_empty()
+        })
+    });
 }

@@ -9,6 +9,7 @@ use super::super::program::{
     Constant, Label, Memory, MemoryId, Op, OpKind, PowerUp, Slot, Statement, Store, Target,
 };
 use super::Unsupported;
+use super::fold::Path;
 
 /// First number of a constant.
 pub(super) const CONSTANTS: Slot = 1 << 30;
@@ -38,6 +39,10 @@ pub(super) struct Builder {
     pub(super) labels: u32,
     /// The statements of the innermost open block.
     pub(super) code: Vec<Statement>,
+    /// What is known where they end.
+    pub(super) path: Path,
+    /// Operations and writes made, those that were given up again as well.
+    pub(super) made: usize,
 }
 
 impl Builder {
@@ -76,9 +81,13 @@ impl Builder {
     }
 
     pub(super) fn emit(&mut self, width: u32, kind: OpKind) -> Result<Slot, Unsupported> {
+        if let Some(slot) = self.folded(width, &kind) {
+            return Ok(slot);
+        }
         if self.temporary_widths.len() >= OPS_MAX {
             return Err(Unsupported::new("a design of too many operations"));
         }
+        self.made += 1;
         self.temporary_widths.push(width);
         let dst = TEMPORARIES + self.temporary_widths.len() as Slot - 1;
         self.code.push(Statement::Compute(Op { dst, kind }));
@@ -86,6 +95,10 @@ impl Builder {
     }
 
     pub(super) fn store(&mut self, target: Target, value: Slot, nonblocking: bool) {
+        self.made += 1;
+        if !nonblocking {
+            self.path.write(&target, self.constant_of(value).map(|_| value));
+        }
         self.code.push(Statement::Store(Store { target, value, nonblocking }));
     }
 
@@ -122,6 +135,11 @@ impl Builder {
         let mut unknown = vec![u64::MAX; width.div_ceil(64) as usize];
         mask(&mut unknown, width);
         self.constant(width, Constant { value: unknown.clone(), unknown })
+    }
+
+    /// A variable's constant where it is known to hold one, or the variable.
+    pub(super) fn present(&self, variable: Slot) -> Slot {
+        self.path.constant(variable).unwrap_or(variable)
     }
 
     pub(super) fn constant_of(&self, slot: Slot) -> Option<&Constant> {
@@ -216,6 +234,9 @@ impl Builder {
 
     /// What a slot holds now: it may change before it is used.
     pub(super) fn copy(&mut self, a: Slot) -> Result<Slot, Unsupported> {
+        if self.constant_of(a).is_some() {
+            return Ok(a);
+        }
         self.emit(self.width(a), OpKind::Concat(vec![a]))
     }
 

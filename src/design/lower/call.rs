@@ -27,7 +27,7 @@ impl<'d> Lowering<'d> {
             .ok_or_else(|| Unsupported::new("the value of a task"))?;
         let slot = self.slot_of(variable)?;
         // Another call in the same expression changes the variable.
-        self.build.copy(slot)
+        self.build.copy(self.build.present(slot))
     }
 
     /// A call for its effect; a system task that only prints has none.

@@ -97,7 +97,8 @@ impl<'d> Lowering<'d> {
             .ok_or_else(|| Unsupported::new("a name that refers to nothing"))?;
         match symbol.kind() {
             SymbolKind::Net | SymbolKind::Variable | SymbolKind::FormalArgument => {
-                self.slot_of(symbol)
+                let slot = self.slot_of(symbol)?;
+                Ok(self.build.present(slot))
             }
             kind => Err(Unsupported::new(format!("a name of kind {kind:?}"))),
         }
@@ -539,6 +540,8 @@ impl<'d> Lowering<'d> {
 
     /// Adds the initial value of a declaration: it is there before anything else runs.
     pub(super) fn declare(&mut self, storage: &Storage, value: Expression<'d>) -> Lowered<()> {
+        // What holds on the path of a process does not hold before all of them.
+        let here = self.build.path.go_to(None);
         let (code, ()) = self.block(|lowering| match *storage {
             Storage::Variable(slot) => {
                 let width = lowering.build.width(slot);
@@ -554,6 +557,7 @@ impl<'d> Lowering<'d> {
                 lowering.fill(memory, dimensions, value, false)
             }
         })?;
+        self.build.path.go_to(here);
         self.declarations.extend(code);
         Ok(())
     }

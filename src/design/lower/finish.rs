@@ -3,34 +3,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::program::{Kind, PowerUp, Process, Program, Slot, Trigger, Watch};
-use super::analysis::{self, Effects};
+use super::analysis::{self, Effects, Places};
+use super::bits::Bits;
 use super::build::{Range, split};
-use super::{Lowered, Lowering};
+use super::{Lowered, Lowering, stateless};
 
 impl Lowering<'_> {
     pub(super) fn finish(mut self) -> Lowered<Program> {
         self.join_drivers()?;
         // What a process watches is what its text reads, and not what is read to take its writes apart.
-        let written = self.effects();
+        let mut written = self.effects();
+        self.drop_unread(&mut written);
         let parted = self.part_writes(&written)?;
         let mut effects = if parted { self.effects() } else { written.clone() };
         self.make_private(&mut effects);
         let writers = writers(&effects);
+        let kinds: Vec<Kind> = self.processes.iter().map(|draft| draft.kind).collect();
         let mut processes = Vec::new();
         for (number, (draft, effects)) in
             std::mem::take(&mut self.processes).into_iter().zip(&effects).enumerate()
         {
             let mut triggers = draft.triggers;
             if draft.watches_reads {
-                let reads = written.get(number).unwrap_or(effects);
-                triggers.extend(triggers_of(reads, |slot| self.build.width(slot)));
+                let is_procedure = draft.kind == Kind::Combinational && !draft.is_assignment;
+                triggers.extend(triggers_of(written.get(number).unwrap_or(effects), is_procedure));
             }
             let is_pure = is_pure(number, draft.kind, effects, &triggers, &writers);
             processes.push(Process {
                 kind: draft.kind,
                 triggers,
                 body: draft.body,
-                writes: effects.writes.iter().copied().collect(),
+                writes: effects.writes.keys().copied().collect(),
+                written: effects.writes.values().map(Bits::words).collect(),
                 restarts_itself: draft.is_assignment,
                 is_pure,
                 line: draft.line,
@@ -43,19 +47,48 @@ impl Lowering<'_> {
                 kind: Kind::Declaration,
                 triggers: Vec::new(),
                 body,
-                writes: effects.writes.into_iter().collect(),
+                writes: effects.writes.keys().copied().collect(),
+                written: effects.writes.values().map(Bits::words).collect(),
                 restarts_itself: false,
                 is_pure: false,
                 line: 0,
             });
         }
-        let processes = ordered(processes);
-        Ok(self.numbered(processes))
+        let order = ordered(&processes, &effects);
+        let is_stateless = stateless::is_stateless(&kinds, &effects, &processes, &order, &writers);
+        let mut processes: Vec<Option<Process>> = processes.into_iter().map(Some).collect();
+        let processes = order.into_iter().filter_map(|number| processes[number].take()).collect();
+        let mut program = self.numbered(processes);
+        program.is_stateless = is_stateless;
+        Ok(program)
     }
 
     fn effects(&self) -> Vec<Effects> {
         let width = |slot| self.build.width(slot);
         self.processes.iter().map(|draft| analysis::effects(&draft.body, &width)).collect()
+    }
+
+    /// Takes out the writes to variables that nothing reads or watches: the indices of loops that are written out.
+    fn drop_unread(&mut self, effects: &mut [Effects]) {
+        let ports = self.inputs.iter().chain(&self.outputs).map(|&(_, slot)| slot);
+        let mut used: BTreeSet<Slot> = ports.collect();
+        let declared = analysis::effects(&self.declarations, &|slot| self.build.width(slot));
+        for own in effects.iter().chain([&declared]) {
+            used.extend(&own.used);
+        }
+        for draft in &self.processes {
+            used.extend(draft.triggers.iter().map(|trigger| trigger.slot));
+        }
+        for (draft, own) in self.processes.iter_mut().zip(effects) {
+            let written = own.writes.keys().chain(own.later.keys());
+            let unread: BTreeSet<Slot> =
+                written.filter(|slot| !used.contains(slot)).copied().collect();
+            if !unread.is_empty() {
+                draft.body = analysis::without_writes(std::mem::take(&mut draft.body), &unread);
+                own.writes.retain(|slot, _| !unread.contains(slot));
+                own.later.retain(|slot, _| !unread.contains(slot));
+            }
+        }
     }
 
     /// Variables that several processes use and each writes before it reads (`integer i` of all loops of a
@@ -66,9 +99,9 @@ impl Lowering<'_> {
         let mut users: BTreeMap<Slot, Vec<usize>> = BTreeMap::new();
         let mut shared: BTreeSet<Slot> = BTreeSet::new();
         for (number, own) in effects.iter().enumerate() {
-            own.writes.iter().for_each(|&slot| users.entry(slot).or_default().push(number));
+            own.writes.keys().for_each(|&slot| users.entry(slot).or_default().push(number));
             shared.extend(own.reads.keys());
-            shared.extend(&own.later);
+            shared.extend(own.later.keys());
         }
         for draft in &self.processes {
             shared.extend(draft.triggers.iter().map(|trigger| trigger.slot));
@@ -85,8 +118,11 @@ impl Lowering<'_> {
                         *used = own;
                     }
                 });
-                effects[number].writes.remove(&slot);
-                effects[number].writes.insert(own);
+                for places in [&mut effects[number].writes, &mut effects[number].surely] {
+                    if let Some(bits) = places.remove(&slot) {
+                        places.insert(own, bits);
+                    }
+                }
             }
         }
     }
@@ -122,32 +158,38 @@ impl Lowering<'_> {
             processes,
             watchers: Vec::new(),
             labels: build.labels,
+            is_stateless: false,
         };
         program.link();
         program
     }
 }
 
-/// The processes that write each variable.
-fn writers(effects: &[Effects]) -> BTreeMap<Slot, Vec<usize>> {
-    let mut writers: BTreeMap<Slot, Vec<usize>> = BTreeMap::new();
+/// Who may write which bits of each variable.
+pub(super) type Writers = BTreeMap<Slot, Vec<(usize, Bits)>>;
+
+fn writers(effects: &[Effects]) -> Writers {
+    let mut writers = Writers::new();
     for (number, own) in effects.iter().enumerate() {
-        for &slot in own.writes.iter().chain(&own.later) {
-            writers.entry(slot).or_default().push(number);
+        for (&slot, bits) in own.writes.iter().chain(&own.later) {
+            writers.entry(slot).or_default().push((number, bits.clone()));
         }
     }
     writers
 }
 
-fn triggers_of(effects: &Effects, width: impl Fn(Slot) -> u32) -> Vec<Trigger> {
+/// What starts a process that watches what it reads. `always_comb` and `always_latch` do not watch what they write, not
+/// even by nonblocking assignments (IEEE 1800-2017, 9.2.2.2.1).
+fn triggers_of(effects: &Effects, is_procedure: bool) -> Vec<Trigger> {
     let mut triggers = Vec::new();
     for (&slot, bits) in &effects.reads {
-        if bits.contains(&None) {
-            let watch = Watch::Change { lsb: 0, width: width(slot) };
-            triggers.push(Trigger { slot, watch });
-            continue;
+        let mut bits = bits.clone();
+        for own in [&effects.writes, &effects.later] {
+            if let Some(own) = own.get(&slot).filter(|_| is_procedure) {
+                bits = bits.without(own);
+            }
         }
-        for &(lsb, width) in bits.iter().flatten() {
+        for (lsb, width) in bits.ranges() {
             triggers.push(Trigger { slot, watch: Watch::Change { lsb, width } });
         }
     }
@@ -156,29 +198,59 @@ fn triggers_of(effects: &Effects, width: impl Fn(Slot) -> u32) -> Vec<Trigger> {
     triggers
 }
 
+/// The bits of each variable a change of which starts a process.
+fn watched(triggers: &[Trigger]) -> Places {
+    let mut watched = Places::new();
+    for trigger in triggers {
+        if let Watch::Change { lsb, width } = trigger.watch {
+            watched.entry(trigger.slot).or_default().add(&Bits::range(lsb, width));
+        }
+    }
+    watched
+}
+
+/// Whether all that is read is watched.
+pub(super) fn watches_all(effects: &Effects, triggers: &[Trigger]) -> bool {
+    let watched = watched(triggers);
+    effects.reads.iter().all(|(slot, bits)| {
+        watched.get(slot).is_some_and(|watched| bits.without(watched).is_empty())
+    })
+}
+
+/// Whether a process alone writes the bits that it may write.
+pub(super) fn writes_alone(number: usize, effects: &Effects, writers: &Writers) -> bool {
+    effects.writes.iter().chain(&effects.later).all(|(slot, bits)| {
+        writers[slot].iter().all(|(other, theirs)| *other == number || !theirs.meets(bits))
+    })
+}
+
+/// Whether a process reads what it has not written yet, and writes it.
+pub(super) fn reads_own(effects: &Effects) -> bool {
+    effects.reads.iter().any(|(slot, bits)| {
+        [&effects.writes, &effects.later]
+            .iter()
+            .any(|own| own.get(slot).is_some_and(|own| own.meets(bits)))
+    })
+}
+
 fn is_pure(
     number: usize,
     kind: Kind,
     effects: &Effects,
     triggers: &[Trigger],
-    writers: &BTreeMap<Slot, Vec<usize>>,
+    writers: &Writers,
 ) -> bool {
-    let watched = |slot: &Slot| {
-        triggers
-            .iter()
-            .any(|trigger| trigger.slot == *slot && matches!(trigger.watch, Watch::Change { .. }))
-    };
     matches!(kind, Kind::Combinational | Kind::Triggered)
         && effects.memory_reads.is_empty()
         && effects.memory_writes.is_empty()
         && effects.later.is_empty()
-        && effects.reads.keys().all(watched)
-        && effects.reads.keys().all(|slot| !effects.writes.contains(slot))
-        && effects.writes.iter().all(|slot| writers[slot] == [number])
+        && watches_all(effects, triggers)
+        && !reads_own(effects)
+        && writes_alone(number, effects, writers)
 }
 
 /// Declarations, initial blocks, then combinational processes after those that write what they read, then the others.
-fn ordered(processes: Vec<Process>) -> Vec<Process> {
+fn ordered(processes: &[Process], effects: &[Effects]) -> Vec<usize> {
     let rank = |process: &Process| match process.kind {
         Kind::Declaration => 0,
         Kind::Initial => 1,
@@ -186,30 +258,26 @@ fn ordered(processes: Vec<Process>) -> Vec<Process> {
         Kind::Triggered if process.triggers.iter().all(|t| !is_edge(t)) => 2,
         Kind::Triggered => 3,
     };
-    let mut writers: BTreeMap<Slot, Vec<usize>> = BTreeMap::new();
-    for (number, process) in processes.iter().enumerate() {
+    let mut writers = Writers::new();
+    for (number, (process, own)) in processes.iter().zip(effects).enumerate() {
         if rank(process) == 2 {
-            process.writes.iter().for_each(|&slot| writers.entry(slot).or_default().push(number));
+            for (&slot, bits) in &own.writes {
+                writers.entry(slot).or_default().push((number, bits.clone()));
+            }
         }
     }
     let mut order = Vec::with_capacity(processes.len());
     let mut state = vec![0u8; processes.len()];
     for number in 0..processes.len() {
         if rank(&processes[number]) == 2 {
-            visit(number, &processes, &writers, &mut state, &mut order);
+            visit(number, processes, &writers, &mut state, &mut order);
         }
     }
-    let place: BTreeMap<usize, usize> =
-        order.iter().enumerate().map(|(place, &number)| (number, place)).collect();
-    let mut all: Vec<(u8, usize, Process)> = processes
-        .into_iter()
-        .enumerate()
-        .map(|(number, process)| {
-            (rank(&process), place.get(&number).copied().unwrap_or(number), process)
-        })
-        .collect();
-    all.sort_by_key(|&(rank, place, _)| (rank, place));
-    all.into_iter().map(|(_, _, process)| process).collect()
+    let mut place: Vec<usize> = (0..processes.len()).collect();
+    order.iter().enumerate().for_each(|(at, &number)| place[number] = at);
+    let mut all: Vec<usize> = (0..processes.len()).collect();
+    all.sort_by_key(|&number| (rank(&processes[number]), place[number]));
+    all
 }
 
 fn is_edge(trigger: &Trigger) -> bool {
@@ -220,28 +288,33 @@ fn is_edge(trigger: &Trigger) -> bool {
 fn visit(
     start: usize,
     processes: &[Process],
-    writers: &BTreeMap<Slot, Vec<usize>>,
+    writers: &Writers,
     state: &mut [u8],
     order: &mut Vec<usize>,
 ) {
-    let mut stack = vec![(start, 0usize)];
     if state[start] != 0 {
         return;
     }
+    let before = |number: usize| -> Vec<usize> {
+        let watched = watched(&processes[number].triggers);
+        let writers = |(slot, bits): (&Slot, &Bits)| -> Vec<usize> {
+            let all = writers.get(slot).into_iter().flatten();
+            all.filter(|(_, theirs)| theirs.meets(bits)).map(|(number, _)| *number).collect()
+        };
+        watched.iter().flat_map(writers).collect()
+    };
+    let mut stack = vec![(start, before(start).into_iter())];
     state[start] = 1;
-    while let Some((number, at)) = stack.pop() {
-        let triggers = &processes[number].triggers;
-        let before = triggers
-            .iter()
-            .filter(|trigger| trigger.watch != Watch::Memory)
-            .flat_map(|trigger| writers.get(&trigger.slot).into_iter().flatten().copied());
-        match before.clone().skip(at).enumerate().find(|(_, writer)| state[*writer] == 0) {
-            Some((skipped, writer)) => {
-                stack.push((number, at + skipped + 1));
+    while let Some((number, writers)) = stack.last_mut() {
+        match writers.find(|writer| state[*writer] == 0) {
+            Some(writer) => {
                 state[writer] = 1;
-                stack.push((writer, 0));
+                stack.push((writer, before(writer).into_iter()));
             }
-            None => order.push(number),
+            None => {
+                order.push(*number);
+                stack.pop();
+            }
         }
     }
 }

@@ -5,7 +5,8 @@ use sv_lang::{Expression, Symbol};
 
 use super::super::program::{OpKind, Slot};
 use super::call::left_of;
-use super::{Lowered, Lowering, Unsupported};
+use super::expression::type_of;
+use super::{Lowered, Lowering, Unsupported, width_of};
 
 impl<'d> Lowering<'d> {
     pub(super) fn gate(&mut self, gate: Symbol<'d>) -> Lowered<()> {
@@ -30,6 +31,8 @@ impl<'d> Lowering<'d> {
         for output in outputs {
             let process = self.process(super::Kind::Combinational, true, |lowering| {
                 let value = lowering.gate_value(&name, &inputs)?;
+                // Of a vector at the terminal, which is one bit wide, the others are 0, as in an assignment.
+                let value = lowering.build.resize(value, width_of(type_of(output)?)?, false)?;
                 let place = lowering.place(output)?;
                 lowering.write(&place, value, false)
             })?;

@@ -17,16 +17,19 @@ use super::program::{Kind, Label, Memory, MemoryId, PowerUp, Program, Slot, Stat
 use build::Builder;
 
 mod analysis;
+mod bits;
 mod build;
 mod call;
 mod drivers;
 mod expression;
 mod finish;
+mod fold;
 mod gate;
 mod hierarchy;
 mod mixed;
 mod place;
 mod select;
+mod stateless;
 mod statement;
 
 /// A construct that lanes do not run: a short name of its class, the same wherever it stands, so that reports can count it.
@@ -260,6 +263,7 @@ impl<'d> Lowering<'d> {
     ) -> Lowered<usize> {
         let outer = std::mem::take(&mut self.build.code);
         self.locals.clear();
+        self.build.path.begin();
         let made = make(self);
         let body = std::mem::replace(&mut self.build.code, outer);
         made?;

@@ -4,6 +4,8 @@
 //! [`Switch`], any other one a chain of comparisons. Delays count as zero; what waits for an event inside of a procedure
 //! is not lowered. What only prints does nothing.
 
+use std::collections::HashMap;
+
 use sv_lang::kinds::{ExpressionKind, StatementKind, TimingControlKind};
 use sv_lang::{CaseStatementCondition, Expression, Statement as Source, Symbol};
 
@@ -17,6 +19,27 @@ use super::{Lowered, Lowering, Storage, Unsupported, is_automatic, width_of};
 struct Item<'d> {
     matches: Vec<Expression<'d>>,
     body: Source<'d>,
+}
+
+/// What a loop does in each turn.
+struct Turn<'t, 'd> {
+    /// Whether its condition can end it.
+    is_tested: bool,
+    /// Its condition, one bit, if it has one.
+    test: &'t dyn Fn(&mut Lowering<'d>) -> Lowered<Option<Slot>>,
+    body: Option<Source<'d>>,
+    step: &'t dyn Fn(&mut Lowering<'d>) -> Lowered<()>,
+}
+
+/// Turns of a loop that is written out, and operations and writes that they make, at most; more are quicker as a loop.
+const TURNS_MAX: usize = 1024;
+const MADE_OF_LOOP_MAX: usize = 1 << 15;
+/// Operations and writes made in a design after which no more loops are written out: attempts that were given up count.
+const MADE_MAX: usize = 1 << 17;
+
+/// Whether a condition is there that is not the same for ever.
+fn varies(test: Option<Expression<'_>>) -> bool {
+    test.is_some_and(|test| test.constant_value().is_none())
 }
 
 impl<'d> Lowering<'d> {
@@ -142,6 +165,7 @@ impl<'d> Lowering<'d> {
         let (body, ()) = self.block(make)?;
         if self.exits[label as usize] {
             self.build.code.push(Statement::Block { label, body });
+            self.build.path.end(label);
         } else {
             self.build.code.extend(body);
         }
@@ -150,6 +174,7 @@ impl<'d> Lowering<'d> {
 
     pub(super) fn exit(&mut self, label: Label) {
         self.exits[label as usize] = true;
+        self.build.path.exit(label);
         self.build.code.push(Statement::Exit(label));
     }
 
@@ -172,8 +197,11 @@ impl<'d> Lowering<'d> {
             let branch = if holds { statement.then_branch() } else { statement.else_branch() };
             return branch.map_or(Ok(()), |branch| self.statement(branch));
         }
+        let before = self.build.path.part();
         let (then, ()) = self.block(|lowering| lowering.branch(statement.then_branch()))?;
+        let after = self.build.path.go_to(before);
         let (otherwise, ()) = self.block(|lowering| lowering.branch(statement.else_branch()))?;
+        self.build.path.meet(after);
         self.build.code.push(Statement::If { condition, then, otherwise });
         Ok(())
     }
@@ -242,10 +270,15 @@ impl<'d> Lowering<'d> {
             }
         }
         let mut arms = Vec::with_capacity(items.len() + 1);
-        for item in items {
-            arms.push(self.block(|lowering| lowering.statement(item.body))?.0);
+        let before = self.build.path.part();
+        let mut after = None;
+        let bodies = items.iter().map(|item| Some(item.body));
+        for body in bodies.chain([statement.default_case()]) {
+            self.build.path.go_to(before.clone());
+            arms.push(self.block(|lowering| lowering.branch(body))?.0);
+            self.build.path.meet(after);
+            after = self.build.path.part();
         }
-        arms.push(self.block(|lowering| lowering.branch(statement.default_case()))?.0);
         let table = table(width, &found, items.len() as u32);
         Ok(Some(Switch { selector: value, wildcards, items: found, arms, table }))
     }
@@ -262,11 +295,18 @@ impl<'d> Lowering<'d> {
         self.labelled(label, |lowering| {
             for item in items {
                 let hit = lowering.matches(selector, value, condition, &item.matches)?;
+                match lowering.build.number_of(hit, false) {
+                    Some(0) => continue,
+                    Some(_) => return lowering.statement(item.body),
+                    None => {}
+                }
+                let before = lowering.build.path.part();
                 let (then, ()) = lowering.block(|lowering| {
                     lowering.statement(item.body)?;
                     lowering.exit(label);
                     Ok(())
                 })?;
+                lowering.build.path.go_to(before);
                 let otherwise = Vec::new();
                 lowering.build.code.push(Statement::If { condition: hit, then, otherwise });
             }
@@ -309,44 +349,75 @@ impl<'d> Lowering<'d> {
         Ok(any)
     }
 
-    /// `{ loop { test; continue: { body } step } } break:`.
-    fn repeated(
-        &mut self,
-        test: impl FnOnce(&mut Self) -> Lowered<Option<Slot>>,
-        body: Option<Source<'d>>,
-        step: impl FnOnce(&mut Self) -> Lowered<()>,
-        tests_first: bool,
-    ) -> Lowered<()> {
-        let (leave, next) = (self.new_label(), self.new_label());
-        self.exits[leave as usize] = true;
+    /// `{ loop { test; continue: { body } step } } break:`, or turn by turn where it is known beforehand which turns there are.
+    fn repeated(&mut self, turn: Turn<'_, 'd>, tests_first: bool) -> Lowered<()> {
+        let leave = self.new_label();
         self.labelled(leave, |lowering| {
+            if tests_first && lowering.written_out(&turn, leave)? {
+                return Ok(());
+            }
+            lowering.exits[leave as usize] = true;
+            // What holds before the first turn need not hold before the others.
+            lowering.build.path.go_to(Some(HashMap::new()));
             let (code, ()) = lowering.block(|lowering| {
-                let run = |lowering: &mut Self| {
-                    lowering.loops.push((leave, next));
-                    let made = lowering.labelled(next, |lowering| lowering.branch(body));
-                    lowering.loops.pop();
-                    made
-                };
-                let check = |lowering: &mut Self| -> Lowered<()> {
-                    let Some(condition) = test(lowering)? else { return Ok(()) };
-                    let otherwise = vec![Statement::Exit(leave)];
-                    let then = Vec::new();
-                    lowering.build.code.push(Statement::If { condition, then, otherwise });
-                    Ok(())
-                };
                 if tests_first {
-                    check(lowering)?;
-                    run(lowering)?;
-                    step(lowering)
+                    lowering.check(&turn, leave)?;
+                    lowering.turn(&turn, leave)
                 } else {
-                    run(lowering)?;
-                    step(lowering)?;
-                    check(lowering)
+                    lowering.turn(&turn, leave)?;
+                    lowering.check(&turn, leave)
                 }
             })?;
+            lowering.build.path.go_to(None);
             lowering.build.code.push(Statement::Loop { body: code });
             Ok(())
         })
+    }
+
+    /// The body of a loop, and its step.
+    fn turn(&mut self, turn: &Turn<'_, 'd>, leave: Label) -> Lowered<()> {
+        let next = self.new_label();
+        self.loops.push((leave, next));
+        let made = self.labelled(next, |lowering| lowering.branch(turn.body));
+        self.loops.pop();
+        made?;
+        (turn.step)(self)
+    }
+
+    fn check(&mut self, turn: &Turn<'_, 'd>, leave: Label) -> Lowered<()> {
+        let Some(condition) = (turn.test)(self)? else { return Ok(()) };
+        let here = self.build.path.part();
+        self.build.path.exit_some(leave, here);
+        let (then, otherwise) = (Vec::new(), vec![Statement::Exit(leave)]);
+        self.build.code.push(Statement::If { condition, then, otherwise });
+        Ok(())
+    }
+
+    /// Writes a loop out, turn by turn, if its condition is known before each and there are not too many; else nothing is
+    /// left of the attempt.
+    fn written_out(&mut self, turn: &Turn<'_, 'd>, leave: Label) -> Lowered<bool> {
+        if !turn.is_tested || self.build.made > MADE_MAX {
+            return Ok(false);
+        }
+        let (path, made) = (self.build.path.clone(), self.build.made);
+        let (statements, temporaries) = (self.build.code.len(), self.build.temporary_widths.len());
+        let declarations = self.declarations.len();
+        for _ in 0..TURNS_MAX {
+            let condition = (turn.test)(self)?;
+            match condition.and_then(|condition| self.build.constant_of(condition)) {
+                None => break,
+                Some(known) if known.value[0] & !known.unknown[0] & 1 == 0 => return Ok(true),
+                Some(_) => self.turn(turn, leave)?,
+            }
+            if self.build.made - made > MADE_OF_LOOP_MAX {
+                break;
+            }
+        }
+        self.build.path = path;
+        self.build.code.truncate(statements);
+        self.build.temporary_widths.truncate(temporaries);
+        self.declarations.truncate(declarations);
+        Ok(false)
     }
 
     fn for_loop(&mut self, statement: Source<'d>) -> Lowered<()> {
@@ -354,22 +425,25 @@ impl<'d> Lowering<'d> {
             self.value_or_nothing(start)?;
         }
         let steps = statement.for_loop_steps();
-        self.repeated(
-            |lowering| statement.condition().map(|test| lowering.truth(test)).transpose(),
-            statement.body(),
-            |lowering| steps.into_iter().try_for_each(|step| lowering.value_or_nothing(step)),
-            true,
-        )
+        let test = statement.condition();
+        let turn = Turn {
+            is_tested: varies(test),
+            test: &|lowering| test.map(|test| lowering.truth(test)).transpose(),
+            body: statement.body(),
+            step: &|lowering| steps.iter().try_for_each(|&step| lowering.value_or_nothing(step)),
+        };
+        self.repeated(turn, true)
     }
 
     fn while_loop(&mut self, statement: Source<'d>, tests_first: bool) -> Lowered<()> {
         let test = statement.condition();
-        self.repeated(
-            |lowering| test.map(|test| lowering.truth(test)).transpose(),
-            statement.body(),
-            |_| Ok(()),
-            tests_first,
-        )
+        let turn = Turn {
+            is_tested: varies(test),
+            test: &|lowering| test.map(|test| lowering.truth(test)).transpose(),
+            body: statement.body(),
+            step: &|_| Ok(()),
+        };
+        self.repeated(turn, tests_first)
     }
 
     /// An unknown or negative count is none (IEEE 1800-2017, 12.7.2).
@@ -384,20 +458,23 @@ impl<'d> Lowering<'d> {
         let value = self.build.resize(value, width, signed)?;
         let left = self.build.variable(width, PowerUp::Unknown);
         self.build.store(Target::Whole(left), value, false);
-        self.repeated(
-            |lowering| {
+        let turn = Turn {
+            is_tested: true,
+            test: &|lowering| {
                 let zero = lowering.build.number(width, 0);
+                let left = lowering.build.present(left);
                 lowering.build.emit(1, OpKind::Less { a: zero, b: left, signed: true }).map(Some)
             },
-            statement.body(),
-            |lowering| {
+            body: statement.body(),
+            step: &|lowering| {
                 let one = lowering.build.number(width, 1);
-                let less = lowering.build.emit(width, OpKind::Subtract(left, one))?;
+                let before = lowering.build.present(left);
+                let less = lowering.build.emit(width, OpKind::Subtract(before, one))?;
                 lowering.build.store(Target::Whole(left), less, false);
                 Ok(())
             },
-            true,
-        )
+        };
+        self.repeated(turn, true)
     }
 
     fn foreach_loop(&mut self, statement: Source<'d>) -> Lowered<()> {
@@ -414,21 +491,24 @@ impl<'d> Lowering<'d> {
         self.build.store(Target::Whole(slot), start, false);
         let step = if range.left <= range.right { 1 } else { -1 };
         let end = i64::from(range.right) + step;
-        self.repeated(
-            |lowering| {
+        let turn = Turn {
+            is_tested: true,
+            test: &|lowering| {
                 let end = lowering.build.number(width, end);
-                let equal = lowering.build.emit(1, OpKind::Equal(slot, end))?;
+                let index = lowering.build.present(slot);
+                let equal = lowering.build.emit(1, OpKind::Equal(index, end))?;
                 lowering.build.not(equal).map(Some)
             },
-            statement.body(),
-            |lowering| {
+            body: statement.body(),
+            step: &|lowering| {
                 let step = lowering.build.number(width, step);
-                let next = lowering.build.emit(width, OpKind::Add(slot, step))?;
+                let before = lowering.build.present(slot);
+                let next = lowering.build.emit(width, OpKind::Add(before, step))?;
                 lowering.build.store(Target::Whole(slot), next, false);
                 Ok(())
             },
-            true,
-        )
+        };
+        self.repeated(turn, true)
     }
 
     fn return_statement(&mut self, statement: Source<'d>) -> Lowered<()> {

@@ -20,7 +20,7 @@ use super::harness::Harness;
 use super::model::ChipText;
 use super::prove::Lut;
 use super::rtl;
-use super::toolchain::{CHIP_LIMITS, Program, Toolchain};
+use super::toolchain::{self, CHIP_LIMITS, Program, Toolchain};
 use crate::verify::cache::Cache;
 
 /// How far a build goes, and what a simulated board is made of.
@@ -107,6 +107,19 @@ pub struct Builder<'a> {
     pub whole: bool,
 }
 
+/// An error unless each instance has the cells of its module; of several that have not, one that lost some is named.
+fn whole(instances: &[(String, u32)], inside: &BTreeMap<String, u32>) -> Result<(), FpgaError> {
+    let count = |name: &String| inside.get(name).copied().unwrap_or(0);
+    let other = |(name, expected): &&(String, u32)| count(name) != *expected;
+    let Some((instance, expected)) =
+        instances.iter().filter(other).min_by_key(|(name, expected)| count(name) > *expected)
+    else {
+        return Ok(());
+    };
+    let (instance, found) = (instance.clone(), count(instance));
+    Err(FpgaError::Merged { instance, found, expected: *expected })
+}
+
 /// What Yosys answers about a chip.
 #[derive(Deserialize)]
 struct Answer {
@@ -125,9 +138,8 @@ impl Builder<'_> {
         let name = format!("{id:016x}");
         let whole = if self.whole { "whole" } else { "merged" };
         let key = self.tools.key(self.cache, &["chip", &name, whole, stage.name()]);
-        if let Some(path) = self.cache.find(&key) {
-            let bytes = std::fs::read(&path).map_err(|source| FpgaError::file(&path, source))?;
-            return serde_json::from_slice(&bytes).map_err(|e| FpgaError::Answer(e.to_string()));
+        if let Some(fits) = toolchain::kept(self.cache, &key)? {
+            return Ok(fits);
         }
         let mut fits = self.synthesise(harness, &mut build)?;
         if fits.is_ok() && stage == Stage::Bitstream {
@@ -198,16 +210,7 @@ impl Builder<'_> {
             Err(gave_up) if gave_up.limited => return Ok(Err(gave_up.said)),
             Err(gave_up) => return Err(FpgaError::Harness(gave_up.said)),
         };
-        for (name, expected) in &instances {
-            let found = answer.inside.get(name).copied().unwrap_or(0);
-            if found != *expected {
-                return Err(FpgaError::Merged {
-                    instance: name.clone(),
-                    found,
-                    expected: *expected,
-                });
-            }
-        }
+        whole(&instances, &answer.inside)?;
         build.netlist = read(folder, "chip.v")?;
         build.placeable = read(folder, "chip.json")?;
         Ok(Ok(()))

@@ -106,7 +106,13 @@ pub fn with_chip<T>(
         Carrier::Simulated(stage) => {
             fpga.tell(&format!("compiling the simulated board {:016x}", build.id));
             let mut board = simulated(fpga, builder, harness, build, *stage)?;
-            work(&mut board)
+            let done = work(&mut board)?;
+            let (clocks, megahertz) = (board.clocks(), fpga.board.hertz as f64 / 1e6);
+            fpga.tell(&format!(
+                "it took {clocks} clocks: {:.3} s of a board at {megahertz} MHz, the link's time included",
+                clocks as f64 / fpga.board.hertz as f64
+            ));
+            Ok(done)
         }
         Carrier::Port { port, programmer } => {
             let _alone = fpga.port.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,8 +1,8 @@
 //! How long a run will take, and whether a CPU would be quicker: said before the first slow step.
 //!
 //! In: how many candidates of how many problems, how many cycles, and a board. Out: seconds for both ways, and the
-//! cycles from which the chip is quicker. The figures are measured ones on two shared cores (`README.md` has them
-//! beside their commands); they tell minutes from hours, no more.
+//! cycles from which the chip is quicker. The figures are measured ones on two shared cores (`scripts/fpga-break-even`
+//! measures some anew); they tell minutes from hours, no more.
 
 use super::bitstream::Stage;
 use super::boards::{Board, Family};
@@ -43,19 +43,17 @@ const MODEL_SECONDS: [f64; 3] = [8.0, 25.0, 40.0];
 const MODEL_HERTZ: [f64; 3] = [400_000.0, 60_000.0, 60_000.0];
 /// Seconds of programming and of talking to a board, for a chip.
 const TALK_SECONDS: f64 = 3.0;
-/// Candidates that share a chip.
-const CANDIDATES_OF_CHIP: f64 = 8.0;
 /// Seconds of the verilator backend for a candidate, and cycles of a candidate in a second.
 const CPU_SECONDS: f64 = 0.025;
-const CPU_CYCLES: f64 = 2.6e6;
-/// Clocks of a cycle in the full profile.
-const CLOCKS_OF_CYCLE: f64 = 4.0;
+const CPU_CYCLES: f64 = 6.0e6;
+/// Clocks of a cycle in the full profile: four are rows, the others are settings between segments and episodes.
+const CLOCKS_OF_CYCLE: f64 = 50.0;
 
 /// Estimates a run.
 pub fn estimate(work: Work, board: &Board, carrier: &Carrier) -> Estimate {
     let jobs = work.jobs.max(1) as f64;
     let candidates = work.candidates as f64;
-    let chips = (work.problems as f64).max((candidates / CANDIDATES_OF_CHIP).ceil());
+    let chips = (work.problems as f64).max((candidates / of_chip(board)).ceil());
     let (build, hertz) = match carrier {
         Carrier::Port { .. } => {
             (CHIP_SECONDS + PLACE_SECONDS * scale(board) + TALK_SECONDS, board.hertz as f64)
@@ -79,6 +77,15 @@ pub fn estimate(work: Work, board: &Board, carrier: &Carrier) -> Estimate {
         chip_seconds: fixed + vectors * per_cycle,
         cpu_seconds: cpu_fixed + vectors * cpu_per_cycle,
         even_at: (gain > 0.0).then(|| (fixed - cpu_fixed).max(0.0) / gain),
+    }
+}
+
+/// Small candidates that share a chip.
+fn of_chip(board: &Board) -> f64 {
+    match board.family {
+        Family::Up => 8.0,
+        Family::Hx => 20.0,
+        Family::Ecp5 => 60.0,
     }
 }
 
@@ -124,12 +131,16 @@ mod tests {
     #[test]
     fn few_vectors_are_for_the_cpu_and_very_many_for_the_board() {
         let carrier = Carrier::Port { port: "/dev/null".into(), programmer: None };
-        let work = |vectors| Work { problems: 1, candidates: 8, vectors, jobs: 1 };
-        let few = estimate(work(2048), &BOARDS[0], &carrier);
+        let ulx3s = BOARDS.iter().find(|board| board.name == "ulx3s").expect("a board");
+        let work = |vectors| Work { problems: 1, candidates: 60, vectors, jobs: 1 };
+        let few = estimate(work(2048), ulx3s, &carrier);
         assert!(few.cpu_seconds < few.chip_seconds);
         assert!(few.describe().contains("--backend verilator would be quicker"));
-        let many = estimate(work(1 << 31), &BOARDS[0], &carrier);
+        let many = estimate(work(1 << 31), ulx3s, &carrier);
         assert!(many.cpu_seconds > many.chip_seconds, "{many:?}");
         assert!(few.even_at.is_some_and(|cycles| (1e7..1e9).contains(&cycles)), "{few:?}");
+        // Eight candidates are simulated quicker than a chip at 12 MHz makes their stimulus.
+        let icebreaker = Work { candidates: 8, ..work(1 << 31) };
+        assert_eq!(estimate(icebreaker, &BOARDS[0], &carrier).even_at, None);
     }
 }

@@ -130,7 +130,7 @@ pub enum FpgaError {
     NotPlaced,
     /// Cells of an instance are gone.
     #[error(
-        "instance {instance} has {found} of its {expected} cells on the chip: something was merged with another copy, and would be compared with itself"
+        "instance {instance} has {found} cells on the chip and its module {expected}: something was merged with another copy, and would be compared with itself"
     )]
     Merged {
         /// The instance.
@@ -220,6 +220,12 @@ pub enum FpgaError {
     NeverEnds {
         /// How long was waited.
         clocks: u64,
+        /// The register.
+        status: u32,
+    },
+    /// A run that had ended is on again.
+    #[error("the board said that the run has ended, and then STATUS {status:#x} (a noisy link?)")]
+    StillRuns {
         /// The register.
         status: u32,
     },

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::FpgaError;
 use super::boards::Board;
-use super::toolchain::{GaveUp, MODULE_LIMITS, Toolchain};
+use super::toolchain::{self, GaveUp, MODULE_LIMITS, Toolchain};
 use crate::design::{Direction, Interface, Role};
 use crate::verify::backend::Module;
 use crate::verify::cache::Cache;
@@ -114,10 +114,7 @@ impl Mapper<'_> {
         let roles = json!(golden.roles).to_string();
         let parts = ["module", board.family.name(), &module.top, &module.source, &ports, &roles];
         let key = self.tools.key(self.cache, &parts);
-        if let Some(path) = self.cache.find(&key) {
-            let bytes = std::fs::read(&path).map_err(|source| FpgaError::file(&path, source))?;
-            let kept: Result<Mapped, String> =
-                serde_json::from_slice(&bytes).map_err(|e| FpgaError::Answer(e.to_string()))?;
+        if let Some(kept) = toolchain::kept::<Result<Mapped, String>>(self.cache, &key)? {
             return Ok(kept.map(Arc::new));
         }
         let mapped = self.try_twice(module, golden, board, &key)?;

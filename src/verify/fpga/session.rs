@@ -1,9 +1,10 @@
 //! A conversation with one chip: is it the right one, load, run, read, and believe nothing that was not checked.
 //!
 //! In: a link and what was built. Out: the results of runs. Frames have no check of their own, so the rules are: every
-//! register that is written is read back before the start; tables, which cannot be, are in the running CRC that both
-//! sides keep; results are read twice, under a CRC each; and the two controls must say what they must. Where any of
-//! this fails there is no result but an error: a link that lies must never become a verdict.
+//! register that is written is read back before the start; tables, which cannot be, and the start itself are in the
+//! running CRC that both sides keep; results are read twice, under a CRC each that also covers that the run has ended;
+//! and the two controls must say what they must. Where any of this fails there is no result but an error: a link that
+//! lies must never become a verdict.
 
 use super::FpgaError;
 use super::harness::{CONTROLS, Harness};
@@ -189,7 +190,10 @@ impl<'a, 'w> Session<'a, 'w> {
             return Err(FpgaError::Register { address, found, expected });
         }
         self.end_check("loading the registers")?;
+        // A start that is lost on the way would leave the results of the run before.
+        self.start_check()?;
         self.write(at::CONTROL, &[registers::START])?;
+        self.end_check("starting the run")?;
         self.await_end(run)?;
         let first = self.results(run)?;
         let second = self.results(run)?;
@@ -263,7 +267,7 @@ impl<'a, 'w> Session<'a, 'w> {
         let mut waited = 0;
         loop {
             let status = self.read(at::STATUS, 1)?[0];
-            if status & (registers::BUSY | registers::DONE) == registers::DONE {
+            if ended(status) {
                 return Ok(());
             }
             if waited > 4 * expected + self.hertz {
@@ -283,8 +287,13 @@ impl<'a, 'w> Session<'a, 'w> {
         const HEAD: usize = 4;
         let words = HEAD + self.harness.slot_count() * slot_words + 3 * window_words;
         self.start_check()?;
+        // While a run is on, results read 0: so that it has ended is under the check too.
+        let status = self.read(at::STATUS, 1)?[0];
         let words = self.read(at::RESULTS, words)?;
         self.end_check("reading the results")?;
+        if !ended(status) {
+            return Err(FpgaError::StillRuns { status });
+        }
         let (head, words) = words.split_at(HEAD);
         let (slots, window) = words.split_at(self.harness.slot_count() * slot_words);
         let count = |state| registers::count_of(state).ok_or(FpgaError::Counter(state));
@@ -370,6 +379,11 @@ impl<'a, 'w> Session<'a, 'w> {
         (address..).step_by(4).zip(&words).for_each(|(at, &word)| self.check.add(at, word));
         Ok(words)
     }
+}
+
+/// Whether STATUS says that a run has ended and none is on.
+fn ended(status: u32) -> bool {
+    status & (registers::BUSY | registers::DONE) == registers::DONE
 }
 
 /// What a chip says it is.

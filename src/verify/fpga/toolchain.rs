@@ -178,6 +178,18 @@ impl Program {
     }
 }
 
+/// What stands in the cache under this key. What another version of salv wrote, and this one cannot read, goes.
+pub fn kept<T: DeserializeOwned>(cache: &Cache, key: &str) -> Result<Option<T>, FpgaError> {
+    let Some(path) = cache.find(key) else { return Ok(None) };
+    let failed = |source| FpgaError::file(&path, source);
+    let kept = serde_json::from_slice(&std::fs::read(&path).map_err(failed)?).ok();
+    if kept.is_none() {
+        // If it stays, it is found unreadable again.
+        let _ = std::fs::remove_file(&path);
+    }
+    Ok(kept)
+}
+
 fn gave_up(ended: &Ended) -> GaveUp {
     let lines: Vec<&str> = ended.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
     let error = lines.iter().find(|line| line.contains("ERROR"));

@@ -353,6 +353,8 @@ pub struct Code {
     pub(super) units: Vec<Unit>,
     /// Words of the set of unknown variables, and their bits.
     pub(super) needs: Vec<(u32, u64)>,
+    /// The variables that triggered units watch: a bit for each.
+    pub(super) heard: Vec<u64>,
     pub(super) memory_watchers: Vec<Vec<u32>>,
     /// Cells with the constants, from `constants_start`.
     pub(super) constants: Vec<(u64, u64)>,

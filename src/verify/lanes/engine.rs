@@ -325,6 +325,14 @@ impl<'c, const L: usize> Engine<'c, L> {
         self.optimistic & self.visible()
     }
 
+    /// Whether every process has run in every lane, no unknown bit decided anything, and what starts a triggered process
+    /// is known: one that watches what stays x is never started.
+    pub fn forgets(&self) -> bool {
+        let is_known =
+            self.noted.iter().zip(&self.code.heard).all(|(noted, heard)| noted & heard == 0);
+        self.optimistic == 0 && is_known && self.has_run()
+    }
+
     pub fn clear_optimistic(&mut self) {
         self.optimistic = 0;
     }

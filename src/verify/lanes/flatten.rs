@@ -105,9 +105,14 @@ impl<'a> Flattener<'a> {
         let mut watchers = vec![Vec::new(); program.variables as usize];
         self.code.memory_watchers = vec![Vec::new(); program.memories.len()];
         for (unit, group) in (0..).zip(groups) {
-            let is_own = |slot: Slot| {
+            // Bits that the unit itself writes, in time for those of its processes that read them.
+            let is_own = |trigger: &Trigger| {
+                let written = |at: usize| {
+                    let words = |&m: &usize| program.processes[m].written_of(trigger.slot).get(at);
+                    group.members.iter().filter_map(words).fold(0, |all, word| all | word)
+                };
                 group.members.len() > 1
-                    && group.members.iter().any(|&m| program.processes[m].writes.contains(&slot))
+                    && trigger.watch.words().all(|(at, mask)| mask & !written(at) == 0)
             };
             for trigger in group.members.iter().flat_map(|&m| &program.processes[m].triggers) {
                 if trigger.watch == program::Watch::Memory {
@@ -115,8 +120,16 @@ impl<'a> Flattener<'a> {
                     if !list.contains(&unit) {
                         list.push(unit);
                     }
-                } else if !(group.is_pure && is_own(trigger.slot)) {
+                } else if !(group.is_pure && is_own(trigger)) {
                     watch(&mut watchers[trigger.slot as usize], unit, trigger);
+                }
+            }
+        }
+        self.code.heard = vec![0; (program.variables as usize).div_ceil(64)];
+        for group in groups.iter().filter(|group| group.kind == program::Kind::Triggered) {
+            for trigger in group.members.iter().flat_map(|&m| &program.processes[m].triggers) {
+                if trigger.watch != program::Watch::Memory {
+                    self.code.heard[trigger.slot as usize / 64] |= 1 << (trigger.slot % 64);
                 }
             }
         }

@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use super::engine::each_lane;
 use super::group::Group;
-use super::{Bounds, Code, Machine, PowerUp, Stop};
+use super::rows::Rows;
+use super::{Bounds, Code, LANES_MAX, Machine, PowerUp, Stop};
 use crate::design::program::Program;
 use crate::design::{Bits, Direction, Interface};
 use crate::problem::Restriction;
@@ -30,8 +31,11 @@ pub struct Golden {
     pub(super) outputs: Layout,
     code: Code,
     ports: Ports,
+    is_stateless: bool,
     /// What every candidate runs.
     pub(super) runs: Vec<GoldenRun>,
+    /// All of it row by row, if the module keeps nothing.
+    pub(super) rows: Option<Rows>,
     /// Golden bits of each output seen at both 0 and 1.
     pub(super) toggles: Vec<u32>,
 }
@@ -53,6 +57,28 @@ pub(super) struct GoldenRun {
 pub(super) struct Planes {
     pub value: Vec<u64>,
     pub defined: Vec<u64>,
+}
+
+impl Planes {
+    /// Takes in one word of what the copies of some lanes have; the first of all says what the others agree on.
+    fn take_in(
+        &mut self,
+        place: std::ops::Range<usize>,
+        (value, defined): (&[u64], &[u64]),
+        copies: usize,
+        is_first: bool,
+    ) {
+        let lanes = place.len();
+        for (lane, at) in place.enumerate() {
+            if is_first {
+                (self.value[at], self.defined[at]) = (value[lane], defined[lane]);
+            }
+            for copy in 0..copies {
+                let from = copy * lanes + lane;
+                self.defined[at] &= defined[from] & !(self.value[at] ^ value[from]);
+            }
+        }
+    }
 }
 
 /// The numbers that a program gives its ports, in the golden order.
@@ -104,7 +130,9 @@ impl Golden {
             outputs: Layout::new(widths),
             code: Code::new(program),
             ports,
+            is_stateless: false,
             runs: Vec::new(),
+            rows: None,
             toggles: Vec::new(),
         };
         let mut toggles = Toggles::new(&golden.outputs);
@@ -116,6 +144,17 @@ impl Golden {
         }
         golden.deepen(&mut toggles)?;
         golden.toggles = toggles.by_output(&golden.outputs);
+        golden.is_stateless = program.is_stateless;
+        golden.rows = golden.rows_of(golden.runs.iter().map(|run| run.group.clone()).collect());
+        // The same bits are compared in both ways, or there is more to the module than its inputs.
+        let compared =
+            |output: usize| golden.runs.iter().map(|run| run.compared[output]).sum::<u64>();
+        golden.is_stateless = golden.rows.as_ref().is_some_and(|rows| {
+            rows.compared.iter().enumerate().all(|(output, &bits)| bits == compared(output))
+        });
+        if !golden.is_stateless {
+            golden.rows = None;
+        }
         Ok(golden)
     }
 
@@ -182,6 +221,19 @@ impl Golden {
         Ok(vec![self.run(Group::new(episodes, &self.stimulus))?])
     }
 
+    fn rows_of(&self, groups: Vec<Rc<Group>>) -> Option<Rows> {
+        if self.is_stateless { Rows::new(self, &self.code, &self.ports, &groups) } else { None }
+    }
+
+    /// The rows of a candidate's constants, if it has any; nothing where the golden module cannot be run so.
+    pub(super) fn own_rows(&self, constants: &[Bits]) -> Option<Option<Rows>> {
+        let episodes = self.stimulus.candidate_episodes(constants);
+        if episodes.is_empty() {
+            return Some(None);
+        }
+        self.rows_of(vec![Rc::new(Group::new(episodes, &self.stimulus))]).map(Some)
+    }
+
     fn toggle(&self, toggles: &mut Toggles, run: &GoldenRun, lane: usize) -> bool {
         let words = self.outputs.words;
         let steps = run.group.episodes[lane].steps.len();
@@ -209,33 +261,17 @@ impl Golden {
         })?;
         run.restrict(&self.stimulus, &self.outputs);
         if is_optimistic {
-            self.agree(&mut run, &mut machine)?;
+            self.agree(&mut run)?;
         }
         run.count(&self.outputs);
         Ok(run)
     }
 
     /// Takes for defined what is the same from all power-up states.
-    fn agree(&self, run: &mut GoldenRun, machine: &mut Machine<'_>) -> Result<(), GoldenError> {
-        let mut agreed: Option<Planes> = None;
-        for number in 0..POWER_UPS {
-            let seeds = run.seeds(number);
-            self.record(run, machine, PowerUp::Random { seeds: &seeds }, |_, _, _| {})?;
-            match &mut agreed {
-                None => {
-                    let (value, defined) = (run.value.clone(), run.defined.clone());
-                    agreed = Some(Planes { value, defined });
-                }
-                Some(agreed) => {
-                    for (at, defined) in agreed.defined.iter_mut().enumerate() {
-                        *defined &= run.defined[at] & !(agreed.value[at] ^ run.value[at]);
-                    }
-                }
-            }
-        }
-        if let Some(Planes { value, defined }) = agreed {
-            (run.value, run.defined) = (value, defined);
-        }
+    fn agree(&self, run: &mut GoldenRun) -> Result<(), GoldenError> {
+        let agreed =
+            run.agreed(&self.code, &self.ports, self, POWER_UPS).map_err(GoldenError::Stops)?;
+        Planes { value: run.value, defined: run.defined } = agreed;
         run.restrict(&self.stimulus, &self.outputs);
         Ok(())
     }
@@ -269,9 +305,45 @@ impl GoldenRun {
         self.group.episodes.iter().map(|episode| episode.power_up.wrapping_add(more)).collect()
     }
 
-    /// Room for the outputs of another run.
-    pub fn without_values(&self) -> Planes {
-        Planes { value: vec![0; self.value.len()], defined: vec![0; self.defined.len()] }
+    /// What a module's outputs have in common from so many random power-up states: the value of the first one, and
+    /// where it is known and the same from all. As many of them as there is room for run side by side.
+    pub fn agreed(
+        &self,
+        code: &Code,
+        ports: &Ports,
+        golden: &Golden,
+        power_ups: u64,
+    ) -> Result<Planes, Stop> {
+        let (outputs, widths) = (&golden.outputs, &golden.stimulus.inputs().widths);
+        let lanes = self.group.lanes();
+        let copies = (LANES_MAX / lanes).clamp(1, power_ups as usize);
+        let group = self.group.repeated(copies);
+        let mut machine = Machine::new(code, group.lanes(), Bounds::default());
+        let stride = machine.stride();
+        let size = self.value.len();
+        let mut agreed = Planes { value: vec![0; size], defined: vec![0; size] };
+        let (mut value, mut defined) =
+            (vec![0; outputs.words * stride], vec![0; outputs.words * stride]);
+        let numbers: Vec<u64> = (0..power_ups).collect();
+        for numbers in numbers.chunks(copies) {
+            // The copies that are left over in the last turn repeat its last state.
+            let number = |copy: usize| numbers[copy.min(numbers.len() - 1)];
+            let seeds: Vec<u64> = (0..copies).flat_map(|copy| self.seeds(number(copy))).collect();
+            let how = PowerUp::Random { seeds: &seeds };
+            group.run(&mut machine, &ports.inputs, widths, how, |step, machine| {
+                for (&port, &offset) in ports.outputs.iter().zip(&outputs.offsets) {
+                    let at = offset * stride;
+                    machine.copy_output(port, &mut value[at..], &mut defined[at..]);
+                }
+                for word in 0..outputs.words {
+                    let to = (step * outputs.words + word) * self.stride;
+                    let own = word * stride..(word + 1) * stride;
+                    let own = (&value[own.clone()], &defined[own]);
+                    agreed.take_in(to..to + lanes, own, copies, numbers[0] == 0);
+                }
+            })?;
+        }
+        Ok(agreed)
     }
 
     /// Whether an unknown bit decided something in a lane at or after the point from which it counts.

@@ -4,7 +4,7 @@
 //! keeps its last row, which makes no work. Of each row only the inputs that change in some lane are kept.
 
 use super::{LANES_MAX, Machine, PowerUp, Stop};
-use crate::verify::stimulus::{Episode, Stimulus};
+use crate::verify::stimulus::{Episode, Layout, Stimulus};
 
 /// Episodes in a group at most: more lanes would need more memory for each step and share no more work.
 const EPISODES_MAX: usize = if LANES_MAX < 32 { LANES_MAX } else { 32 };
@@ -18,6 +18,7 @@ pub struct Group {
     pub episodes: Vec<Episode>,
     /// The first comparison point of each at which the golden module has been reset.
     pub settled: Vec<usize>,
+    lanes: usize,
     /// Comparison points of the longest.
     pub steps: usize,
     /// Where the changes of each row begin; the power-up row is the first.
@@ -27,6 +28,7 @@ pub struct Group {
 }
 
 /// A new value of an input in all lanes.
+#[derive(Clone, Copy)]
 struct Change {
     /// The input, in the order of the stimulus.
     input: u32,
@@ -60,6 +62,7 @@ impl Group {
         let mut group = Group {
             episodes: Vec::new(),
             settled: episodes.iter().map(|episode| stimulus.settled_from(episode)).collect(),
+            lanes: episodes.len(),
             steps,
             starts: Vec::with_capacity(steps + 2),
             changes: Vec::new(),
@@ -104,9 +107,44 @@ impl Group {
         }
     }
 
+    /// The same episodes several times over: those of the second copy are the lanes after those of the first.
+    pub fn repeated(&self, copies: usize) -> Group {
+        let lanes = self.lanes();
+        let change = |change: &Change| Change { at: change.at * copies as u32, ..*change };
+        Group {
+            episodes: Vec::new(),
+            settled: Vec::new(),
+            lanes: lanes * copies,
+            steps: self.steps,
+            starts: self.starts.clone(),
+            changes: self.changes.iter().map(change).collect(),
+            values: self.values.chunks(lanes).flat_map(|row| row.repeat(copies)).collect(),
+        }
+    }
+
+    /// Calls `see` with each comparison point's number, lane and row of inputs.
+    pub fn each_row(&self, inputs: &Layout, mut see: impl FnMut(usize, usize, &[u64])) {
+        let lanes = self.lanes();
+        let ranges: Vec<std::ops::Range<usize>> = inputs.word_ranges().collect();
+        let mut rows = vec![0; lanes * inputs.words];
+        for row in 0..=self.steps {
+            for change in &self.changes[self.starts[row] as usize..self.starts[row + 1] as usize] {
+                let values = self.values[change.at as usize..].chunks(lanes);
+                for (word, values) in ranges[change.input as usize].clone().zip(values) {
+                    for (lane, &value) in values.iter().enumerate() {
+                        rows[lane * inputs.words + word] = value;
+                    }
+                }
+            }
+            for lane in 0..if row == 0 { 0 } else { lanes } {
+                see(row - 1, lane, &rows[lane * inputs.words..(lane + 1) * inputs.words]);
+            }
+        }
+    }
+
     /// Number of lanes.
     pub fn lanes(&self) -> usize {
-        self.episodes.len()
+        self.lanes
     }
 
     /// Runs a machine through all episodes from power-up; `inputs` has the machine's number of each input, and `see` is called after

@@ -11,7 +11,7 @@ use super::{Bounds, Code, Machine, PowerUp, Stop};
 use crate::design::Bits;
 use crate::design::program::Program;
 use crate::verify::backend::{Count, Outcome, Values};
-use crate::verify::stimulus::Layout;
+use crate::verify::stimulus::{Layout, StepAt};
 use crate::verify::verdict::{FirstMismatch, MismatchKind};
 
 /// Judges a candidate, whose interface the golden one accepts; `constants` are those of its text that the golden text lacks. An error
@@ -20,6 +20,11 @@ pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<O
     let ports = Ports::new(&golden.interface, program)
         .ok_or_else(|| "a port that goes both ways".to_owned())?;
     let code = Code::new(program);
+    if program.is_stateless
+        && let Some(tallies) = by_rows(golden, &code, &ports, constants)
+    {
+        return Ok(Outcome::Counted(counts(golden, tallies)));
+    }
     let mut judging = Judging {
         golden,
         code: &code,
@@ -35,7 +40,19 @@ pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<O
             Err(stop) => return Ok(Outcome::Timeout(stop.to_string())),
         }
     }
-    Ok(Outcome::Counted(judging.counts()))
+    Ok(Outcome::Counted(counts(golden, judging.counts)))
+}
+
+/// What is found in all rows, the candidate's own included, where neither side keeps anything.
+fn by_rows(golden: &Golden, code: &Code, ports: &Ports, constants: &[Bits]) -> Option<Vec<Tally>> {
+    let mut tallies = golden.rows.as_ref()?.judge(golden, code, ports)?;
+    if let Some(own) = golden.own_rows(constants)? {
+        for (tally, own) in tallies.iter_mut().zip(own.judge(golden, code, ports)?) {
+            let compared = own.compared;
+            tally.add(own, compared);
+        }
+    }
+    Some(tallies)
 }
 
 /// Power-up states that tell a wrong value from an unknown one.
@@ -43,11 +60,26 @@ const POWER_UPS: u64 = 16;
 
 /// What is found of an output.
 #[derive(Clone, Debug, Default)]
-struct Tally {
-    compared: u64,
-    mismatches: u64,
-    by_value: bool,
-    first: Option<FirstMismatch>,
+pub(super) struct Tally {
+    pub compared: u64,
+    pub mismatches: u64,
+    pub by_value: bool,
+    pub first: Option<FirstMismatch>,
+}
+
+impl Tally {
+    /// Adds what is found in other episodes.
+    fn add(&mut self, other: Tally, compared: u64) {
+        self.compared += compared;
+        self.mismatches += other.mismatches;
+        self.by_value |= other.by_value;
+        let is_earlier = |first: &FirstMismatch| {
+            self.first.as_ref().is_none_or(|known| first.episode < known.episode)
+        };
+        if other.first.as_ref().is_some_and(is_earlier) {
+            self.first = other.first;
+        }
+    }
 }
 
 struct Judging<'a> {
@@ -66,15 +98,7 @@ impl Judging<'_> {
             found = self.at_random(run, &mut machine)?;
         }
         for ((count, found), compared) in self.counts.iter_mut().zip(found).zip(&run.compared) {
-            count.compared += compared;
-            count.mismatches += found.mismatches;
-            count.by_value |= found.by_value;
-            let earlier = |first: &FirstMismatch| {
-                count.first.as_ref().is_none_or(|known| first.episode < known.episode)
-            };
-            if found.first.as_ref().is_some_and(earlier) {
-                count.first = found.first;
-            }
+            count.add(found, *compared);
         }
         Ok(())
     }
@@ -88,45 +112,11 @@ impl Judging<'_> {
         if found.iter().all(|tally| tally.mismatches == 0) {
             return Ok(found);
         }
-        let mut agreed = run.without_values();
-        for number in 0..POWER_UPS {
-            let seeds = run.seeds(number);
-            self.agree(run, machine, &seeds, &mut agreed, number == 0)?;
-        }
+        let agreed = run.agreed(self.code, &self.ports, self.golden, POWER_UPS)?;
         for (output, tally) in found.iter_mut().enumerate() {
             tally.by_value = tally.mismatches > 0 && self.differs_by_value(run, &agreed, output);
         }
         Ok(found)
-    }
-
-    /// Takes one more run from random states into what all have in common.
-    fn agree(
-        &self,
-        run: &GoldenRun,
-        machine: &mut Machine<'_>,
-        seeds: &[u64],
-        agreed: &mut Planes,
-        is_first: bool,
-    ) -> Result<(), Stop> {
-        let outputs = &self.golden.outputs;
-        let widths = &self.golden.stimulus.inputs().widths;
-        let row = outputs.words * run.stride;
-        let mut own = run.without_values();
-        let how = PowerUp::Random { seeds };
-        run.group.run(machine, &self.ports.inputs, widths, how, |step, machine| {
-            for (&port, &offset) in self.ports.outputs.iter().zip(&outputs.offsets) {
-                let at = step * row + offset * run.stride;
-                machine.copy_output(port, &mut own.value[at..], &mut own.defined[at..]);
-            }
-        })?;
-        if is_first {
-            *agreed = own;
-            return Ok(());
-        }
-        for (at, defined) in agreed.defined.iter_mut().enumerate() {
-            *defined &= own.defined[at] & !(agreed.value[at] ^ own.value[at]);
-        }
-        Ok(())
     }
 
     fn differs_by_value(&self, run: &GoldenRun, own: &Planes, output: usize) -> bool {
@@ -191,42 +181,54 @@ impl Judging<'_> {
             }
             let outputs = &self.golden.outputs;
             let width = outputs.widths[output];
-            let words = width.div_ceil(64) as usize;
-            let shown = Layout::new(vec![width]);
-            let at = step * outputs.words * run.stride + outputs.offsets[output] * run.stride;
-            let column = |plane: &[u64], at: usize| {
-                (0..words).map(|word| plane[at + word * run.stride + lane]).collect::<Vec<u64>>()
-            };
-            let golden =
-                Values { value: column(&run.value, at), defined: column(&run.defined, at) };
-            let (mut value, mut defined) =
-                (vec![0; words * run.stride], vec![0; words * run.stride]);
-            machine.copy_output(self.ports.outputs[output], &mut value, &mut defined);
-            let own = Values { value: column(&value, 0), defined: column(&defined, 0) };
-            tally.first = Some(FirstMismatch {
-                episode: episode.index,
-                cycle: episode.steps[step].cycle,
-                step: episode.steps[step].step,
-                golden: shown.literal(0, &golden, 0),
-                candidate: shown.literal(0, &own, 0),
-            });
+            let at = (step * outputs.words + outputs.offsets[output]) * run.stride;
+            let end = at + width.div_ceil(64) as usize * run.stride;
+            let planes = (&run.value[at..end], &run.defined[at..end]);
+            let port = self.ports.outputs[output];
+            let (golden, candidate) = literals(machine, port, width, lane, planes);
+            let StepAt { cycle, step } = episode.steps[step];
+            let episode = episode.index;
+            tally.first = Some(FirstMismatch { episode, cycle, step, golden, candidate });
         }
     }
+}
 
-    fn counts(self) -> Vec<Count> {
-        let exhaustive = self.golden.stimulus.exhaustive();
-        let count = |(tally, &toggles): (Tally, &u32)| Count {
-            compared: tally.compared,
-            toggles,
-            exhaustive,
-            mismatches: Some(tally.mismatches),
-            kind: match (tally.mismatches, tally.by_value) {
-                (0, _) => None,
-                (_, true) => Some(MismatchKind::Value),
-                (_, false) => Some(MismatchKind::Unknown),
-            },
-            first: tally.first,
-        };
-        self.counts.into_iter().zip(&self.golden.toggles).map(count).collect()
-    }
+/// The value of an output in one lane, as the golden module has it (known bits, and which they are, laid out as in
+/// [`super::Output`]) and as it is in the machine.
+pub(super) fn literals(
+    machine: &Machine<'_>,
+    port: usize,
+    width: u32,
+    lane: usize,
+    golden: (&[u64], &[u64]),
+) -> (String, String) {
+    let shown = Layout::new(vec![width]);
+    let stride = machine.stride();
+    let column = |plane: &[u64]| plane.iter().skip(lane).step_by(stride).copied().collect();
+    let values = |(value, defined): (&[u64], &[u64])| Values {
+        value: column(value),
+        defined: column(defined),
+    };
+    let (mut value, mut defined) = (vec![0; golden.0.len()], vec![0; golden.0.len()]);
+    machine.copy_output(port, &mut value, &mut defined);
+    let own = values((&value, &defined));
+    (shown.literal(0, &values(golden), 0), shown.literal(0, &own, 0))
+}
+
+/// What a verdict is made of.
+fn counts(golden: &Golden, tallies: Vec<Tally>) -> Vec<Count> {
+    let exhaustive = golden.stimulus.exhaustive();
+    let count = |(tally, &toggles): (Tally, &u32)| Count {
+        compared: tally.compared,
+        toggles,
+        exhaustive,
+        mismatches: Some(tally.mismatches),
+        kind: match (tally.mismatches, tally.by_value) {
+            (0, _) => None,
+            (_, true) => Some(MismatchKind::Value),
+            (_, false) => Some(MismatchKind::Unknown),
+        },
+        first: tally.first,
+    };
+    tallies.into_iter().zip(&golden.toggles).map(count).collect()
 }

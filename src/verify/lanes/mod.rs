@@ -44,6 +44,7 @@ mod judge;
 mod known;
 mod narrow;
 mod number;
+mod rows;
 mod scalar;
 mod schedule;
 mod select;
@@ -230,6 +231,12 @@ impl<'c> Machine<'c> {
     /// states may tell more than hardware would know.
     pub fn optimistic(&self) -> u64 {
         engine!(&self.0, engine => engine.optimistic())
+    }
+
+    /// Whether what the outputs are now cannot depend on what was before, if the program is
+    /// [stateless](crate::design::program::Program::is_stateless).
+    pub fn forgets(&self) -> bool {
+        engine!(&self.0, engine => engine.forgets())
     }
 
     /// Forgets [`Machine::optimistic`].

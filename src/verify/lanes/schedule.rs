@@ -206,6 +206,13 @@ impl<const L: usize> Engine<'_, L> {
         }
     }
 
+    /// Whether every process has run in every lane since power-up.
+    pub fn has_run(&self) -> bool {
+        let runs_on = |kind| matches!(kind, Kind::Combinational | Kind::Triggered);
+        let mut units = self.code.units.iter().zip(&self.schedule.ran);
+        units.all(|(unit, &ran)| !runs_on(unit.kind) || ran == Self::FULL)
+    }
+
     /// Ends these lanes.
     pub fn stop(&mut self, lanes: u64, why: Stop) {
         let lanes = lanes & self.alive;

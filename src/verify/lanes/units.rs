@@ -5,7 +5,7 @@
 //! all, in order, when any is started, and what only its own processes watch is not compared. Triggered processes that
 //! follow each other and wait for the same make one unit too.
 
-use crate::design::program::{Kind, Process, Program, Slot, Statement, Trigger, Watch};
+use crate::design::program::{Kind, Process, Program, Statement, Trigger, Watch};
 
 /// Statements of processes that are run together at most: beyond that, running what need not run would cost more than
 /// is saved.
@@ -44,7 +44,9 @@ pub(super) fn groups(program: &Program) -> Vec<Group> {
             groups[at].size += size;
             continue;
         }
-        let Process { kind, restarts_itself, .. } = *process;
+        let kind = process.kind;
+        // A pure process reads nothing that it writes, and in a unit each stands after what it reads.
+        let restarts_itself = process.restarts_itself && !is_pure;
         if let Some(last) = of_kind {
             *last = Some(groups.len());
         }
@@ -62,17 +64,12 @@ fn joins(program: &Program, group: &Group, process: &Process, is_pure: bool, siz
         return false;
     }
     let members = || group.members.iter().map(|&member| &program.processes[member]);
-    let watches = |process: &Process, slot: &Slot| {
-        process.triggers.iter().any(|t| t.slot == *slot && t.watch != Watch::Memory)
-    };
     match group.kind {
-        Kind::Combinational => {
-            is_pure && members().all(|member| !process.writes.iter().any(|s| watches(member, s)))
-        }
+        Kind::Combinational => is_pure && members().all(|member| !process.starts(member)),
         _ => {
             let is_plain = |process: &Process| {
                 !process.restarts_itself
-                    && !process.writes.iter().any(|slot| watches(process, slot))
+                    && !process.starts(process)
                     && process.triggers.iter().all(|trigger| trigger.watch != Watch::Memory)
             };
             !is_pure

@@ -38,6 +38,15 @@ enum Fault {
     Late {
         millis: u64,
     },
+    /// One bit of what starts a run the second time is turned over, so that it starts none: the board still has the
+    /// results of the first.
+    SecondStart,
+    /// The board's bytes come singly, with a wait before each.
+    Drip {
+        millis: u64,
+    },
+    /// The line from the board is never quiet.
+    Babble,
     /// The cable is pulled after so many bytes from the board.
     Cut {
         at: usize,
@@ -79,6 +88,21 @@ impl Drop for Served {
     }
 }
 
+/// The frame that writes 1 to CONTROL.
+const START: [u8; 10] = [1, 1, 0, 0, 0, 5, 0, 0, 0, 1];
+
+/// Bytes to the board with the second start turned into something else; `starts` were seen before.
+fn lose_second_start(bytes: &mut [u8], starts: &mut usize) {
+    for at in 0..bytes.len().saturating_sub(START.len() - 1) {
+        if bytes[at..].starts_with(&START) {
+            *starts += 1;
+            if *starts == 2 {
+                bytes[at + START.len() - 1] = 0;
+            }
+        }
+    }
+}
+
 /// Bytes that went in one direction, with the fault that meets them.
 fn bend(bytes: &mut Vec<u8>, passed: &mut usize, to_board: bool, fault: Fault) {
     let range = *passed..*passed + bytes.len();
@@ -103,7 +127,7 @@ fn carry(
     fault: Fault,
     stop: &AtomicBool,
 ) {
-    let (mut down, mut up) = (0, 0);
+    let (mut down, mut up, mut starts) = (0, 0, 0);
     let mut buffer = [0; 256];
     while !stop.load(Ordering::Relaxed) {
         let mut held = program.lock().expect("the port");
@@ -111,7 +135,13 @@ fn carry(
         if let Ok(count) = port.read(&mut buffer) {
             let mut bytes = buffer[..count].to_vec();
             bend(&mut bytes, &mut down, true, fault);
+            if matches!(fault, Fault::SecondStart) {
+                lose_second_start(&mut bytes, &mut starts);
+            }
             board.write_all(&bytes).expect("the board takes bytes");
+        }
+        if matches!(fault, Fault::Babble) {
+            let _ = port.write_all(&[0x55; 64]);
         }
         let Ok(count) = board.read(&mut buffer) else { continue };
         let mut bytes = buffer[..count].to_vec();
@@ -120,7 +150,13 @@ fn carry(
             std::thread::sleep(Duration::from_millis(millis));
         }
         // The program may have given up meanwhile.
-        let _ = port.write_all(&bytes);
+        match fault {
+            Fault::Drip { millis } => bytes.chunks(1).for_each(|byte| {
+                std::thread::sleep(Duration::from_millis(millis));
+                let _ = port.write_all(byte);
+            }),
+            _ => drop(port.write_all(&bytes)),
+        }
         if matches!(fault, Fault::Cut { at } if up >= at) {
             *held = None;
         }
@@ -182,9 +218,11 @@ fn a_port_says_what_the_simulated_board_says() {
     bench.verify("direct.jsonl", &direct);
     let direct = std::fs::read_to_string(bench.0.path().join("direct.jsonl")).expect("verdicts");
     let served = Served::start(&bench, "hx8k");
-    for (fault, output) in
-        [(Fault::None, "clean.jsonl"), (Fault::Late { millis: 20 }, "late.jsonl")]
-    {
+    for (fault, output) in [
+        (Fault::None, "clean.jsonl"),
+        (Fault::Late { millis: 20 }, "late.jsonl"),
+        (Fault::Drip { millis: 1 }, "drip.jsonl"),
+    ] {
         let (done, verdicts) = run(&bench, &served, fault, output);
         assert_eq!(verdicts.as_deref(), Some(direct.as_str()), "{fault:?}: {}", said(&done));
     }
@@ -204,6 +242,9 @@ fn a_broken_link_is_an_error_with_a_hint() {
         (Fault::Flip { to_board: false, at: 0, bit: 3 }, "no harness does"),
         (Fault::Flip { to_board: false, at: 11, bit: 0 }, "program it anew"),
         (Fault::Added { at: 3 }, ""),
+        (Fault::SecondStart, "starting the run"),
+        (Fault::Drip { millis: 150 }, "does not answer"),
+        (Fault::Babble, "nobody asked for"),
     ];
     for (number, (fault, hint)) in cases.into_iter().enumerate() {
         // Each fault meets a board that nobody has confused yet.
@@ -242,7 +283,7 @@ fn no_fault_anywhere_makes_a_verdict() {
     if !ready() {
         return;
     }
-    let count = if std::env::var_os("SALV_TEST_ALL").is_some() { 200 } else { 6 };
+    let count = if std::env::var_os("SALV_TEST_ALL").is_some() { 200 } else { 20 };
     let bench = Bench::new(COUNTER, &counters());
     let served = Served::start(&bench, "hx8k");
     let (done, clean) = run(&bench, &served, Fault::None, "clean.jsonl");

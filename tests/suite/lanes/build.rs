@@ -77,10 +77,15 @@ impl Build {
             triggers,
             body,
             writes: writes.to_vec(),
+            written: writes.iter().map(|&slot| self.all_bits(slot)).collect(),
             restarts_itself: false,
             is_pure: false,
             line: 0,
         });
+    }
+
+    fn all_bits(&self, slot: Slot) -> Vec<u64> {
+        vec![u64::MAX; self.program.widths[slot as usize].div_ceil(64) as usize]
     }
 
     pub fn change(&self, slot: Slot) -> Trigger {

@@ -1,10 +1,16 @@
 //! The same fixtures, judged by lanes: what is expected of a candidate is the same, but for the cases listed here, each with its
 //! reason.
 
-use std::collections::{BTreeMap, HashMap};
+#![expect(clippy::print_stderr, reason = "a test that skips says so")]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
 
 use super::fixture::Case;
-use super::{Bench, FILES, Fixture};
+use super::real::benchmark;
+use super::{Bench, FILES, Fixture, HOSTILE};
+use salv::candidate;
+use salv::problem::{self, Problem};
 use salv::verify::verdict::Verdict;
 
 /// Candidates that lanes judge otherwise: what they find, and why.
@@ -45,7 +51,64 @@ fn all_fixtures() {
         .filter_map(failed)
         .collect();
     assert!(failures.is_empty(), "{} cases:\n{}", failures.len(), failures.join("\n"));
+    // Those that must not disturb others do not.
+    let friendly: Vec<Fixture> = FILES
+        .iter()
+        .filter(|file| !HOSTILE.contains(file))
+        .map(|file| Fixture::load(file))
+        .collect();
+    let alone = Bench::new(&friendly).verify("verdicts.jsonl", &["--backend", "lanes"]);
+    let together: HashSet<&str> = text.lines().collect();
+    let disturbed: Vec<&str> = alone.lines().filter(|line| !together.contains(line)).collect();
+    assert!(disturbed.is_empty(), "only without the hostile ones beside it: {disturbed:#?}");
     let judged = verdicts.values().filter(|verdict| !verdict.signals.is_empty());
     let (lanes, others): (Vec<_>, Vec<_>) = judged.partition(|verdict| verdict.backend == "lanes");
     assert!(lanes.len() > 9 * others.len(), "{} by lanes, {} not", lanes.len(), others.len());
+}
+
+/// Real candidates of which verilator says something else stand in `tests/agreement/lanes.tsv` with a reason. The data
+/// lies beside the clone and is not part of it.
+#[test]
+fn what_lanes_say_otherwise_has_its_reason() {
+    let Some(problems) = benchmark() else {
+        eprintln!("skipped: no ../shared/data/problems.jsonl");
+        return;
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agreement/lanes.tsv");
+    let table = std::fs::read_to_string(path).expect("the table");
+    let lines: Vec<Vec<&str>> =
+        table.lines().skip(1).map(|line| line.split('\t').collect()).collect();
+    let known: BTreeSet<&str> = lines.iter().map(|line| line[1]).collect();
+    let files = ["candidates.jsonl", "candidates_more.jsonl.gz"];
+    let rows = files
+        .iter()
+        .flat_map(|file| candidate::read(&problems.with_file_name(file)).expect("the candidates"));
+    let rows: Vec<_> =
+        rows.map(|row| row.expect("a row")).filter(|row| known.contains(row.id.as_str())).collect();
+    let bench = Bench::new(&[Fixture::default()]);
+    bench.write("candidates.jsonl", rows.iter());
+    let problems = problem::load(&problems).expect("problems");
+    bench.write::<Problem>("problems.jsonl", problems.into_iter());
+    let verdicts: BTreeMap<String, Verdict> = bench
+        .verify("verdicts.jsonl", &["--backend", "lanes"])
+        .lines()
+        .map(|line| serde_json::from_str::<Verdict>(line).expect("a verdict"))
+        .map(|verdict| (verdict.candidate.clone(), verdict))
+        .collect();
+    for line in lines {
+        let [_, candidate, output, lanes, verilator, reason] = line[..] else {
+            panic!("six columns: {line:?}")
+        };
+        assert!(lanes != verilator && reason.len() > 20, "{line:?}");
+        let verdict = &verdicts[candidate];
+        let signal = verdict.signals.iter().find(|signal| signal.name == output);
+        let said = match signal {
+            None => verdict.status.name().to_owned(),
+            Some(signal) => {
+                let kind = signal.kind.map_or(String::new(), |kind| format!(" by {kind:?}"));
+                format!("{:?}{kind}", signal.verdict).to_lowercase()
+            }
+        };
+        assert_eq!((said.as_str(), verdict.backend.as_str()), (lanes, "lanes"), "{line:?}");
+    }
 }

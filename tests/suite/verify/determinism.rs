@@ -141,12 +141,12 @@ fn what_a_killed_run_judged_ahead_is_not_judged_again() {
     assert_eq!(whole, bench.verify("anew.jsonl", &[]));
     assert!(!bench.path("anew.jsonl.ahead").exists());
     // One that goes on takes each whole one: here is one that only the file can have.
-    let forged = left.replace("\"backend\":\"verilator\"", "\"backend\":\"forged\"") + "{\"row\":";
+    let forged = left.replace("\"backend\":\"lanes\"", "\"backend\":\"forged\"") + "{\"row\":";
     let count = forged.matches("\"forged\"").count();
     std::fs::write(bench.path("forged.jsonl.ahead"), &forged).expect("what was left, changed");
     let taken = bench.verify("forged.jsonl", &["--resume"]);
     assert_eq!(taken.matches("\"forged\"").count(), count);
-    assert_eq!(whole, taken.replace("\"forged\"", "\"verilator\""));
+    assert_eq!(whole, taken.replace("\"forged\"", "\"lanes\""));
 
     assert_eq!(whole, bench.verify("killed.jsonl", &["--threads", "2", "--resume"]));
     let timings = bench.read("killed.jsonl.timings.json");

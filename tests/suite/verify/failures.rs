@@ -13,8 +13,11 @@ use super::determinism::wait_for_rows;
 use super::fixture::Fixture;
 use super::runs::{Bench, cache_folder, succeeded};
 
+/// Each candidate needs the tools.
+const VERILATOR: [&str; 2] = ["--backend", "verilator"];
+const RESUMED: [&str; 3] = ["--backend", "verilator", "--resume"];
 /// A tool for each candidate: slow enough to be disturbed on its way.
-const SLOWLY: [&str; 4] = ["--threads", "1", "--batch", "1"];
+const SLOWLY: [&str; 6] = ["--backend", "verilator", "--threads", "1", "--batch", "1"];
 
 /// Candidates that no cache knows, so that the tools have work.
 fn fresh_bench() -> Bench {
@@ -81,7 +84,7 @@ fn a_killed_worker_is_no_candidates_fault() {
     assert!(said.contains("killed") && said.contains("--resume"), "{said}");
     let part = bench.read("part.jsonl");
     assert!(whole.starts_with(&part) && part.len() < whole.len(), "{part}");
-    assert_eq!(whole, bench.verify("part.jsonl", &["--resume"]));
+    assert_eq!(whole, bench.verify("part.jsonl", &RESUMED));
 }
 
 /// A Verilator and a compiler that can be taken away, in a place that stays, for the runtime belongs to them.
@@ -146,8 +149,8 @@ impl Tools {
         assert!(said.contains("failed to start") && said.contains("salv doctor"), "{said}");
         assert!(said.contains(&tool.display().to_string()), "{said}");
         let part = bench.read("part.jsonl");
-        succeeded(&mut self.verify(&bench, "part.jsonl", &["--resume"]));
-        let whole = bench.verify("whole.jsonl", &[]);
+        succeeded(&mut self.verify(&bench, "part.jsonl", &RESUMED));
+        let whole = bench.verify("whole.jsonl", &VERILATOR);
         assert!(whole.starts_with(&part) && part.len() < whole.len(), "{part}");
         assert_eq!(whole, bench.read("part.jsonl"));
     }
@@ -194,9 +197,9 @@ fn a_compiler_that_breaks_is_no_candidates_fault() {
     assert!(said.contains("without any model") && said.contains("salv doctor"), "{said}");
     let part = bench.read("part.jsonl");
     let tools = Tools::new();
-    succeeded(&mut tools.verify(&bench, "part.jsonl", &["--resume"]));
+    succeeded(&mut tools.verify(&bench, "part.jsonl", &RESUMED));
     assert!(bench.read("part.jsonl").starts_with(&part));
-    assert_eq!(bench.verify("whole.jsonl", &[]), bench.read("part.jsonl"));
+    assert_eq!(bench.verify("whole.jsonl", &VERILATOR), bench.read("part.jsonl"));
 }
 
 #[test]

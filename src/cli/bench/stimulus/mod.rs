@@ -120,7 +120,7 @@ fn judge<'a>(
     let folder = tools.cache.clone();
     let judge = Judge::open(tools, &folder, &problems, threads)?;
     let config = Config { vectors: arguments.vectors, ..Config::default() };
-    let verdicts = judge.verify(candidates.collect(), &config)?;
+    let verdicts = judge.verify(candidates.collect(), &config, true)?;
     let mut pairs = Vec::new();
     for (at, ((design, mutant), verdict)) in mutants.iter().zip(&verdicts).enumerate() {
         for output in &mutant.mutation.outputs {
