@@ -12,12 +12,12 @@ use serde_json::Value;
 use super::{recipe, said, salv};
 use crate::show::browser::{Browser, find};
 
-/// Ten problems, a few pairs, and some steps: everything of the demo but its size.
-const SMALL: [&str; 16] = [
+/// A few problems, pairs and steps: everything of the demo but its size.
+const SMALL: [&str; 18] = [
     "--set",
-    "problems.n=12",
+    "problems.n=8",
     "--set",
-    "held-out.n=4",
+    "held-out.n=3",
     "--set",
     "sample.n=4",
     "--set",
@@ -25,11 +25,13 @@ const SMALL: [&str; 16] = [
     "--set",
     "pass=[1, 2]",
     "--set",
-    "dpo.steps=12",
+    "dpo.steps=6",
     "--set",
-    "dpo.save-every=3",
+    "dpo.batch=2",
     "--set",
-    "threads=1",
+    "dpo.save-every=2",
+    "--set",
+    "verify.threads=1",
 ];
 
 fn run(folder: &Path, changes: &[&str]) -> Command {
