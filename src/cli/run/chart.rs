@@ -66,7 +66,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
     match high - low {
         width if width > 0.0 => Some((low, high)),
-        width if width == 0.0 => Some((low - 0.5, high + 0.5)),
+        0.0 => Some((low - 0.5, high + 0.5)),
         _ => None,
     }
 }
