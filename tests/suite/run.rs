@@ -1,4 +1,4 @@
-//! `salv run`: the whole loop, killed and gone on, changed and done in part; what it refuses, and what it says beforehand.
+//! `salv run`: the whole loop, killed and gone on, changed and done in part; what it refuses, what it says beforehand.
 
 #![expect(clippy::print_stderr, reason = "figures are what this test is for")]
 
