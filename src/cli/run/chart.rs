@@ -64,12 +64,10 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let (low, high) = values
         .filter(|value| value.is_finite())
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-    let width = high - low;
-    if width > 0.0 {
-        Some((low, high))
-    } else {
-        // A constant gets room around it; of no value at all the width is no number or below 0.
-        (width == 0.0).then_some((low - 0.5, high + 0.5))
+    match high - low {
+        width if width > 0.0 => Some((low, high)),
+        0.0 => Some((low - 0.5, high + 0.5)),
+        _ => None,
     }
 }
 

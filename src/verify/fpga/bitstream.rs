@@ -103,7 +103,8 @@ pub struct Builder<'a> {
     pub cache: &'a Cache,
     /// The board.
     pub board: &'static Board,
-    /// Whether modules stay whole until all optimisation is over; false only to show what happens then.
+    /// Whether modules stay whole until all optimisation is over; false only to show what happens where their texts
+    /// are synthesised as parts of the chip.
     pub whole: bool,
 }
 
@@ -185,15 +186,16 @@ impl Builder<'_> {
         let folder = scratch.path();
         let mut sources = Vec::new();
         let files = self.files(harness, build.id);
-        for (name, text) in files.iter().chain([&("modules.sv".to_owned(), harness.black_boxes())])
-        {
+        let modules = if self.whole { harness.black_boxes() } else { harness.texts() };
+        for (name, text) in files.iter().chain([&("modules.sv".to_owned(), modules)]) {
             write(folder, name, text)?;
             if !name.ends_with(".svh") {
                 sources.push(name.clone());
             }
         }
         let mut netlists = Vec::new();
-        for (number, (mapped, level)) in harness.modules().into_iter().enumerate() {
+        let mapped = harness.modules().into_iter().filter(|_| self.whole);
+        for (number, (mapped, level)) in mapped.enumerate() {
             let name = format!("module{number}.json");
             write(folder, &name, &mapped.twins[level].netlist)?;
             netlists.push(name);
