@@ -167,7 +167,10 @@ fn what_is_done_is_not_done_again() {
     assert_eq!(done(&second), all);
     assert_eq!(changed(&place), before, "a file was written again");
     let third = finished(&place, &["--set", "dpo.beta=0.2"]).expect("an end");
-    assert_eq!(done(&third), all[..8]);
+    // The new adapter may write the same candidates, and then their verdicts are there.
+    let third = done(&third);
+    assert!(third.len() < all.len() && !third.contains(&"dpo".to_owned()), "{third:?}");
+    assert_eq!(third[..8], all[..8]);
     fs::write(place.join("spans.jsonl"), "").expect("a file");
     let fourth = finished(&place, &["--set", "dpo.beta=0.2"]).expect("an end");
     // The spans are made anew, to the same bytes, so that nothing after them is.
