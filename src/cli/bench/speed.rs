@@ -4,9 +4,9 @@
 //! The rows that Icarus is slowest on are measured apart from the usual ones.
 //!
 //! They take turns, a chunk of rows at a time, so that noise of the machine hits all. What lanes hand over is judged by
-//! verilator, in their time. Verilator starts with an empty cache folder for each number of vectors; only what is built once for a machine
-//! (Verilator's runtime and the precompiled headers) is there. Wall times depend on what else the machine
-//! does; the CPU times, of all processes, hardly do.
+//! verilator, in their time. Verilator starts with an empty cache folder for each number of vectors; only what is built
+//! once for a machine (Verilator's runtime and the precompiled headers) is there. Wall times depend on what else the
+//! machine does; the CPU times, of all processes, hardly do.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
