@@ -520,7 +520,7 @@ impl Watch {
             Watch::Edge { bit, .. } => (bit, 1),
             Watch::Memory => (0, 0),
         };
-        let end = lsb + width;
+        let end = if width == 0 { 0 } else { lsb + width };
         (lsb / 64..end.div_ceil(64)).map(move |word| {
             let (from, to) = (lsb.max(64 * word) % 64, (end - 64 * word).min(64));
             (word as usize, u64::MAX >> (64 - (to - from)) << from)

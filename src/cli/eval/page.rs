@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use crate::cli::show::page::list::{self, section, table};
 use crate::cli::show::page::{document, text};
 use crate::eval::audit::Audit;
 use crate::eval::report::{Agreement, Line, Report, Score};
@@ -48,7 +49,7 @@ pub fn page(report: &Report) -> String {
     body += "</main>\n<footer>\n";
     body += &settings(&report.settings);
     body += "<p class=\"quiet\"><b>official</b>: the benchmark's own bench, flags and rule. <b>strict</b>: the same, and the line that passes was printed by the bench, of as many samples as for the golden module, with a candidate that reaches nothing outside of itself. <b>verdict</b>: no output is wrong under salv's own random inputs.</p>\n</footer>";
-    document(&format!("{name}: salv eval"), STYLE, &body)
+    document(&format!("{name}: salv eval"), &format!("{}{STYLE}", list::STYLE), &body)
 }
 
 fn lead(report: &Report) -> String {
@@ -70,25 +71,6 @@ fn lead(report: &Report) -> String {
 
 fn count(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
-}
-
-fn section(id: &str, title: &str, content: &str) -> String {
-    format!(
-        "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n{content}</section>\n",
-        text(title)
-    )
-}
-
-/// A table that scrolls by itself where it is too wide for a phone; a head that begins with `#` is one of numbers.
-fn table(label: &str, heads: &[&str], rows: &str) -> String {
-    let head = |head: &&str| match head.strip_prefix('#') {
-        Some(head) => format!("<th class=\"n\">{head}</th>"),
-        None => format!("<th>{head}</th>"),
-    };
-    let heads: String = heads.iter().map(head).collect();
-    format!(
-        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table class=\"list\">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n"
-    )
 }
 
 fn scores(report: &Report) -> String {

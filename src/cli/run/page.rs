@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::chart::{Line, figure};
 use super::timings::Timings;
+use crate::cli::show::page::list::{self, section, table};
 use crate::cli::show::page::pair::{pane, rules};
 use crate::cli::show::page::{document, text};
 use crate::cli::show::pair::Side;
@@ -60,7 +61,7 @@ pub fn page(report: &Report, steps: &[&str], timings: &Timings) -> anyhow::Resul
     body += "</main>\n<footer>\n<details><summary>the recipe</summary><pre>";
     body += &text(&format!("{:#}", report.recipe));
     body += "</pre></details>\n<p class=\"quiet\"><b>right outputs</b>: the share of the outputs of a candidate that behave as the golden module's, over candidates and then over problems. <b>judged</b>: candidates that are modules with the right ports. Intervals are 95 % bootstraps over problems; the change is taken problem by problem.</p>\n</footer>";
-    Ok(document("salv run", &format!("{STYLE}{css}"), &body))
+    Ok(document("salv run", &format!("{}{STYLE}{css}", list::STYLE), &body))
 }
 
 fn lead(report: &Report) -> String {
@@ -68,26 +69,6 @@ fn lead(report: &Report) -> String {
     format!(
         "{} candidates for each of {} held-out problems, before and after a training on {pairs} pairs",
         report.samples, report.problems
-    )
-}
-
-fn section(id: &str, title: &str, content: &str) -> String {
-    format!(
-        "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{title}</h2>\n{content}</section>\n"
-    )
-}
-
-/// A table that scrolls by itself where it is too wide for a phone; a head that begins with `#` is one of numbers, and one
-/// that begins with `!` of drawings, which a phone has no room for.
-fn table(label: &str, heads: &[&str], rows: &str) -> String {
-    let head = |head: &&str| match (head.strip_prefix('#'), head.strip_prefix('!')) {
-        (Some(head), _) => format!("<th class=\"n\">{head}</th>"),
-        (_, Some(head)) => format!("<th class=\"draw\">{head}</th>"),
-        _ => format!("<th>{head}</th>"),
-    };
-    let heads: String = heads.iter().map(head).collect();
-    format!(
-        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table class=\"list\">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n"
     )
 }
 

@@ -14,6 +14,7 @@ use super::glyph::{clean, name, stand_in};
 use super::sheet::{SetId, Sheet};
 
 pub mod candidate;
+pub mod list;
 pub mod pair;
 
 const STYLE: &str = include_str!("page/page.css");

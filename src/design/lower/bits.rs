@@ -1,5 +1,7 @@
 //! Sets of bits of one variable.
 
+use super::super::program::Watch;
+
 /// Which bits; those of the first word stand by themselves, since most variables have no others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bits {
@@ -11,13 +13,8 @@ impl Bits {
     /// The bits from `lsb` on, `width` of them.
     pub(super) fn range(lsb: u32, width: u32) -> Bits {
         let mut bits = Bits::default();
-        if width == 0 {
-            return bits;
-        }
-        let end = lsb + width;
-        for word in lsb / 64..end.div_ceil(64) {
-            let (from, to) = (lsb.max(64 * word) % 64, (end - 64 * word).min(64));
-            *bits.word_mut(word as usize) = u64::MAX >> (64 - (to - from)) << from;
+        for (word, mask) in (Watch::Change { lsb, width }).words() {
+            *bits.word_mut(word) = mask;
         }
         bits
     }

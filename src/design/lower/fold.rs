@@ -24,8 +24,13 @@ pub(super) struct Path {
 impl Path {
     /// Where a process begins.
     pub(super) fn begin(&mut self) {
-        self.held = Some(HashMap::new());
+        self.forget();
         self.left.clear();
+    }
+
+    /// Lanes come here with whatever variables may hold.
+    pub(super) fn forget(&mut self) {
+        self.held = Some(HashMap::new());
     }
 
     /// The constant that a variable holds.

@@ -4,8 +4,6 @@
 //! [`Switch`], any other one a chain of comparisons. Delays count as zero; what waits for an event inside of a procedure
 //! is not lowered. What only prints does nothing.
 
-use std::collections::HashMap;
-
 use sv_lang::kinds::{ExpressionKind, StatementKind, TimingControlKind};
 use sv_lang::{CaseStatementCondition, Expression, Statement as Source, Symbol};
 
@@ -349,7 +347,8 @@ impl<'d> Lowering<'d> {
         Ok(any)
     }
 
-    /// `{ loop { test; continue: { body } step } } break:`, or turn by turn where it is known beforehand which turns there are.
+    /// `{ loop { test; continue: { body } step } } break:`, or turn by turn where it is known beforehand which turns there
+    /// are.
     fn repeated(&mut self, turn: Turn<'_, 'd>, tests_first: bool) -> Lowered<()> {
         let leave = self.new_label();
         self.labelled(leave, |lowering| {
@@ -358,7 +357,7 @@ impl<'d> Lowering<'d> {
             }
             lowering.exits[leave as usize] = true;
             // What holds before the first turn need not hold before the others.
-            lowering.build.path.go_to(Some(HashMap::new()));
+            lowering.build.path.forget();
             let (code, ()) = lowering.block(|lowering| {
                 if tests_first {
                     lowering.check(&turn, leave)?;

@@ -493,11 +493,8 @@ fn watch(watchers: &mut Vec<Watch>, unit: u32, trigger: &Trigger) {
         program::Watch::Edge { bit, rising, falling } => {
             add(bit / 64, What::Edge { bit: bit % 64, rising, falling });
         }
-        program::Watch::Change { lsb, width } => {
-            for limb in lsb / 64..(lsb + width).div_ceil(64) {
-                let below = limb_mask(lsb.saturating_sub(64 * limb), 0);
-                add(limb, What::Change(limb_mask(lsb + width, limb as usize) & !below));
-            }
+        program::Watch::Change { .. } => {
+            trigger.watch.words().for_each(|(limb, mask)| add(limb as u32, What::Change(mask)));
         }
     }
 }

@@ -31,7 +31,6 @@ pub struct Golden {
     pub(super) outputs: Layout,
     code: Code,
     ports: Ports,
-    is_stateless: bool,
     /// What every candidate runs.
     pub(super) runs: Vec<GoldenRun>,
     /// All of it row by row, if the module keeps nothing.
@@ -130,7 +129,6 @@ impl Golden {
             outputs: Layout::new(widths),
             code: Code::new(program),
             ports,
-            is_stateless: false,
             runs: Vec::new(),
             rows: None,
             toggles: Vec::new(),
@@ -144,16 +142,14 @@ impl Golden {
         }
         golden.deepen(&mut toggles)?;
         golden.toggles = toggles.by_output(&golden.outputs);
-        golden.is_stateless = program.is_stateless;
-        golden.rows = golden.rows_of(golden.runs.iter().map(|run| run.group.clone()).collect());
-        // The same bits are compared in both ways, or there is more to the module than its inputs.
-        let compared =
-            |output: usize| golden.runs.iter().map(|run| run.compared[output]).sum::<u64>();
-        golden.is_stateless = golden.rows.as_ref().is_some_and(|rows| {
-            rows.compared.iter().enumerate().all(|(output, &bits)| bits == compared(output))
-        });
-        if !golden.is_stateless {
-            golden.rows = None;
+        if program.is_stateless {
+            let groups: Vec<_> = golden.runs.iter().map(|run| run.group.clone()).collect();
+            // The same bits are compared in both ways, or there is more to the module than its inputs.
+            let compared =
+                |output: usize| golden.runs.iter().map(|run| run.compared[output]).sum::<u64>();
+            golden.rows = golden.rows_of(&groups).filter(|rows| {
+                rows.compared.iter().enumerate().all(|(output, &bits)| bits == compared(output))
+            });
         }
         Ok(golden)
     }
@@ -221,17 +217,18 @@ impl Golden {
         Ok(vec![self.run(Group::new(episodes, &self.stimulus))?])
     }
 
-    fn rows_of(&self, groups: Vec<Rc<Group>>) -> Option<Rows> {
-        if self.is_stateless { Rows::new(self, &self.code, &self.ports, &groups) } else { None }
+    fn rows_of(&self, groups: &[Rc<Group>]) -> Option<Rows> {
+        Rows::new(self, &self.code, &self.ports, groups)
     }
 
     /// The rows of a candidate's constants, if it has any; nothing where the golden module cannot be run so.
     pub(super) fn own_rows(&self, constants: &[Bits]) -> Option<Option<Rows>> {
+        self.rows.as_ref()?;
         let episodes = self.stimulus.candidate_episodes(constants);
         if episodes.is_empty() {
             return Some(None);
         }
-        self.rows_of(vec![Rc::new(Group::new(episodes, &self.stimulus))]).map(Some)
+        self.rows_of(&[Rc::new(Group::new(episodes, &self.stimulus))]).map(Some)
     }
 
     fn toggle(&self, toggles: &mut Toggles, run: &GoldenRun, lane: usize) -> bool {
