@@ -55,7 +55,7 @@ struct Arguments {
     /// `cpu`, or `cuda:N`; by default the first card, if there is one
     #[arg(long)]
     device: Option<String>,
-    /// Completions that are generated at a time; by default 16 on a CPU, where they do not depend on it, and 64 on CUDA
+    /// Completions that are generated at a time; by default 64; on a CPU they do not depend on it
     #[arg(long)]
     batch: Option<usize>,
     /// Threads of a CPU, by default one for each core; another number rounds sums differently
@@ -146,7 +146,8 @@ fn sample(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let batch = arguments.batch.unwrap_or(default);
     ensure!(batch > 0, "--batch must be 1 or more");
     let length = run::longest(&config, &tasks, &settings) as i64;
-    let cache = KvCache::bytes_max(&config, kind, batch, length);
+    let attention = Attention::on(device);
+    let cache = KvCache::bytes_max(&config, kind, attention, batch, length);
     // Before the output is touched: what fails to load must not cost an earlier run's.
     let mut model = Qwen2::load(&arguments.model, (kind, device))?;
     if let Some(adapter) = &arguments.adapter {
@@ -166,7 +167,7 @@ fn sample(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         settings: &settings,
         tasks: &tasks,
         batch,
-        attention: Attention::on(device),
+        attention,
         threads,
         stop: &stop,
     };

@@ -9,8 +9,7 @@
 //!
 //! - Linear layers always see [`ROWS`] rows, missing ones being computed in vain: for a fixed number of rows a row's
 //!   product does not depend on its place or on the other rows, for different numbers it does.
-//! - Attention is computed for runs of neighbouring slots of one length, over just these positions: its work is
-//!   divided by sequence and head. No sequence is padded to another one's length.
+//! - Attention is computed for each sequence by itself, over just its positions (`past`).
 //! - A prompt is read by itself, and the exponentials of few rows row by row.
 //!
 //! With a thread more or less, or on another machine, the bits may differ. On a card neither is asked for: all slots
@@ -19,13 +18,14 @@
 use tch::{Device, Kind, Tensor};
 
 use super::linear::Pass;
+use super::past::{Heads, Past};
 use super::qwen2::{Qwen2, rms_norm};
 use super::rope::Rope;
 use super::{Config, Error};
 
-/// Rows of a step on the CPU: as many slots are computed at once. Twice as many rows take 1.4 times the time, and
-/// half as many hardly less.
-pub const ROWS: i64 = 16;
+/// Rows of a step on the CPU: as many slots are computed at once. What a step costs beside the attention hardly grows with
+/// them until there are so many.
+pub const ROWS: i64 = 64;
 
 /// The cache becomes longer by so many positions at a time.
 const GROWTH: i64 = 256;
@@ -49,20 +49,31 @@ impl Attention {
 /// Keys and values of the sequences in its slots.
 #[derive(Debug)]
 pub struct KvCache {
-    /// For each layer, keys and values, `[slots, key_value_heads, capacity, head_dim]`.
-    layers: Vec<[Tensor; 2]>,
+    kept: Kept,
     /// Positions that each slot holds.
     lengths: Vec<i64>,
-    capacity: i64,
-    attention: Attention,
+    heads: Heads,
     /// The angles of all positions that may come.
     rope: Rope,
+}
+
+/// What is kept, for each layer.
+#[derive(Debug)]
+enum Kept {
+    /// By slot; for [`Attention::Alone`].
+    Alone(Vec<Vec<Past>>),
+    /// For [`Attention::Masked`].
+    Masked {
+        /// Keys and values, `[slots, key_value_heads, capacity, head_dim]`.
+        layers: Vec<[Tensor; 2]>,
+        capacity: i64,
+    },
 }
 
 /// A prompt that was read.
 #[derive(Debug)]
 pub struct Prefix {
-    /// For each layer, keys and values, `[key_value_heads, tokens, head_dim]`.
+    /// For each layer, keys and values, `[tokens, key_value_heads, head_dim]`.
     layers: Vec<[Tensor; 2]>,
     length: i64,
     /// What the model thinks of each token as the next one, `[vocabulary]` in fp32.
@@ -71,33 +82,56 @@ pub struct Prefix {
 
 impl KvCache {
     /// The most bytes that a cache takes, once a sequence has `length` positions.
-    pub fn bytes_max(config: &Config, kind: Kind, slots: usize, length: i64) -> u64 {
-        let width = config.key_value_heads * config.head_dim * kind.elt_size_in_bytes() as i64;
-        let positions = (length as u64).next_multiple_of(GROWTH as u64) * slots as u64;
-        2 * config.layers as u64 * width as u64 * positions
+    pub fn bytes_max(
+        config: &Config,
+        kind: Kind,
+        attention: Attention,
+        slots: usize,
+        length: i64,
+    ) -> u64 {
+        let (bytes, length) = match attention {
+            // A vector that grows has room for twice what it holds.
+            Attention::Alone => (size_of::<f32>(), 2 * length as u64),
+            Attention::Masked => {
+                (kind.elt_size_in_bytes(), (length as u64).next_multiple_of(GROWTH as u64))
+            }
+        };
+        let width = (config.key_value_heads * config.head_dim) as u64 * bytes as u64;
+        2 * config.layers as u64 * width * length * slots as u64
     }
 
     /// An empty cache for sequences of at most `length` positions.
     pub fn new(model: &Qwen2, slots: usize, length: i64, attention: Attention) -> KvCache {
         let (config, (kind, device)) = (&model.config, model.options());
-        let shape = [slots as i64, config.key_value_heads, 0, config.head_dim];
-        let empty = || Tensor::empty(shape, (kind, device));
+        let layers = 0..config.layers;
+        let kept = match attention {
+            Attention::Alone => Kept::Alone(layers.map(|_| vec![Past::default(); slots]).collect()),
+            Attention::Masked => {
+                let shape = [slots as i64, config.key_value_heads, 0, config.head_dim];
+                let empty = || Tensor::empty(shape, (kind, device));
+                Kept::Masked { layers: layers.map(|_| [empty(), empty()]).collect(), capacity: 0 }
+            }
+        };
         let positions = Tensor::arange(length, (Kind::Float, device));
-        KvCache {
-            layers: (0..config.layers).map(|_| [empty(), empty()]).collect(),
-            lengths: vec![0; slots],
-            capacity: 0,
-            attention,
-            rope: Rope::at(config, &positions, kind),
-        }
+        let rope = Rope::at(config, &positions, kind);
+        KvCache { kept, lengths: vec![0; slots], heads: Heads::of(config), rope }
     }
 
     /// Puts a prompt into a slot.
     pub fn enter(&mut self, slot: usize, prefix: &Prefix) -> Result<(), Error> {
         self.make_room(prefix.length)?;
-        for (kept, read) in self.layers.iter().zip(&prefix.layers) {
-            for (kept, read) in kept.iter().zip(read) {
-                kept.get(slot as i64).narrow(1, 0, prefix.length).copy_(read);
+        match &mut self.kept {
+            Kept::Alone(layers) => {
+                for (kept, [keys, values]) in layers.iter_mut().zip(&prefix.layers) {
+                    kept[slot] = Past::default();
+                    self.heads.extend(&mut kept[slot], &floats(keys), &floats(values));
+                }
+            }
+            Kept::Masked { layers, .. } => {
+                for (kept, read) in layers.iter().flatten().zip(prefix.layers.iter().flatten()) {
+                    let place = kept.get(slot as i64).narrow(1, 0, prefix.length);
+                    place.shallow_clone().copy_(&read.transpose(0, 1));
+                }
             }
         }
         self.lengths[slot] = prefix.length;
@@ -107,28 +141,34 @@ impl KvCache {
     /// Empties a slot.
     pub fn leave(&mut self, slot: usize) {
         self.lengths[slot] = 0;
+        if let Kept::Alone(layers) = &mut self.kept {
+            for kept in layers {
+                kept[slot] = Past::default();
+            }
+        }
     }
 
     /// Makes room for this many positions; what is added is zero, since a mask multiplies it by zero.
     fn make_room(&mut self, positions: i64) -> Result<(), Error> {
-        if positions <= self.capacity {
+        let Kept::Masked { layers, capacity } = &mut self.kept else { return Ok(()) };
+        if positions <= *capacity {
             return Ok(());
         }
-        let capacity = (positions as u64).next_multiple_of(GROWTH as u64) as i64;
-        for kept in self.layers.iter_mut().flatten() {
+        let more = (positions as u64).next_multiple_of(GROWTH as u64) as i64;
+        for kept in layers.iter_mut().flatten() {
             let size = kept.size();
-            let added = [size[0], size[1], capacity - self.capacity, size[3]];
+            let added = [size[0], size[1], more - *capacity, size[3]];
             let longer = Tensor::f_zeros(added, (kept.kind(), kept.device()))
                 .and_then(|added| Tensor::f_cat(&[&*kept, &added], 2));
             *kept = longer.map_err(|source| Error::Torch {
                 action: format!(
-                    "make room for {} sequences of {capacity} tokens (fewer at a time take less memory)",
+                    "make room for {} sequences of {more} tokens (fewer at a time take less memory)",
                     self.lengths.len()
                 ),
                 source,
             })?;
         }
-        self.capacity = capacity;
+        *capacity = more;
         Ok(())
     }
 }
@@ -155,7 +195,7 @@ impl Qwen2 {
         }
         let mut start = 0;
         let prefix = |&length: &i64| {
-            let of_prompt = |x: &Tensor| x.narrow(0, start, length).transpose(0, 1).contiguous();
+            let of_prompt = |x: &Tensor| x.narrow(0, start, length).contiguous();
             let layers = kept.iter().map(|[key, value]| [of_prompt(key), of_prompt(value)]);
             let layers = layers.collect();
             start += length;
@@ -177,9 +217,9 @@ impl Qwen2 {
         assert_eq!(tokens.len(), slots, "a token or none for each slot");
         let longest = cache.lengths.iter().max().copied().unwrap_or(0);
         cache.make_room(longest + 1)?;
-        let rows = match cache.attention {
-            Attention::Alone => ROWS as usize,
-            Attention::Masked => slots,
+        let rows = match cache.kept {
+            Kept::Alone(_) => ROWS as usize,
+            Kept::Masked { .. } => slots,
         };
         let mut logits = Vec::with_capacity(slots);
         for first in (0..slots).step_by(rows) {
@@ -206,10 +246,10 @@ impl Qwen2 {
     }
 
     /// Hidden states `[rows, width]` after the last layer, for neighbouring slots and as many more rows as are asked
-    /// for. A slot without a token goes along with some other at its next position, where nothing of it is kept.
+    /// for. A row without a token goes along, and nothing of it is kept.
     fn step_block(
         &self,
-        cache: &KvCache,
+        cache: &mut KvCache,
         first: usize,
         tokens: &[Option<u32>],
         rows: usize,
@@ -223,23 +263,20 @@ impl Qwen2 {
         };
         let lengths = &cache.lengths[first..first + tokens.len()];
         let ids: Vec<i64> = tokens.iter().map(|token| token.map_or(0, i64::from)).collect();
-        let slots = Tensor::arange_start(
-            first as i64,
-            (first + tokens.len()) as i64,
-            (Kind::Int64, device),
-        );
         let positions = padded(lengths);
         let rope = cache.rope.rows(&positions);
-        let count = tokens.len() as i64;
-        let place = [Some(slots), None, Some(positions.narrow(0, 0, count))];
-        let past = Past { first: first as i64, lengths, mask: cache.mask(lengths, device) };
+        let places = Places::new(lengths, &positions, first);
         let mut hidden = self.embed(&padded(&ids));
-        for (layer, [keys, values]) in self.layers.iter().zip(&cache.layers) {
+        for (at, layer) in self.layers.iter().enumerate() {
             let normed = rms_norm(&hidden, &layer.input_norm, self.config.rms_norm_eps);
-            let [query, key, value] = layer.project(&self.config, &normed, &rope, pass);
-            let _ = keys.shallow_clone().index_put_(&place, &key.narrow(0, 0, count), false);
-            let _ = values.shallow_clone().index_put_(&place, &value.narrow(0, 0, count), false);
-            let mixed = past.attend(&self.config, &query, keys, values);
+            let row = layer.project(&self.config, &normed, &rope, pass);
+            let mixed = match &mut cache.kept {
+                Kept::Alone(layers) => {
+                    let pasts = &mut layers[at][first..first + tokens.len()];
+                    attend_alone(&self.config, &row, tokens, pasts)
+                }
+                Kept::Masked { layers, .. } => places.attend(&self.config, &row, &layers[at]),
+            };
             hidden = layer.after_attention(&self.config, &hidden, &mixed, pass);
         }
         hidden
@@ -271,76 +308,73 @@ impl Qwen2 {
     }
 }
 
-impl KvCache {
-    /// Which positions each of some slots may see: its past and the one that is added; `[slots, 1, 1, longest]`.
-    fn mask(&self, lengths: &[i64], device: Device) -> Option<Tensor> {
-        if self.attention == Attention::Alone {
-            return None;
-        }
-        let longest = lengths.iter().max().copied().unwrap_or(0) + 1;
-        let positions = Tensor::arange(longest, (Kind::Int64, device)).view([1, 1, 1, -1]);
-        let own = Tensor::from_slice(lengths).to_device(device).view([-1, 1, 1, 1]);
-        Some(positions.le_tensor(&own))
-    }
-}
-
-/// What the rows of a step attend to.
-struct Past<'a> {
-    first: i64,
-    lengths: &'a [i64],
-    mask: Option<Tensor>,
-}
-
-impl Past<'_> {
-    /// `[rows, heads, head_dim]` to `[rows, heads * head_dim]`; rows without a slot give zero.
-    fn attend(&self, config: &Config, query: &Tensor, keys: &Tensor, values: &Tensor) -> Tensor {
-        let width = config.heads * config.head_dim;
-        let rows = query.size()[0];
-        let runs = if self.mask.is_some() {
-            let longest = self.lengths.iter().max().copied().unwrap_or(0);
-            vec![(self.lengths.len() as i64, longest)]
-        } else {
-            let runs = self.lengths.chunk_by(|one, next| one == next);
-            runs.map(|run| (run.len() as i64, run[0])).collect()
-        };
-        let mut row = 0;
-        let mut pieces = Vec::with_capacity(runs.len() + 1);
-        for (count, length) in runs {
-            let seen = |x: &Tensor| x.narrow(0, self.first + row, count).narrow(2, 0, length + 1);
-            let query = query.narrow(0, row, count);
-            pieces.push(attend(config, &query, &seen(keys), &seen(values), self.mask.as_ref()));
-            row += count;
-        }
-        if row < rows {
-            pieces.push(Tensor::zeros([rows - row, width], (query.kind(), query.device())));
-        }
-        Tensor::cat(&pieces, 0)
-    }
-}
-
-/// One position of each sequence, `[sequences, heads, head_dim]`, attends to keys and values
-/// `[sequences, key_value_heads, positions, head_dim]`. Query heads that share keys stand where positions usually do,
-/// so the keys are read once for all of them.
-fn attend(
+/// Adds keys and values of each row that has a token to its past, and lets it attend to that: queries, keys and values
+/// `[rows, heads, head_dim]` to `[rows, heads * head_dim]`, zero for the other rows.
+fn attend_alone(
     config: &Config,
-    query: &Tensor,
-    keys: &Tensor,
-    values: &Tensor,
-    mask: Option<&Tensor>,
+    row: &[Tensor; 3],
+    tokens: &[Option<u32>],
+    pasts: &mut [Past],
 ) -> Tensor {
-    let query = query.reshape([
-        -1,
-        config.key_value_heads,
-        config.heads / config.key_value_heads,
-        config.head_dim,
-    ]);
-    let mixed =
-        Tensor::scaled_dot_product_attention(&query, keys, values, mask, 0.0, false, None, false);
-    mixed.reshape([-1, config.heads * config.head_dim])
+    let heads = Heads::of(config);
+    let [queries, keys, values] = row.each_ref().map(floats);
+    let pieces = keys.chunks(heads.kept()).zip(values.chunks(heads.kept()));
+    for ((token, past), (key, value)) in tokens.iter().zip(&mut *pasts).zip(pieces) {
+        if token.is_some() {
+            heads.extend(past, key, value);
+        }
+    }
+    let mut mixed = vec![0.0; queries.len()];
+    heads.attend(&queries, pasts, &mut mixed, tch::get_num_threads() as usize);
+    let shape = [-1, heads.width() as i64];
+    Tensor::from_slice(&mixed).view(shape).to_kind(row[0].kind()).to_device(row[0].device())
+}
+
+/// Where the rows of a masked step stand.
+struct Places {
+    /// Slot, nothing, and position, as an index of keys and values.
+    index: [Option<Tensor>; 3],
+    /// Which positions each row may see: its past and the one that is added; `[slots, 1, 1, longest]`.
+    mask: Tensor,
+    longest: i64,
+}
+
+impl Places {
+    fn new(lengths: &[i64], positions: &Tensor, first: usize) -> Places {
+        let (count, device) = (lengths.len() as i64, positions.device());
+        let longest = lengths.iter().max().copied().unwrap_or(0) + 1;
+        let slots = Tensor::arange_start(first as i64, first as i64 + count, (Kind::Int64, device));
+        let all = Tensor::arange(longest, (Kind::Int64, device)).view([1, 1, 1, -1]);
+        let own = positions.narrow(0, 0, count);
+        let mask = all.le_tensor(&own.view([-1, 1, 1, 1]));
+        Places { index: [Some(slots), None, Some(own)], mask, longest }
+    }
+
+    /// Queries, keys and values `[slots, heads, head_dim]` to `[slots, heads * head_dim]`. Query heads that share keys
+    /// stand where positions usually do, so the keys are read once for all of them.
+    fn attend(&self, config: &Config, row: &[Tensor; 3], [keys, values]: &[Tensor; 2]) -> Tensor {
+        let [query, key, value] = row;
+        let _ = keys.shallow_clone().index_put_(&self.index, key, false);
+        let _ = values.shallow_clone().index_put_(&self.index, value, false);
+        let sharing = config.heads / config.key_value_heads;
+        let query = query.reshape([-1, config.key_value_heads, sharing, config.head_dim]);
+        let seen = |x: &Tensor| x.narrow(2, 0, self.longest);
+        let mixed = Tensor::scaled_dot_product_attention(
+            &query,
+            &seen(keys),
+            &seen(values),
+            Some(&self.mask),
+            0.0,
+            false,
+            None,
+            false,
+        );
+        mixed.reshape([-1, config.heads * config.head_dim])
+    }
 }
 
 fn floats(tensor: &Tensor) -> Vec<f32> {
-    let flat = tensor.to_device(Device::Cpu).contiguous().view([-1]);
+    let flat = tensor.to_kind(Kind::Float).to_device(Device::Cpu).contiguous().view([-1]);
     let mut numbers = vec![0.0; flat.numel()];
     flat.copy_data(&mut numbers, flat.numel());
     numbers

@@ -22,6 +22,7 @@ mod generation;
 pub mod kv_cache;
 mod linear;
 pub mod lora;
+mod past;
 mod qwen2;
 mod rope;
 mod tokenizer;

@@ -313,14 +313,19 @@ fn linear_shape(config: &Config, name: &str) -> [i64; 2] {
     }
 }
 
-/// Row by row where there are few: LibTorch's loop over whole vectors and the one over what remains round the
-/// exponential differently, and a row's values must not hang on where it stands among the others (`kv_cache`).
+/// A row's values must not hang on where it stands among the others (`kv_cache`), but LibTorch's loop over whole vectors
+/// rounds the exponential otherwise than the one over what remains. So few rows are given in pieces that leave no rest and
+/// that it does not divide among threads, or each by itself.
 fn silu(x: &Tensor) -> Tensor {
-    if x.size()[0] > ROWS {
+    const VECTORS: i64 = 64;
+    const UNDIVIDED: i64 = 32_768;
+    let (rows, width) = (x.size()[0], x.size()[1]);
+    let piece = if width % VECTORS == 0 { (UNDIVIDED / width).max(1) } else { 1 };
+    if rows > ROWS || rows <= piece {
         return x.silu();
     }
-    let rows: Vec<Tensor> = x.split(1, 0).iter().map(Tensor::silu).collect();
-    Tensor::cat(&rows, 0)
+    let pieces: Vec<Tensor> = x.split(piece, 0).iter().map(Tensor::silu).collect();
+    Tensor::cat(&pieces, 0)
 }
 
 /// In fp32 but for the weight, as transformers has it.

@@ -1,0 +1,192 @@
+//! Attention of one position of a sequence to all before it, on the CPU.
+//!
+//! LibTorch's attention is made for many positions at a time. With one, on sequences of different lengths, half of a
+//! small model's step went into calls of it and into a product of matrix and vector that its BLAS does not vectorise
+//! on every processor. Here it is two loops over memory that lies in order, and the sums of a sequence hang on nothing
+//! but its own numbers: they run in the same order whatever the width of the processor's vectors and the number of threads.
+
+use pulp::{Arch, NullaryFnOnce};
+
+use super::Config;
+
+/// Running sums of a product: two vectors of AVX2, one of AVX-512.
+const LANES: usize = 16;
+
+/// Numbers of a mixture that are summed at a time.
+const PIECE: usize = 32;
+
+/// Multiplications below which another thread costs more than it takes over.
+const WORTH_A_THREAD: usize = 1 << 21;
+
+/// What a sequence holds, by head: keys and values, `[positions, head_dim]` each. Memory that is read in order comes
+/// twice as fast as pieces of rows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past(Vec<[Vec<f32>; 2]>);
+
+/// How a model's attention is divided into heads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heads {
+    queries: usize,
+    /// Queries that share keys and values.
+    sharing: usize,
+    dim: usize,
+}
+
+impl Heads {
+    pub(super) fn of(config: &Config) -> Heads {
+        let [queries, keys, dim] =
+            [config.heads, config.key_value_heads, config.head_dim].map(|number| number as usize);
+        Heads { queries, sharing: queries / keys, dim }
+    }
+
+    /// Numbers of a row of queries.
+    pub(super) fn width(self) -> usize {
+        self.queries * self.dim
+    }
+
+    /// Numbers of a row of keys, or of values.
+    pub(super) fn kept(self) -> usize {
+        self.width() / self.sharing
+    }
+
+    /// Adds positions: rows of keys and of values, `[key_value_heads * head_dim]`.
+    pub(super) fn extend(self, past: &mut Past, keys: &[f32], values: &[f32]) {
+        past.0.resize(self.queries / self.sharing, [Vec::new(), Vec::new()]);
+        for (kind, rows) in [keys, values].into_iter().enumerate() {
+            for row in rows.chunks_exact(self.kept()) {
+                for (head, piece) in past.0.iter_mut().zip(row.chunks_exact(self.dim)) {
+                    head[kind].extend_from_slice(piece);
+                }
+            }
+        }
+    }
+
+    /// The last position of each sequence attends to its past, of which it is a part: a row of `queries` and one of
+    /// `mixed`, `[heads * head_dim]`, for each; of nothing comes zero.
+    pub(super) fn attend(self, queries: &[f32], pasts: &[Past], mixed: &mut [f32], threads: usize) {
+        let width = self.width();
+        let work: usize = pasts.iter().map(|past| past.positions(self) * width).sum();
+        let parts = threads.min(work / WORTH_A_THREAD + 1);
+        let share = pasts.len().div_ceil(parts).max(1);
+        let attend = |queries: &[f32], pasts: &[Past], mixed: &mut [f32]| {
+            let rows = queries.chunks_exact(width).zip(mixed.chunks_exact_mut(width));
+            for ((query, mixed), past) in rows.zip(pasts) {
+                self.attend_one(query, past, mixed);
+            }
+        };
+        let mut parts = pasts
+            .chunks(share)
+            .zip(queries.chunks(share * width))
+            .zip(mixed.chunks_mut(share * width));
+        let first = parts.next();
+        std::thread::scope(|scope| {
+            for ((pasts, queries), mixed) in parts {
+                scope.spawn(move || attend(queries, pasts, mixed));
+            }
+            if let Some(((pasts, queries), mixed)) = first {
+                attend(queries, pasts, mixed);
+            }
+        });
+    }
+
+    fn attend_one(self, query: &[f32], past: &Past, mixed: &mut [f32]) {
+        let mut weights = vec![0.0; past.positions(self)];
+        let rows = query.chunks_exact(self.dim).zip(mixed.chunks_exact_mut(self.dim));
+        for (head, (query, mixed)) in rows.enumerate() {
+            let Some([keys, values]) = past.0.get(head / self.sharing) else { return };
+            let arch = Arch::new();
+            arch.dispatch(Scores { query, keys, scores: &mut weights });
+            let sum = exponentials(&mut weights);
+            arch.dispatch(Mixture { weights: &weights, sum, values, mixed });
+        }
+    }
+}
+
+impl Past {
+    fn positions(&self, heads: Heads) -> usize {
+        self.0.first().map_or(0, |[keys, _]| keys.len() / heads.dim)
+    }
+}
+
+/// How well a query fits to keys.
+struct Scores<'a> {
+    query: &'a [f32],
+    keys: &'a [f32],
+    scores: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Scores<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let scale = 1.0 / (self.query.len() as f32).sqrt();
+        for (score, key) in self.scores.iter_mut().zip(self.keys.chunks_exact(self.query.len())) {
+            *score = product(self.query, key) * scale;
+        }
+    }
+}
+
+/// The mean of values, by weights that have this sum.
+struct Mixture<'a> {
+    weights: &'a [f32],
+    sum: f32,
+    values: &'a [f32],
+    mixed: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Mixture<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let dim = self.mixed.len();
+        let (pieces, rest) = self.mixed.as_chunks_mut::<PIECE>();
+        let weighted = self.weights.iter().zip(self.values.chunks_exact(dim));
+        for (at, mixed) in pieces.iter_mut().enumerate() {
+            let mut sums = [0.0; PIECE];
+            for (weight, value) in weighted.clone() {
+                let value: &[f32; PIECE] = value[at * PIECE..][..PIECE].try_into().expect("PIECE");
+                sums = std::array::from_fn(|lane| sums[lane] + weight * value[lane]);
+            }
+            *mixed = sums.map(|sum| sum / self.sum);
+        }
+        let done = pieces.len() * PIECE;
+        for (at, mixed) in rest.iter_mut().enumerate() {
+            let sum: f32 = weighted.clone().map(|(weight, value)| weight * value[done + at]).sum();
+            *mixed = sum / self.sum;
+        }
+    }
+}
+
+/// The sum of products.
+#[inline(always)]
+fn product(one: &[f32], other: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    let ((ones, one_rest), (others, other_rest)) =
+        (one.as_chunks::<LANES>(), other.as_chunks::<LANES>());
+    let rest: f32 = one_rest.iter().zip(other_rest).map(|(x, y)| x * y).sum();
+    for (one, other) in ones.iter().zip(others) {
+        sums = std::array::from_fn(|lane| sums[lane] + one[lane] * other[lane]);
+    }
+    // Halves upon halves, as vectors are added.
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            sums[lane] += sums[lane + width];
+        }
+        width /= 2;
+    }
+    sums[0] + rest
+}
+
+/// Makes scores into exponentials, the highest into one, and returns their sum.
+fn exponentials(scores: &mut [f32]) -> f32 {
+    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for score in scores {
+        *score = (*score - highest).exp();
+        sum += *score;
+    }
+    sum
+}
