@@ -190,3 +190,91 @@ fn exponentials(scores: &mut [f32]) -> f32 {
     }
     sum
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Heads, Past};
+
+    /// Numbers between -1 and 1 without a pattern.
+    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+        let number = |at: usize| (at * 7919 + seed * 104_729) % 2003;
+        (0..count).map(|at| number(at) as f32 / 1001.0 - 1.0).collect()
+    }
+
+    fn past(heads: Heads, positions: usize, seed: usize) -> (Past, Vec<f32>, Vec<f32>) {
+        let [keys, values] = [1, 2].map(|kind| numbers(positions * heads.kept(), 10 * seed + kind));
+        let mut past = Past::default();
+        // In two pieces, as a prompt and what was generated.
+        let first = positions / 2 * heads.kept();
+        heads.extend(&mut past, &keys[..first], &values[..first]);
+        heads.extend(&mut past, &keys[first..], &values[first..]);
+        (past, keys, values)
+    }
+
+    /// The definition, in fp64.
+    fn expected(heads: Heads, query: &[f32], keys: &[f32], values: &[f32]) -> Vec<f64> {
+        let mut mixed = vec![0.0; heads.width()];
+        for head in 0..heads.queries {
+            let piece = |row: &[f32], at: usize| -> Vec<f64> {
+                row[at * heads.dim..][..heads.dim].iter().map(|x| f64::from(*x)).collect()
+            };
+            let query = piece(query, head);
+            let score = |key: &[f32]| -> f64 {
+                let key = piece(key, head / heads.sharing);
+                let sum: f64 = query.iter().zip(key).map(|(q, k)| q * k).sum();
+                (sum / (heads.dim as f64).sqrt()).exp()
+            };
+            let weights: Vec<f64> = keys.chunks(heads.kept()).map(score).collect();
+            let total: f64 = weights.iter().sum();
+            for (weight, value) in weights.iter().zip(values.chunks(heads.kept())) {
+                let mixed = &mut mixed[head * heads.dim..][..heads.dim];
+                for (mixed, x) in mixed.iter_mut().zip(piece(value, head / heads.sharing)) {
+                    *mixed += weight / total * x;
+                }
+            }
+        }
+        mixed
+    }
+
+    /// Heads that share keys or not, and widths with and without a rest behind whole vectors.
+    #[test]
+    fn attention_is_what_its_definition_says() {
+        for (queries, sharing, dim) in [(3, 1, 64), (4, 2, 16), (6, 3, 40), (2, 1, 7), (1, 1, 100)]
+        {
+            let heads = Heads { queries, sharing, dim };
+            let pasts = [1, 2, 37, 300].map(|positions| past(heads, positions, positions));
+            let query = numbers(pasts.len() * heads.width(), 5);
+            let mut mixed = vec![f32::NAN; query.len()];
+            let kept: Vec<Past> = pasts.iter().map(|(past, ..)| past.clone()).collect();
+            heads.attend(&query, &kept, &mut mixed, 1);
+            for (at, (_, keys, values)) in pasts.iter().enumerate() {
+                let row = at * heads.width()..(at + 1) * heads.width();
+                let right = expected(heads, &query[row.clone()], keys, values);
+                for (found, right) in mixed[row].iter().zip(right) {
+                    assert!((f64::from(*found) - right).abs() < 1e-5, "{heads:?}: {found} {right}");
+                }
+            }
+        }
+    }
+
+    /// The number of threads moves no bit, and a slot that holds nothing gives zero.
+    #[test]
+    fn threads_share_rows() {
+        let heads = Heads { queries: 8, sharing: 2, dim: 64 };
+        let mut pasts: Vec<Past> = (0..21).map(|seed| past(heads, 900, seed).0).collect();
+        pasts[4] = Past::default();
+        let query = numbers(pasts.len() * heads.width(), 3);
+        let attended = |threads| {
+            let mut mixed = vec![0.0; query.len()];
+            heads.attend(&query, &pasts, &mut mixed, threads);
+            mixed
+        };
+        let alone = attended(1);
+        for threads in [2, 3, 8, 64] {
+            assert_eq!(attended(threads), alone, "{threads} threads");
+        }
+        let row = 4 * heads.width()..5 * heads.width();
+        assert!(alone[row].iter().all(|x| *x == 0.0));
+        assert!(alone.iter().any(|x| *x != 0.0));
+    }
+}

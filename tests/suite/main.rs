@@ -3,6 +3,7 @@
 mod bench;
 mod candidate;
 mod corpus;
+mod damage;
 mod demo;
 mod design;
 mod differential;

@@ -8,6 +8,7 @@
 
 mod agreement;
 mod by_lanes;
+mod damage;
 mod determinism;
 mod examples;
 mod failures;
