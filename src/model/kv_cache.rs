@@ -15,10 +15,12 @@
 //! With a thread more or less, or on another machine, the bits may differ. On a card neither is asked for: all slots
 //! are one batch, attention is over the longest with a mask, and prompts may be packed.
 
+use std::sync::{Arc, OnceLock};
+
 use tch::{Device, Kind, Tensor};
 
 use super::linear::Pass;
-use super::past::{Heads, Past};
+use super::past::{self, Heads, Past};
 use super::qwen2::{Qwen2, rms_norm};
 use super::rope::Rope;
 use super::{Config, Error};
@@ -76,6 +78,8 @@ pub struct Prefix {
     /// For each layer, keys and values, `[tokens, key_value_heads, head_dim]`.
     layers: Vec<[Tensor; 2]>,
     length: i64,
+    /// The same for slots that attend alone, once one has taken it.
+    shared: OnceLock<Vec<Arc<past::Kept>>>,
     /// What the model thinks of each token as the next one, `[vocabulary]` in fp32.
     pub logits: Vec<f32>,
 }
@@ -122,9 +126,9 @@ impl KvCache {
         self.make_room(prefix.length)?;
         match &mut self.kept {
             Kept::Alone(layers) => {
-                for (kept, [keys, values]) in layers.iter_mut().zip(&prefix.layers) {
-                    kept[slot] = Past::default();
-                    self.heads.extend(&mut kept[slot], &floats(keys), &floats(values));
+                let shared = prefix.shared.get_or_init(|| prefix.by_head(self.heads));
+                for (kept, prompt) in layers.iter_mut().zip(shared) {
+                    kept[slot] = Past { prompt: prompt.clone(), own: past::Kept::default() };
                 }
             }
             Kept::Masked { layers, .. } => {
@@ -173,6 +177,17 @@ impl KvCache {
     }
 }
 
+impl Prefix {
+    fn by_head(&self, heads: Heads) -> Vec<Arc<past::Kept>> {
+        let of_layer = |[keys, values]: &[Tensor; 2]| {
+            let mut kept = past::Kept::default();
+            heads.extend(&mut kept, &floats(keys), &floats(values));
+            Arc::new(kept)
+        };
+        self.layers.iter().map(of_layer).collect()
+    }
+}
+
 impl Qwen2 {
     /// Reads prompts, none of them empty. They are packed: on the CPU, where the logits of a prompt must not depend
     /// on others, give one at a time.
@@ -200,7 +215,7 @@ impl Qwen2 {
             let layers = layers.collect();
             start += length;
             let logits = self.next_logits(&hidden.narrow(0, start - 1, 1));
-            Prefix { layers, length, logits: floats(&logits) }
+            Prefix { layers, length, shared: OnceLock::new(), logits: floats(&logits) }
         };
         lengths.iter().map(prefix).collect()
     }
@@ -321,7 +336,7 @@ fn attend_alone(
     let pieces = keys.chunks(heads.kept()).zip(values.chunks(heads.kept()));
     for ((token, past), (key, value)) in tokens.iter().zip(&mut *pasts).zip(pieces) {
         if token.is_some() {
-            heads.extend(past, key, value);
+            heads.extend(&mut past.own, key, value);
         }
     }
     let mut mixed = vec![0.0; queries.len()];

@@ -5,11 +5,13 @@
 //! on every processor. Here it is two loops over memory that lies in order, and the sums of a sequence hang on nothing
 //! but its own numbers: they run in the same order whatever the width of the processor's vectors and the number of threads.
 
+use std::sync::Arc;
+
 use pulp::{Arch, NullaryFnOnce};
 
 use super::Config;
 
-/// Running sums of a product: two vectors of AVX2, one of AVX-512.
+/// Running sums of a product: two vectors of AVX2.
 const LANES: usize = 16;
 
 /// Numbers of a mixture that are summed at a time.
@@ -18,10 +20,18 @@ const PIECE: usize = 32;
 /// Multiplications below which another thread costs more than it takes over.
 const WORTH_A_THREAD: usize = 1 << 21;
 
-/// What a sequence holds, by head: keys and values, `[positions, head_dim]` each. Memory that is read in order comes
-/// twice as fast as pieces of rows.
+/// Keys and values of some positions, by head, `[positions, head_dim]` each: memory that is read in order comes twice as
+/// fast as pieces of rows.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Past(Vec<[Vec<f32>; 2]>);
+pub(super) struct Kept(Vec<[Vec<f32>; 2]>);
+
+/// What a sequence holds. Samples of one prompt share it, and read it one after the other, so that it comes from memory
+/// once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past {
+    pub(super) prompt: Arc<Kept>,
+    pub(super) own: Kept,
+}
 
 /// How a model's attention is divided into heads.
 #[derive(Clone, Copy, Debug)]
@@ -50,11 +60,11 @@ impl Heads {
     }
 
     /// Adds positions: rows of keys and of values, `[key_value_heads * head_dim]`.
-    pub(super) fn extend(self, past: &mut Past, keys: &[f32], values: &[f32]) {
-        past.0.resize(self.queries / self.sharing, [Vec::new(), Vec::new()]);
+    pub(super) fn extend(self, kept: &mut Kept, keys: &[f32], values: &[f32]) {
+        kept.0.resize(self.queries / self.sharing, [Vec::new(), Vec::new()]);
         for (kind, rows) in [keys, values].into_iter().enumerate() {
             for row in rows.chunks_exact(self.kept()) {
-                for (head, piece) in past.0.iter_mut().zip(row.chunks_exact(self.dim)) {
+                for (head, piece) in kept.0.iter_mut().zip(row.chunks_exact(self.dim)) {
                     head[kind].extend_from_slice(piece);
                 }
             }
@@ -90,10 +100,15 @@ impl Heads {
     }
 
     fn attend_one(self, query: &[f32], past: &Past, mixed: &mut [f32]) {
+        let pieces = [&*past.prompt, &past.own];
         let mut weights = vec![0.0; past.positions(self)];
+        if weights.is_empty() {
+            return mixed.fill(0.0);
+        }
         let rows = query.chunks_exact(self.dim).zip(mixed.chunks_exact_mut(self.dim));
         for (head, (query, mixed)) in rows.enumerate() {
-            let Some([keys, values]) = past.0.get(head / self.sharing) else { return };
+            let [keys, values] =
+                [0, 1].map(|kind| pieces.map(|piece| piece.of(head / self.sharing, kind)));
             let arch = Arch::new();
             arch.dispatch(Scores { query, keys, scores: &mut weights });
             let sum = exponentials(&mut weights);
@@ -102,16 +117,24 @@ impl Heads {
     }
 }
 
+impl Kept {
+    /// Keys (0) or values (1) of a head.
+    fn of(&self, head: usize, kind: usize) -> &[f32] {
+        self.0.get(head).map_or(&[], |both| both[kind].as_slice())
+    }
+}
+
 impl Past {
     fn positions(&self, heads: Heads) -> usize {
-        self.0.first().map_or(0, |[keys, _]| keys.len() / heads.dim)
+        (self.prompt.of(0, 0).len() + self.own.of(0, 0).len()) / heads.dim
     }
 }
 
 /// How well a query fits to keys.
 struct Scores<'a> {
     query: &'a [f32],
-    keys: &'a [f32],
+    /// Pieces of a past, in order.
+    keys: [&'a [f32]; 2],
     scores: &'a mut [f32],
 }
 
@@ -121,8 +144,11 @@ impl NullaryFnOnce for Scores<'_> {
     #[inline(always)]
     fn call(self) {
         let scale = 1.0 / (self.query.len() as f32).sqrt();
-        for (score, key) in self.scores.iter_mut().zip(self.keys.chunks_exact(self.query.len())) {
-            *score = product(self.query, key) * scale;
+        let mut scores = self.scores.iter_mut();
+        for keys in self.keys {
+            for (key, score) in keys.chunks_exact(self.query.len()).zip(&mut scores) {
+                *score = product(self.query, key) * scale;
+            }
         }
     }
 }
@@ -131,7 +157,8 @@ impl NullaryFnOnce for Scores<'_> {
 struct Mixture<'a> {
     weights: &'a [f32],
     sum: f32,
-    values: &'a [f32],
+    /// Pieces of a past, in order.
+    values: [&'a [f32]; 2],
     mixed: &'a mut [f32],
 }
 
@@ -142,10 +169,13 @@ impl NullaryFnOnce for Mixture<'_> {
     fn call(self) {
         let dim = self.mixed.len();
         let (pieces, rest) = self.mixed.as_chunks_mut::<PIECE>();
-        let weighted = self.weights.iter().zip(self.values.chunks_exact(dim));
+        let (prompt, own) = self.weights.split_at(self.values[0].len() / dim);
+        let weighted = [(prompt, self.values[0]), (own, self.values[1])];
+        let weighted =
+            weighted.map(|(weights, values)| weights.iter().zip(values.chunks_exact(dim)));
         for (at, mixed) in pieces.iter_mut().enumerate() {
             let mut sums = [0.0; PIECE];
-            for (weight, value) in weighted.clone() {
+            for (weight, value) in weighted.clone().into_iter().flatten() {
                 let value: &[f32; PIECE] = value[at * PIECE..][..PIECE].try_into().expect("PIECE");
                 sums = std::array::from_fn(|lane| sums[lane] + weight * value[lane]);
             }
@@ -153,7 +183,8 @@ impl NullaryFnOnce for Mixture<'_> {
         }
         let done = pieces.len() * PIECE;
         for (at, mixed) in rest.iter_mut().enumerate() {
-            let sum: f32 = weighted.clone().map(|(weight, value)| weight * value[done + at]).sum();
+            let weighted = weighted.clone().into_iter().flatten();
+            let sum: f32 = weighted.map(|(weight, value)| weight * value[done + at]).sum();
             *mixed = sum / self.sum;
         }
     }
@@ -193,7 +224,9 @@ fn exponentials(scores: &mut [f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Heads, Past};
+    use std::sync::Arc;
+
+    use super::{Heads, Kept, Past};
 
     /// Numbers between -1 and 1 without a pattern.
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
@@ -203,12 +236,15 @@ mod tests {
 
     fn past(heads: Heads, positions: usize, seed: usize) -> (Past, Vec<f32>, Vec<f32>) {
         let [keys, values] = [1, 2].map(|kind| numbers(positions * heads.kept(), 10 * seed + kind));
-        let mut past = Past::default();
-        // In two pieces, as a prompt and what was generated.
+        let (mut prompt, mut own) = (Kept::default(), Kept::default());
         let first = positions / 2 * heads.kept();
-        heads.extend(&mut past, &keys[..first], &values[..first]);
-        heads.extend(&mut past, &keys[first..], &values[first..]);
-        (past, keys, values)
+        heads.extend(&mut prompt, &keys[..first], &values[..first]);
+        for (key, value) in
+            keys[first..].chunks(heads.kept()).zip(values[first..].chunks(heads.kept()))
+        {
+            heads.extend(&mut own, key, value);
+        }
+        (Past { prompt: Arc::new(prompt), own }, keys, values)
     }
 
     /// The definition, in fp64.

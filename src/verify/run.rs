@@ -213,6 +213,15 @@ enum Finding {
     Refused(Refusal),
     /// It came so far, for this reason.
     Ended(Status, String),
+    /// A backend ran it, and stopped for this reason.
+    Stopped {
+        /// The backend.
+        backend: &'static str,
+        /// How it ended.
+        status: Status,
+        /// The reason.
+        message: String,
+    },
     /// It was simulated.
     Judged {
         /// The backend.
@@ -231,7 +240,7 @@ impl Finding {
         const OVERHEAD: usize = 256;
         let text = match self {
             Finding::Refused(refusal) => refusal.message.len(),
-            Finding::Ended(_, message) => message.len(),
+            Finding::Ended(_, message) | Finding::Stopped { message, .. } => message.len(),
             Finding::Judged { races, signals, .. } => {
                 let first = |signal: &SignalVerdict| {
                     signal.first.as_ref().map_or(0, |f| f.golden.len() + f.candidate.len() + 32)
@@ -451,15 +460,16 @@ fn outcome_finding(
     races: Vec<String>,
     outcome: Outcome,
 ) -> Finding {
+    let stopped = |status, message| Finding::Stopped { backend, status, message };
     match outcome {
         Outcome::Counted(counts) => {
             let outputs = interface.outputs().zip(counts);
             let signals = outputs.map(|(port, count)| judge(&port.name, count)).collect();
             Finding::Judged { backend, races, signals }
         }
-        Outcome::Unsupported(why) => Finding::Ended(Status::Unsupported, why),
-        Outcome::Timeout(why) => Finding::Ended(Status::Timeout, why),
-        Outcome::Crash(why) => Finding::Ended(Status::Crash, why),
+        Outcome::Unsupported(why) => stopped(Status::Unsupported, why),
+        Outcome::Timeout(why) => stopped(Status::Timeout, why),
+        Outcome::Crash(why) => stopped(Status::Crash, why),
     }
 }
 
@@ -538,7 +548,9 @@ impl Context<'_> {
     fn verdict(&self, row: &Row, finding: &Finding) -> Verdict {
         let (status, message) = match finding {
             Finding::Judged { .. } => (Status::Judged, None),
-            Finding::Ended(status, message) => (*status, Some(message.clone())),
+            Finding::Ended(status, message) | Finding::Stopped { status, message, .. } => {
+                (*status, Some(message.clone()))
+            }
             Finding::Refused(refusal) => {
                 let message = match &row.code {
                     Ok(code) => describe_in_completion(refusal, code, &row.candidate.completion),
@@ -557,7 +569,9 @@ impl Context<'_> {
             status,
             message,
             backend: match finding {
-                Finding::Judged { backend, .. } => (*backend).into(),
+                Finding::Judged { backend, .. } | Finding::Stopped { backend, .. } => {
+                    (*backend).into()
+                }
                 _ => self.backend.name().into(),
             },
             profile: self.config.profile.name().into(),

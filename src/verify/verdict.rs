@@ -39,7 +39,7 @@ pub struct Verdict {
     /// Why it came no farther, with the place; absent where it was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The backend that judged.
+    /// The backend that ran it; where none did, the one that was asked for (`verilator` for `auto`).
     pub backend: String,
     /// The stimulus profile: `full` or `synchronous`.
     pub profile: String,
