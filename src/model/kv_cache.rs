@@ -1,7 +1,7 @@
 //! Generation: keys and values of what was read are kept, so that a further token costs one position.
 //!
 //! A cache has slots; each holds one sequence, and a sequence may leave and another enter while the rest go on.
-//! [`Qwen2::prefill`] reads prompts once, [`KvCache::enter`] copies one into as many slots as it has samples, and
+//! [`Qwen2::prefill`] reads prompts once, [`KvCache::enter`] gives one to as many slots as it has samples, and
 //! [`Qwen2::step`] moves every sequence on by a token.
 //!
 //! On the CPU the logits of a sequence are the same bits whatever stands in the other slots, and whatever number of
@@ -10,7 +10,7 @@
 //! - Linear layers always see [`ROWS`] rows, missing ones being computed in vain: for a fixed number of rows a row's
 //!   product does not depend on its place or on the other rows, for different numbers it does.
 //! - Attention is computed for each sequence by itself, over just its positions (`past`).
-//! - A prompt is read by itself, and the exponentials of few rows row by row.
+//! - A prompt is read by itself, and exponentials are taken of pieces that leave no rest behind whole vectors.
 //!
 //! With a thread more or less, or on another machine, the bits may differ. On a card neither is asked for: all slots
 //! are one batch, attention is over the longest with a mask, and prompts may be packed.
@@ -79,7 +79,7 @@ pub struct Prefix {
     layers: Vec<[Tensor; 2]>,
     length: i64,
     /// The same for slots that attend alone, once one has taken it.
-    shared: OnceLock<Vec<Arc<past::Kept>>>,
+    shared: OnceLock<Vec<Arc<past::KeysValues>>>,
     /// What the model thinks of each token as the next one, `[vocabulary]` in fp32.
     pub logits: Vec<f32>,
 }
@@ -128,7 +128,7 @@ impl KvCache {
             Kept::Alone(layers) => {
                 let shared = prefix.shared.get_or_init(|| prefix.by_head(self.heads));
                 for (kept, prompt) in layers.iter_mut().zip(shared) {
-                    kept[slot] = Past { prompt: prompt.clone(), own: past::Kept::default() };
+                    kept[slot] = Past { prompt: prompt.clone(), own: past::KeysValues::default() };
                 }
             }
             Kept::Masked { layers, .. } => {
@@ -178,9 +178,9 @@ impl KvCache {
 }
 
 impl Prefix {
-    fn by_head(&self, heads: Heads) -> Vec<Arc<past::Kept>> {
+    fn by_head(&self, heads: Heads) -> Vec<Arc<past::KeysValues>> {
         let of_layer = |[keys, values]: &[Tensor; 2]| {
-            let mut kept = past::Kept::default();
+            let mut kept = past::KeysValues::default();
             heads.extend(&mut kept, &floats(keys), &floats(values));
             Arc::new(kept)
         };

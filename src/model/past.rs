@@ -23,14 +23,14 @@ const WORTH_A_THREAD: usize = 1 << 21;
 /// Keys and values of some positions, by head, `[positions, head_dim]` each: memory that is read in order comes twice as
 /// fast as pieces of rows.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kept(Vec<[Vec<f32>; 2]>);
+pub(super) struct KeysValues(Vec<[Vec<f32>; 2]>);
 
 /// What a sequence holds. Samples of one prompt share it, and read it one after the other, so that it comes from memory
 /// once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Past {
-    pub(super) prompt: Arc<Kept>,
-    pub(super) own: Kept,
+    pub(super) prompt: Arc<KeysValues>,
+    pub(super) own: KeysValues,
 }
 
 /// How a model's attention is divided into heads.
@@ -60,7 +60,7 @@ impl Heads {
     }
 
     /// Adds positions: rows of keys and of values, `[key_value_heads * head_dim]`.
-    pub(super) fn extend(self, kept: &mut Kept, keys: &[f32], values: &[f32]) {
+    pub(super) fn extend(self, kept: &mut KeysValues, keys: &[f32], values: &[f32]) {
         kept.0.resize(self.queries / self.sharing, [Vec::new(), Vec::new()]);
         for (kind, rows) in [keys, values].into_iter().enumerate() {
             for row in rows.chunks_exact(self.kept()) {
@@ -117,7 +117,7 @@ impl Heads {
     }
 }
 
-impl Kept {
+impl KeysValues {
     /// Keys (0) or values (1) of a head.
     fn of(&self, head: usize, kind: usize) -> &[f32] {
         self.0.get(head).map_or(&[], |both| both[kind].as_slice())
@@ -226,7 +226,7 @@ fn exponentials(scores: &mut [f32]) -> f32 {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Heads, Kept, Past};
+    use super::{Heads, KeysValues, Past};
 
     /// Numbers between -1 and 1 without a pattern.
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
@@ -236,7 +236,7 @@ mod tests {
 
     fn past(heads: Heads, positions: usize, seed: usize) -> (Past, Vec<f32>, Vec<f32>) {
         let [keys, values] = [1, 2].map(|kind| numbers(positions * heads.kept(), 10 * seed + kind));
-        let (mut prompt, mut own) = (Kept::default(), Kept::default());
+        let (mut prompt, mut own) = (KeysValues::default(), KeysValues::default());
         let first = positions / 2 * heads.kept();
         heads.extend(&mut prompt, &keys[..first], &values[..first]);
         for (key, value) in
