@@ -1,16 +1,20 @@
-//! Damaged candidates, judged by lanes, which read and run hostile text in a process of our own: whatever is wrong with a
-//! candidate, it ends as itself. A worker that dies, or that panics, is found here.
+//! Damaged candidates, judged by lanes as a worker does, but in this process: `salv verify` hands over to verilator what a worker
+//! dies of or panics over, and nobody would see it. Whatever is wrong with a candidate, lanes have an answer.
 //!
-//! `SALV_DAMAGE_ROUNDS=100000 SALV_DAMAGE_SEED=7` looks longer and elsewhere; `SALV_DAMAGE_KEEP=FILE` keeps the candidates.
+//! `SALV_DAMAGE_ROUNDS=100000 SALV_DAMAGE_SEED=7` looks longer and elsewhere; with `SALV_DAMAGE_KEEP=FILE` each text is
+//! written there before it is read, which names the one on which the process itself ended.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use salv::candidate::Candidate;
-use salv::verify::verdict::{Status, Verdict};
+use salv::problem::Problem;
+use salv::verify::lanes::job::{Job, Lanes, Verdict};
+use salv::verify::stimulus::Config;
+use salv::verilog::syntax::STACK_BYTES;
 
 use super::super::damage::{Draw, damaged, setting};
 use super::fixture::Case;
-use super::{Bench, FILES, Fixture, HOSTILE};
+use super::{FILES, Fixture, HOSTILE};
 
 /// Candidates of an ordinary run, some seconds.
 const ROUNDS: u64 = 400;
@@ -32,41 +36,54 @@ fn texts(fixture: &Fixture) -> BTreeMap<String, Vec<String>> {
     texts
 }
 
+fn job(problem: &Problem, candidate: String) -> Job {
+    Job {
+        golden: problem.golden.clone(),
+        golden_top: problem.golden_top.clone(),
+        restrictions: problem.inputs.clone(),
+        key: problem.problem.clone(),
+        config: Config::default(),
+        candidate,
+        top: problem.top.clone(),
+    }
+}
+
 #[test]
-fn a_damaged_candidate_ends_as_itself() {
+fn lanes_have_an_answer_to_every_damaged_candidate() {
     let seed = setting("SALV_DAMAGE_SEED").unwrap_or(0);
     let rounds = setting("SALV_DAMAGE_ROUNDS").unwrap_or(ROUNDS);
+    let keep = std::env::var_os("SALV_DAMAGE_KEEP");
     let files = FILES.iter().filter(|file| !HOSTILE.contains(file));
-    let mut whole = Fixture::default();
-    for fixture in files.map(|file| Fixture::load(file)) {
-        whole.problems.extend(fixture.problems);
-        whole.cases.extend(fixture.cases);
-    }
-    let texts = texts(&whole);
-    let names: Vec<&String> = texts.keys().collect();
-    let damage = |round: u64| {
-        let mut draw = Draw::new(seed, round);
-        let problem = names[draw.below(names.len())];
-        let completion = damaged(&texts[problem], &mut draw);
-        let id = format!("seed {seed}, round {round}");
-        let candidate = Candidate { problem: problem.clone(), id, completion };
-        Case { candidate, expected: String::new(), place: String::new() }
+    let fixtures: Vec<Fixture> = files.map(|file| Fixture::load(file)).collect();
+    let texts: BTreeMap<String, Vec<String>> = fixtures.iter().flat_map(texts).collect();
+    let cases = || fixtures.iter().flat_map(|fixture| &fixture.cases);
+    // Lanes are not asked about these.
+    let is_bad = |problem: &&Problem| {
+        let mut of_problem = cases().filter(|case| case.candidate.problem == problem.problem);
+        of_problem.any(|case| case.expected.starts_with("bad_problem"))
     };
-    whole.cases = (0..rounds).map(damage).collect();
-    let bench = Bench::new(&[whole]);
-    if let Some(file) = std::env::var_os("SALV_DAMAGE_KEEP") {
-        std::fs::copy(bench.path("candidates.jsonl"), file).expect("the candidates are kept");
-    }
-    let text = bench.verify("verdicts.jsonl", &["--backend", "lanes"]);
-    let verdicts: Vec<Verdict> =
-        text.lines().map(|line| serde_json::from_str(line).expect("a verdict")).collect();
-    assert_eq!(verdicts.len() as u64, rounds);
-    let died: Vec<String> = verdicts
-        .iter()
-        .filter(|verdict| verdict.status == Status::Crash)
-        .map(|verdict| format!("{}: {}: {:?}", verdict.candidate, verdict.problem, verdict.message))
-        .collect();
-    assert!(died.is_empty(), "{} died:\n{}", died.len(), died.join("\n"));
-    let judged = verdicts.iter().filter(|verdict| !verdict.signals.is_empty()).count();
-    assert!(judged as u64 > rounds / 10, "{judged} of {rounds} are judged: too few to say much");
+    let problems = fixtures.iter().flat_map(|fixture| &fixture.problems);
+    let problems: Vec<&Problem> = problems.filter(|problem| !is_bad(problem)).collect();
+    let run = || {
+        let mut lanes = Lanes::default();
+        let mut judged = 0;
+        for round in 0..rounds {
+            let mut draw = Draw::new(seed, round);
+            let problem = problems[draw.below(problems.len())];
+            let text = damaged(&texts[&problem.problem], &mut draw);
+            if let Some(file) = &keep {
+                std::fs::write(file, &text).expect("a file");
+            }
+            let job = job(problem, text);
+            match catch_unwind(AssertUnwindSafe(|| lanes.answer(&job))) {
+                Ok(answer) => judged += u64::from(matches!(answer, Verdict::Judged { .. })),
+                Err(_) => panic!("seed {seed}, round {round}, {}:\n{}", job.key, job.candidate),
+            }
+        }
+        assert!(judged > rounds / 10, "{judged} of {rounds} are judged: too few to say much");
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        thread.spawn_scoped(scope, run).expect("a thread").join().expect("no panic");
+    });
 }
