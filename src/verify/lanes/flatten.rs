@@ -4,6 +4,7 @@ use super::code::{
     Arms, Code, Condition, Destination, Instruction, Place, Put, Unit, Variable, Watch, What, Write,
 };
 use super::known::{Unknown, Uses, each, variable};
+use super::lives::{Lives, Stack};
 use super::number::{limb_mask, limbs};
 use super::units::{Group, groups, statements};
 use crate::design::program::{self, Program, Slot, Statement, Store, Target, Trigger};
@@ -15,7 +16,7 @@ impl Code {
     /// Makes a program ready to run.
     pub fn new(program: &Program) -> Code {
         let groups = groups(program);
-        let mut flattener = Flattener::new(program);
+        let mut flattener = Flattener::new(program, Lives::of(program, &groups));
         flattener.variables(&groups);
         for (number, group) in (0..).zip(&groups) {
             flattener.unit(number, group);
@@ -38,11 +39,14 @@ pub(super) struct Flattener<'a> {
     pub cells: Vec<u32>,
     /// Temporaries that have one.
     pub placed: Vec<Slot>,
-    /// The next cell for a temporary with both planes.
-    pub next: u32,
-    /// The next cell for a temporary of which only the value plane is ever written; these come before those with both.
-    pub next_known: u32,
-    /// Where cells with both planes begin.
+    /// How long temporaries live, and the statements that have begun.
+    pub lives: Lives,
+    pub now: u32,
+    /// Cells of temporaries of which only the value plane is ever written, from `known_start`.
+    pub known: Stack,
+    /// Cells of those with both planes, from `both_start`, above the others.
+    pub both: Stack,
+    pub known_start: u32,
     pub both_start: u32,
     /// How often this unit writes each variable.
     pub stores: Vec<u32>,
@@ -50,12 +54,10 @@ pub(super) struct Flattener<'a> {
     assigned: Vec<Slot>,
     unit: u32,
     restarts_itself: bool,
-    /// Where temporaries begin.
-    known_start: u32,
 }
 
 impl<'a> Flattener<'a> {
-    fn new(program: &'a Program) -> Flattener<'a> {
+    fn new(program: &'a Program, lives: Lives) -> Flattener<'a> {
         let mut next = 0;
         let mut cells = vec![NOWHERE; program.widths.len()];
         let variables = program.variables as usize;
@@ -88,14 +90,17 @@ impl<'a> Flattener<'a> {
             unknown: Unknown::constants(program),
             cells,
             placed: Vec::new(),
-            next,
-            next_known: 0,
+            lives,
+            now: 0,
+            known: Stack::default(),
+            both: Stack::default(),
+            // Shadows come first.
+            known_start: next,
             both_start: 0,
             stores: vec![0; variables],
             assigned: Vec::new(),
             unit: 0,
             restarts_itself: false,
-            known_start: 0,
         }
     }
 
@@ -140,30 +145,12 @@ impl<'a> Flattener<'a> {
             let watchers = (end, end + list.len() as u32);
             end = watchers.1;
             self.code.watchers.extend(list);
-            self.code.variables.push(Variable { place, shadow: self.next, watchers });
-            self.next += place.limbs;
+            self.code.variables.push(Variable { place, shadow: self.known_start, watchers });
+            self.known_start += place.limbs;
         }
-        // Pieces of a concatenation come between its operands and its result, one for each at most.
-        let cells = |group: &Group| -> u32 {
-            let mut cells = 0;
-            for &member in &group.members {
-                each(&program.processes[member].body, &mut |statement| {
-                    if let Statement::Compute(op) = statement {
-                        cells += limbs(program.widths[op.dst as usize]) as u32;
-                        if let program::OpKind::Concat(pieces) = &op.kind {
-                            cells += pieces.len() as u32;
-                        }
-                    }
-                });
-            }
-            cells
-        };
-        let most = groups.iter().map(cells).max().unwrap_or(0);
-        self.known_start = self.next;
-        self.both_start = self.next + most;
-        self.code.cells = self.both_start + most;
+        self.both_start = self.known_start + self.lives.cells;
+        self.code.cells = self.both_start + self.lives.cells;
     }
-
     pub fn place(&self, slot: Slot) -> Place {
         let width = self.program.widths[slot as usize];
         Place { cell: self.cells[slot as usize], limbs: limbs(width) as u32, width }
@@ -245,7 +232,9 @@ impl<'a> Flattener<'a> {
         for slot in self.placed.drain(..) {
             self.cells[slot as usize] = NOWHERE;
         }
-        (self.next_known, self.next) = (self.known_start, self.both_start);
+        self.known.empty();
+        self.both.empty();
+        self.now = self.lives.starts[self.unit as usize];
         let start = self.here();
         self.assigned = self.assigned_by(bodies);
         let compared: Vec<Slot> = writes
@@ -315,6 +304,7 @@ impl<'a> Flattener<'a> {
     }
 
     fn statement(&mut self, statement: &Statement, is_outermost: bool) {
+        self.now += 1;
         match statement {
             Statement::Compute(op) => self.operation(op),
             Statement::Store(store) => self.store(store, is_outermost),

@@ -5,6 +5,7 @@
 //! module runs from random power-up states instead, as compiled models do, and a bit is defined where all agree.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use super::engine::each_lane;
@@ -255,6 +256,7 @@ impl Golden {
         let mut is_optimistic = false;
         self.record(&mut run, &mut machine, PowerUp::Unknown, |run, machine, step| {
             is_optimistic |= run.is_optimistic(machine, step);
+            if is_optimistic { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         run.restrict(&self.stimulus, &self.outputs);
         if is_optimistic {
@@ -266,8 +268,9 @@ impl Golden {
 
     /// Takes for defined what is the same from all power-up states.
     fn agree(&self, run: &mut GoldenRun) -> Result<(), GoldenError> {
-        let agreed =
-            run.agreed(&self.code, &self.ports, self, POWER_UPS).map_err(GoldenError::Stops)?;
+        let agreed = run
+            .agreed(&self.code, &self.ports, self, POWER_UPS, |_| false)
+            .map_err(GoldenError::Stops)?;
         Planes { value: run.value, defined: run.defined } = agreed;
         run.restrict(&self.stimulus, &self.outputs);
         Ok(())
@@ -279,7 +282,7 @@ impl Golden {
         run: &mut GoldenRun,
         machine: &mut Machine<'_>,
         how: PowerUp<'_>,
-        mut see: impl FnMut(&GoldenRun, &mut Machine<'_>, usize),
+        mut see: impl FnMut(&GoldenRun, &mut Machine<'_>, usize) -> ControlFlow<()>,
     ) -> Result<(), GoldenError> {
         let group = run.group.clone();
         let width = self.outputs.words * run.stride;
@@ -289,7 +292,7 @@ impl Golden {
                 let at = step * width + offset * run.stride;
                 machine.copy_output(port, &mut run.value[at..], &mut run.defined[at..]);
             }
-            see(run, machine, step);
+            see(run, machine, step)
         });
         done.map_err(GoldenError::Stops)
     }
@@ -303,18 +306,21 @@ impl GoldenRun {
     }
 
     /// What a module's outputs have in common from so many random power-up states: the value of the first one, and
-    /// where it is known and the same from all. As many of them as there is room for run side by side.
+    /// where it is known and the same from all. As many of them as there is room for run side by side; the others are left
+    /// out where `is_enough` says so of what was found by then.
     pub fn agreed(
         &self,
         code: &Code,
         ports: &Ports,
         golden: &Golden,
         power_ups: u64,
+        is_enough: impl Fn(&Planes) -> bool,
     ) -> Result<Planes, Stop> {
         let (outputs, widths) = (&golden.outputs, &golden.stimulus.inputs().widths);
         let lanes = self.group.lanes();
         let copies = (LANES_MAX / lanes).clamp(1, power_ups as usize);
-        let group = self.group.repeated(copies);
+        let all: Vec<usize> = (0..lanes).collect();
+        let group = self.group.only(&all, copies);
         let mut machine = Machine::new(code, group.lanes(), Bounds::default());
         let stride = machine.stride();
         let size = self.value.len();
@@ -338,7 +344,11 @@ impl GoldenRun {
                     let own = (&value[own.clone()], &defined[own]);
                     agreed.take_in(to..to + lanes, own, copies, numbers[0] == 0);
                 }
+                ControlFlow::Continue(())
             })?;
+            if is_enough(&agreed) {
+                break;
+            }
         }
         Ok(agreed)
     }

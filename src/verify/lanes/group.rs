@@ -3,6 +3,8 @@
 //! Episodes of like length share a group, since a group runs as long as its longest; a lane whose episode has ended
 //! keeps its last row, which makes no work. Of each row only the inputs that change in some lane are kept.
 
+use std::ops::ControlFlow;
+
 use super::{LANES_MAX, Machine, PowerUp, Stop};
 use crate::verify::stimulus::{Episode, Layout, Stimulus};
 
@@ -107,18 +109,25 @@ impl Group {
         }
     }
 
-    /// The same episodes several times over: those of the second copy are the lanes after those of the first.
-    pub fn repeated(&self, copies: usize) -> Group {
-        let lanes = self.lanes();
-        let change = |change: &Change| Change { at: change.at * copies as u32, ..*change };
+    /// Some of its lanes, several times over: those of the second copy are the lanes after those of the first.
+    pub fn only(&self, lanes: &[usize], copies: usize) -> Group {
+        let change = |change: &Change| Change {
+            at: change.at / self.lanes() as u32 * (lanes.len() * copies) as u32,
+            ..*change
+        };
+        let pick = |row: &[u64]| lanes.iter().map(|&lane| row[lane]).collect::<Vec<u64>>();
         Group {
             episodes: Vec::new(),
             settled: Vec::new(),
-            lanes: lanes * copies,
+            lanes: lanes.len() * copies,
             steps: self.steps,
             starts: self.starts.clone(),
             changes: self.changes.iter().map(change).collect(),
-            values: self.values.chunks(lanes).flat_map(|row| row.repeat(copies)).collect(),
+            values: self
+                .values
+                .chunks(self.lanes())
+                .flat_map(|row| pick(row).repeat(copies))
+                .collect(),
         }
     }
 
@@ -148,14 +157,14 @@ impl Group {
     }
 
     /// Runs a machine through all episodes from power-up; `inputs` has the machine's number of each input, and `see` is called after
-    /// each step with its number.
+    /// each step with its number, and says whether to go on.
     pub fn run(
         &self,
         machine: &mut Machine<'_>,
         inputs: &[usize],
         widths: &[u32],
         how: PowerUp<'_>,
-        mut see: impl FnMut(usize, &mut Machine<'_>),
+        mut see: impl FnMut(usize, &mut Machine<'_>) -> ControlFlow<()>,
     ) -> Result<(), Stop> {
         machine.power_up(how);
         for row in 0..=self.steps {
@@ -172,7 +181,9 @@ impl Group {
                 machine.settle()?;
             }
             if row > 0 {
-                see(row - 1, machine);
+                if see(row - 1, machine).is_break() {
+                    break;
+                }
             } else {
                 // The inputs came from x; that decides nothing that is compared.
                 machine.clear_optimistic();

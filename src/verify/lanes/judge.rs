@@ -5,9 +5,11 @@
 //! neither what hardware does nor that it is unknown: then the candidate is run from random power-up states, as compiled
 //! models are, and a wrong bit is wrong by `value` if it is the same from all of them.
 
+use std::ops::ControlFlow;
+
 use super::engine::each_lane;
 use super::golden::{Golden, GoldenRun, Planes, Ports};
-use super::{Bounds, Code, Machine, PowerUp, Stop};
+use super::{Bounds, Code, LANES_MAX, Machine, PowerUp, Stop};
 use crate::design::Bits;
 use crate::design::program::Program;
 use crate::verify::backend::{Count, Outcome, Values};
@@ -112,11 +114,80 @@ impl Judging<'_> {
         if found.iter().all(|tally| tally.mismatches == 0) {
             return Ok(found);
         }
-        let agreed = run.agreed(self.code, &self.ports, self.golden, POWER_UPS)?;
-        for (output, tally) in found.iter_mut().enumerate() {
-            tally.by_value = tally.mismatches > 0 && self.differs_by_value(run, &agreed, output);
+        let wrong: Vec<usize> =
+            (0..found.len()).filter(|&output| found[output].mismatches > 0).collect();
+        let open = self.without_witness(run, &found, wrong.clone())?;
+        let agreed = match &open[..] {
+            [] => None,
+            open => {
+                let is_enough =
+                    |own: &Planes| !open.iter().any(|&o| self.differs_by_value(run, own, o));
+                Some(run.agreed(self.code, &self.ports, self.golden, POWER_UPS, is_enough)?)
+            }
+        };
+        for output in wrong {
+            found[output].by_value = !open.contains(&output)
+                || agreed.as_ref().is_some_and(|own| self.differs_by_value(run, own, output));
         }
         Ok(found)
+    }
+
+    /// Of these outputs, which are wrong, those for which there is no bit that is wrong and the same from all power-up
+    /// states in the first episode in which each is wrong. Mostly there is one, and soon: this spares running all
+    /// episodes to their ends from all states.
+    fn without_witness(
+        &self,
+        run: &GoldenRun,
+        found: &[Tally],
+        mut open: Vec<usize>,
+    ) -> Result<Vec<usize>, Stop> {
+        let copies = POWER_UPS as usize;
+        let lane = |&output: &usize| {
+            let first = found[output].first.as_ref()?;
+            run.group.episodes.iter().position(|episode| episode.index == first.episode)
+        };
+        let mut lanes: Vec<usize> = open.iter().filter_map(lane).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        lanes.truncate(LANES_MAX / copies);
+        let group = run.group.only(&lanes, copies);
+        let seeds = |number| {
+            let all = run.seeds(number);
+            lanes.iter().map(move |&lane| all[lane])
+        };
+        let seeds: Vec<u64> = (0..POWER_UPS).flat_map(seeds).collect();
+        let mut machine = Machine::new(self.code, group.lanes(), Bounds::default());
+        let widths = &self.golden.stimulus.inputs().widths;
+        let how = PowerUp::Random { seeds: &seeds };
+        group.run(&mut machine, &self.ports.inputs, widths, how, |step, machine| {
+            open.retain(|&output| !self.is_witness(run, machine, &lanes, step, output));
+            if open.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(open)
+    }
+
+    /// Whether the copies of one of these lanes agree on a wrong bit of an output now.
+    fn is_witness(
+        &self,
+        run: &GoldenRun,
+        machine: &Machine<'_>,
+        lanes: &[usize],
+        step: usize,
+        output: usize,
+    ) -> bool {
+        let outputs = &self.golden.outputs;
+        let first = step * outputs.words + outputs.offsets[output];
+        (0..outputs.widths[output].div_ceil(64) as usize).any(|limb| {
+            let (value, unknown) = machine.word(self.ports.outputs[output], limb);
+            lanes.iter().enumerate().any(|(place, &lane)| {
+                let at = (first + limb) * run.stride + lane;
+                let copies = (place..value.len()).step_by(lanes.len());
+                let wrong = (run.value[at] ^ value[place]) & run.defined[at];
+                let agree =
+                    |bits, copy: usize| bits & !unknown[copy] & !(value[place] ^ value[copy]);
+                copies.fold(wrong, agree) != 0
+            })
+        })
     }
 
     fn differs_by_value(&self, run: &GoldenRun, own: &Planes, output: usize) -> bool {
@@ -134,7 +205,8 @@ impl Judging<'_> {
         vec![Tally::default(); self.counts.len()]
     }
 
-    /// Runs a group and compares; tells whether an unknown bit decided something that counts.
+    /// Runs a group and compares; tells whether an unknown bit decided something that counts, and stops there: what was
+    /// found does not count then.
     fn compare(
         &self,
         run: &GoldenRun,
@@ -159,7 +231,8 @@ impl Judging<'_> {
                     self.note_first(run, machine, output, step, at_all, tally);
                 }
             }
-            is_optimistic |= run.is_optimistic(machine, step);
+            is_optimistic |= how == PowerUp::Unknown && run.is_optimistic(machine, step);
+            if is_optimistic { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         Ok(is_optimistic)
     }

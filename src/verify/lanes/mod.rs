@@ -42,6 +42,7 @@ mod group;
 pub mod job;
 mod judge;
 mod known;
+mod lives;
 mod narrow;
 mod number;
 mod rows;
@@ -57,7 +58,7 @@ pub use code::Code;
 use engine::Engine;
 
 /// Version of what lanes tell of a module; a change of any verdict is a new version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Lanes of a machine at most: a set of lanes is a word.
 pub const LANES_MAX: usize = 64;
@@ -78,13 +79,13 @@ pub struct Bounds {
 impl Default for Bounds {
     /// As with compiled models, as far as they have them: 4,000,000 iterations in a step and 50,000,000 in an episode,
     /// some seconds at worst. A hundred runs of each process are far more than a loop that settles has needed, and
-    /// verilator's limit. The instructions are a tenth of a second or so; what takes more is quicker compiled.
+    /// verilator's limit. The instructions are some tenths of a second; what takes more is quicker compiled.
     fn default() -> Bounds {
         Bounds {
             runs_of_process: 100,
             iterations_of_step: 4_000_000,
             iterations_of_episode: 50_000_000,
-            instructions: 10_000_000,
+            instructions: 40_000_000,
         }
     }
 }

@@ -26,13 +26,15 @@ impl Flattener<'_> {
         let slots = operands(&op.kind);
         if self.program.widths[op.dst as usize] <= 64 {
             if self.is_value_alone(op.dst, &slots)
-                && let Some(instruction) = self.known(self.next_known, op)
+                && let dst = self.upcoming(true)
+                && let Some(instruction) = self.known(dst, op)
             {
                 self.result(op.dst, true);
                 self.emit(instruction);
                 return;
             }
-            if let Some(instruction) = self.four(self.next, op) {
+            let dst = self.upcoming(false);
+            if let Some(instruction) = self.four(dst, op) {
                 self.result(op.dst, false);
                 self.emit(instruction);
                 return;
@@ -57,11 +59,41 @@ impl Flattener<'_> {
 
     /// Gives a temporary its cells.
     fn result(&mut self, slot: Slot, is_value_alone: bool) -> Place {
-        let next = if is_value_alone { &mut self.next_known } else { &mut self.next };
-        self.cells[slot as usize] = *next;
-        *next += limbs(self.program.widths[slot as usize]) as u32;
+        let last = self.lives.last(slot, self.now);
+        self.cells[slot as usize] = self.cells_until(
+            limbs(self.program.widths[slot as usize]) as u32,
+            last,
+            is_value_alone,
+        );
         self.placed.push(slot);
         self.place(slot)
+    }
+
+    /// Gives out cells until they are read for the last time.
+    fn cells_until(&mut self, cells: u32, last: u32, is_value_alone: bool) -> u32 {
+        self.upcoming(is_value_alone);
+        match is_value_alone {
+            true => self.known_start + self.known.push(cells, last),
+            false => self.both_start + self.both.push(cells, last),
+        }
+    }
+
+    /// The next cell of a temporary.
+    fn upcoming(&mut self, is_value_alone: bool) -> u32 {
+        match is_value_alone {
+            true => self.known_start + self.known.clear(self.now),
+            false => self.both_start + self.both.clear(self.now),
+        }
+    }
+
+    /// A cell is also read when a slot is.
+    fn keep(&mut self, cell: u32, slot: Slot) {
+        let last = self.lives.last(slot, self.now);
+        if cell >= self.both_start {
+            self.both.keep(cell - self.both_start, last);
+        } else if cell >= self.known_start {
+            self.known.keep(cell - self.known_start, last);
+        }
     }
 
     /// Gives the result the operand's cells, where it is the same number; unless that is a variable which may be
@@ -86,6 +118,7 @@ impl Flattener<'_> {
         let is_new = self.cells[op.dst as usize] == NOWHERE;
         if is_steady && is_same && is_new {
             self.cells[op.dst as usize] = self.cells[a as usize];
+            self.keep(self.cells[a as usize], op.dst);
             self.placed.push(op.dst);
         }
         is_steady && is_same && is_new
@@ -119,9 +152,7 @@ impl Flattener<'_> {
             let to = if at + 1 == rest.len() {
                 self.result(dst, is_known).cell
             } else {
-                let next = if is_known { &mut self.next_known } else { &mut self.next };
-                *next += 1;
-                *next - 1
+                self.cells_until(1, self.now, is_known)
             };
             self.emit(match is_known {
                 true => Instruction::Join(Two { dst: to, a: joined, b }, shift as u8),
