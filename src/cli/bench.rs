@@ -12,6 +12,7 @@ mod extract;
 mod lanes;
 mod modules;
 mod replay;
+mod ring;
 mod rows;
 mod sample;
 mod select;
@@ -19,6 +20,7 @@ mod speed;
 mod stimulus;
 mod table;
 mod usage;
+mod values;
 
 /// Measure speed, agreement and strength
 #[derive(Args)]
@@ -38,6 +40,7 @@ enum What {
     Cones(cones::Arguments),
     Lanes(lanes::Arguments),
     Modules(modules::Arguments),
+    Values(values::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -51,5 +54,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         What::Cones(arguments) => cones::run(arguments),
         What::Lanes(arguments) => lanes::run(arguments),
         What::Modules(arguments) => modules::run(arguments),
+        What::Values(arguments) => values::run(arguments),
     }
 }

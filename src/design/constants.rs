@@ -202,7 +202,8 @@ impl<'d> Collector<'_, 'd> {
                 }
             }
             ExpressionKind::ElementSelect | ExpressionKind::RangeSelect => {
-                let (Some(base), Some(low)) = (to.select_value(), lowest_bit(to)) else {
+                let (Some(base), Some(low)) = (to.select_value(), expression::lowest_bit(to))
+                else {
                     return;
                 };
                 if let Some(signal) = self.netlist.named(base) {
@@ -237,26 +238,6 @@ impl<'d> Collector<'_, 'd> {
 
 fn fit(value: &SVInt, width: u64, unknown: bool) -> Option<Bits> {
     if width == 0 || width > 1 << 16 { None } else { to_bits(value, width, unknown) }
-}
-
-/// The position of a constant select's lowest bit in the vector that it selects from.
-fn lowest_bit(select: Expression<'_>) -> Option<u64> {
-    let base = select.select_value()?.expr_type()?.canonical();
-    if !base.is_integral() {
-        return None;
-    }
-    let range = base.fixed_range();
-    let element = base.bit_width() / u64::from(range.width()).max(1);
-    let at = |index: Expression<'_>| {
-        let index = i32::try_from(constant(index)?.as_i64()?).ok()?;
-        u64::try_from(range.translate_index(index)).ok()
-    };
-    let lowest = match (select.kind(), select.range_selection_kind()) {
-        (ExpressionKind::ElementSelect, _) => at(select.selector()?)?,
-        (_, Some(0)) => at(select.range_left()?)?.min(at(select.range_right()?)?),
-        _ => return None,
-    };
-    Some(lowest * element)
 }
 
 fn slice(value: &Bits, low: u64, width: u64) -> Bits {

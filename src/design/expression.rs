@@ -103,6 +103,26 @@ pub(super) fn index_range(ty: Type<'_>) -> Option<(i64, i64)> {
     })
 }
 
+/// The position of a constant select's lowest bit in the vector that it selects from.
+pub(super) fn lowest_bit(select: Expression<'_>) -> Option<u64> {
+    let base = select.select_value()?.expr_type()?.canonical();
+    if !base.is_integral() {
+        return None;
+    }
+    let range = base.fixed_range();
+    let element = base.bit_width() / u64::from(range.width()).max(1);
+    let at = |index: Expression<'_>| {
+        let index = i32::try_from(constant(index)?.as_i64()?).ok()?;
+        u64::try_from(range.translate_index(index)).ok()
+    };
+    let lowest = match (select.kind(), select.range_selection_kind()) {
+        (ExpressionKind::ElementSelect, _) => at(select.selector()?)?,
+        (_, Some(0)) => at(select.range_left()?)?.min(at(select.range_right()?)?),
+        _ => return None,
+    };
+    Some(lowest * element)
+}
+
 /// A value as plain bits of a given width, with `unknown` in place of x and z; `None` if it does not fit.
 pub(super) fn to_bits(value: &SVInt, width: u64, unknown: bool) -> Option<Bits> {
     let negative = value.is_signed() && value.bits().last() == Some(&Bit::One);

@@ -77,11 +77,16 @@ fn running<'n, 'd>(netlist: &'n Netlist<'d>) -> impl Iterator<Item = (usize, &'n
     netlist.processes.iter().enumerate().filter(|(_, process)| !process.is_initial())
 }
 
+/// Bits of one write that are looked at one by one.
+const BITS_MAX: usize = 1024;
+
 /// Marks what two processes write. Two clocked processes that write different words or bits by constant
 /// indices do not race, and neither do the iterations of a generate loop, which are such processes.
 fn written_twice(netlist: &Netlist<'_>, raced: &mut [bool]) {
     let mut whole: Vec<Option<usize>> = vec![None; raced.len()];
     let mut part: Vec<Option<usize>> = vec![None; raced.len()];
+    // The process that writes a bit of a signal first, where constants select it.
+    let mut owners: BTreeMap<(SignalId, u64), usize> = BTreeMap::new();
     for (index, process) in running(netlist) {
         for write in &process.writes {
             for &target in &write.targets {
@@ -92,6 +97,9 @@ fn written_twice(netlist: &Netlist<'_>, raced: &mut [bool]) {
                 }
                 let own = if write.whole { &mut whole[target] } else { &mut part[target] };
                 own.get_or_insert(index);
+                for bit in write.bits.clone().into_iter().flatten().take(BITS_MAX) {
+                    raced[target] |= *owners.entry((target, bit)).or_insert(index) != index;
+                }
             }
         }
     }

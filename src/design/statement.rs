@@ -15,6 +15,8 @@ pub(super) struct Write<'d> {
     pub(super) value: Option<Expression<'d>>,
     /// Whether the one target is assigned as a whole.
     pub(super) whole: bool,
+    /// The bits of it that are assigned, where a constant selects them from its name.
+    pub(super) bits: Option<std::ops::Range<u64>>,
     pub(super) blocking: bool,
     /// What the value, the indices and the enclosing conditions read.
     pub(super) reads: Vec<SignalId>,
@@ -113,7 +115,10 @@ impl<'d> Collector<'_, 'd> {
             reads.extend(indices);
         }
         sort(&mut reads);
-        self.writes.push(Write { targets, value, whole, blocking, reads });
+        let is_part = left.select_value().is_some_and(expression::is_name);
+        let low = if is_part { expression::lowest_bit(left) } else { None };
+        let bits = low.map(|low| low..low + expression::width(left));
+        self.writes.push(Write { targets, value, whole, bits, blocking, reads });
     }
 }
 

@@ -564,6 +564,13 @@ fn races_and_z_name_their_outputs() {
         "module m(input c, d, output reg x, y); always @(posedge c) x <= d; always @(negedge c) x <= ~d; always @(posedge c) y <= d; endmodule",
     );
     assert_eq!(twice.races, ["x"]);
+    let bit = |at: u32| {
+        accepted(&format!(
+            "module m(input c, d, output reg [3:0] x); always @(posedge c) begin x[0] <= d; x[3:2] <= {{d, d}}; end \
+             always @(posedge c) x[{at}] <= ~d; endmodule"
+        ))
+    };
+    assert_eq!([0, 1, 2, 3].map(|at| bit(at).races.len()), [1, 0, 1, 1]);
     let shared = accepted(
         "module m(input c, input [3:0] d, output reg [3:0] x, y); integer i; always @(posedge c) for (i = 0; i < 4; i = i + 1) x[i] <= d[i]; \
          always @(posedge c) for (i = 0; i < 4; i = i + 1) y[i] <= d[3-i]; endmodule",

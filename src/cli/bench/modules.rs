@@ -5,23 +5,19 @@
 //! with `--shrink` a smaller module that still does; how many were accepted by whom, and how quick it was. A module
 //! is a function of its number, so `--random 1 --seed N` repeats one.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::Context;
 
+use super::ring::{Contestant, Ring};
 use super::select::in_parallel;
 use crate::cli::start;
-use crate::cli::tools;
-use crate::verify::cache::Cache;
 use crate::verify::differential::{
-    Difference, Families, Family, FourState, RandomModule, Stage, outputs, random_module, reading,
-    shrink,
+    Difference, Families, Family, RandomModule, Stage, TOP, random_module, reading, shrink,
 };
-use crate::verify::icarus::{Icarus, Played};
+use crate::verify::icarus::Played;
 use crate::verify::stimulus::Config;
 
 /// Compare random modules in the lanes engine with Icarus, in four states
@@ -75,29 +71,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let started = Instant::now();
-    let ring = Ring {
-        icarus: tools::icarus()?,
-        cache: Cache::open(&tools::cache_folder()?.join("bench"))?,
+    let game = Game {
+        ring: Ring::open()?,
         families,
         config: Config { vectors: arguments.vectors, ..Config::default() },
         tries: arguments.shrink,
         findings: arguments.findings,
-        report: Mutex::default(),
     };
     let batches: Vec<&[u64]> = seeds.chunks(arguments.batch.max(1)).collect();
-    in_parallel(start::threads(arguments.jobs)?, &batches, |batch| ring.batch(batch))?;
-    let report = ring.report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    in_parallel(start::threads(arguments.jobs)?, &batches, |batch| game.batch(batch))?;
     let seconds = started.elapsed().as_secs_f64();
-    for (what, count) in &report.counts {
-        eprintln!("{count:>8}  {what}");
-    }
-    let share = |part: u64| 100.0 * part as f64 / report.bits.0.max(1) as f64;
-    eprintln!(
-        "{:>8}  bits of outputs compared, {:.1} % of them 0 or 1 and {:.1} % z",
-        report.bits.0,
-        share(report.bits.1),
-        share(report.bits.2)
-    );
+    eprint!("{}", game.ring.render());
     eprintln!("{seconds:.1} s, {:.1} modules/s", seeds.len() as f64 / seconds);
     Ok(ExitCode::SUCCESS)
 }
@@ -113,121 +97,45 @@ fn families(without: &[String]) -> anyhow::Result<Families> {
     Ok(families)
 }
 
-/// What was found so far.
-#[derive(Default)]
-struct Report {
-    counts: BTreeMap<String, u64>,
-    /// Bits compared, those that are 0 or 1 in Icarus, and those that are z.
-    bits: (u64, u64, u64),
-}
-
-/// The two engines and what lies between them.
-struct Ring {
-    icarus: Icarus,
-    cache: Cache,
+/// Random modules in the ring.
+struct Game {
+    ring: Ring,
     families: Families,
     config: Config,
     tries: usize,
     findings: Option<PathBuf>,
-    report: Mutex<Report>,
 }
 
-/// A module that we take.
-struct Contestant {
-    module: RandomModule,
-    stage: Stage,
-}
-
-impl Ring {
-    fn count(&self, what: impl Into<String>) {
-        let mut report = self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *report.counts.entry(what.into()).or_default() += 1;
-    }
-
+impl Game {
     fn batch(&self, seeds: &[u64]) -> anyhow::Result<()> {
         let mut contestants = Vec::new();
         for &seed in seeds {
             let module = random_module(seed, self.families);
-            match Stage::new(&module.text, &self.config) {
-                Ok(stage) => contestants.push(Contestant { module, stage }),
+            match Stage::new(&module.text, TOP, &self.config) {
+                Ok(stage) => {
+                    contestants.push((module, Contestant { name: seed.to_string(), stage }));
+                }
                 Err(why) => {
                     println!("{seed}\trefused by us: {why}");
-                    self.count("refused by us");
+                    self.ring.count("refused by us");
                 }
             }
         }
-        let stages: Vec<&Stage> = contestants.iter().map(|one| &one.stage).collect();
-        let played = self.theirs(&stages)?;
-        for (contestant, theirs) in contestants.iter().zip(played) {
-            self.meet(contestant, theirs)?;
-        }
-        Ok(())
-    }
-
-    fn theirs(&self, stages: &[&Stage]) -> anyhow::Result<Vec<Played>> {
-        let scratch = self.cache.memory_scratch().map_or_else(|| self.cache.scratch(), Ok)?;
-        Ok(Stage::theirs(stages, &self.icarus, scratch.path())?)
-    }
-
-    fn meet(&self, contestant: &Contestant, theirs: Played) -> anyhow::Result<()> {
-        let Contestant { module, stage } = contestant;
-        let seed = module.seed;
-        if !stage.lowered.races.is_empty() {
-            println!("{seed}\tcalled a race: {}", stage.lowered.races.join(" "));
-            self.count("called a race");
-        }
-        if !stage.starts() {
-            println!("{seed}\tnot started by an input");
-            self.count("not started by an input");
-        }
-        let theirs = match theirs {
-            Played::Shown(theirs) => theirs,
-            Played::Refused(why) => {
-                println!("{seed}\trefused by Icarus: {why}");
-                self.count("refused by Icarus");
-                return Ok(());
+        let stages: Vec<&Stage> = contestants.iter().map(|(_, one)| &one.stage).collect();
+        let played = self.ring.theirs(&stages)?;
+        for ((module, contestant), theirs) in contestants.iter().zip(played) {
+            if !contestant.stage.starts() {
+                println!("{}\tnot started by an input", contestant.name);
+                self.ring.count("not started by an input");
             }
-            Played::Ended(why) => {
-                println!("{seed}\tended in Icarus: {why}");
-                self.count("ended in Icarus");
-                return Ok(());
-            }
-        };
-        self.weigh(stage, &theirs);
-        let ours = match stage.ours() {
-            Ok(ours) => ours,
-            Err(why) => {
-                println!("{seed}\tnot run in lanes: {why}");
-                self.count(format!("not run in lanes: {why}"));
-                return Ok(());
-            }
-        };
-        match stage.difference(&ours, &theirs) {
-            None => self.count("equal"),
-            Some(difference) => {
-                self.count("different");
+            if let Some(difference) = self.ring.meet(contestant, theirs) {
                 self.show(module, &difference)?;
             }
         }
         Ok(())
     }
 
-    /// Counts the bits that Icarus shows.
-    fn weigh(&self, stage: &Stage, theirs: &[FourState]) {
-        let mask = outputs(&stage.lowered.interface).mask();
-        let mut report = self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for trace in theirs {
-            for (at, (value, unknown)) in trace.value.iter().zip(&trace.unknown).enumerate() {
-                let mask = mask[at % mask.len()];
-                report.bits.0 += u64::from(mask.count_ones());
-                report.bits.1 += u64::from((mask & !unknown).count_ones());
-                report.bits.2 += u64::from((value & unknown).count_ones());
-            }
-        }
-    }
-
     fn show(&self, module: &RandomModule, difference: &Difference) -> anyhow::Result<()> {
-        println!("{}\tdifferent: {difference}", module.seed);
         let (mut text, mut difference) = (module.text.clone(), difference.clone());
         if self.tries > 0 {
             text = shrink(&text, self.tries, |text| self.differs(text).is_some());
@@ -254,15 +162,24 @@ impl Ring {
 
     /// Whether a text is legal, without a race, and differs.
     fn differs(&self, text: &str) -> Option<Difference> {
-        if !text.starts_with("`default_nettype none\n") {
+        if !text.starts_with("`default_nettype none\n") || !stays_within(text) {
             return None;
         }
-        let stage = Stage::new(text, &self.config).ok()?;
+        let stage = Stage::new(text, TOP, &self.config).ok()?;
         if !stage.lowered.races.is_empty() || !stage.starts() {
             return None;
         }
         let ours = stage.ours().ok()?;
-        let Played::Shown(theirs) = self.theirs(&[&stage]).ok()?.pop()? else { return None };
+        let Played::Shown(theirs) = self.ring.theirs(&[&stage]).ok()?.pop()? else { return None };
         stage.difference(&ours, &theirs)
     }
+}
+
+/// Whether each index of a second dimension is a number or cut to fit, as the generator writes them: a cut must not
+/// make another fault of Icarus of the one that was found.
+fn stays_within(text: &str) -> bool {
+    text.match_indices("][").all(|(at, _)| {
+        let next = &text[at + 2..];
+        next.starts_with("$unsigned(") || next.starts_with(|c: char| c.is_ascii_digit())
+    })
 }

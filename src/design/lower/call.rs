@@ -4,7 +4,7 @@
 //! in each process, so a subroutine that calls itself is not lowered, nor are calls nested deeply.
 
 use sv_lang::kinds::{ExpressionKind, SymbolKind};
-use sv_lang::{ArgumentDirection, Expression, Symbol, VariableLifetime};
+use sv_lang::{ArgumentDirection, Expression, Symbol, Type, VariableLifetime};
 
 use super::super::program::{OpKind, Slot, Target};
 use super::expression::{is_signed, type_of};
@@ -64,7 +64,11 @@ impl<'d> Lowering<'d> {
         for (formal, actual) in formals.iter().zip(&actuals) {
             given.push(match formal.formal_argument_direction() {
                 ArgumentDirection::In => Some(self.typed(*actual)?),
-                ArgumentDirection::InOut => Some(self.typed(left_of(*actual)?)?),
+                ArgumentDirection::InOut => {
+                    let left = left_of(*actual)?;
+                    let value = self.typed(left)?;
+                    Some(self.states(value, type_of(left)?, type_of_formal(*formal)?)?)
+                }
                 ArgumentDirection::Out => None,
                 ArgumentDirection::Ref => return Err(Unsupported::new("a reference argument")),
             });
@@ -75,12 +79,12 @@ impl<'d> Lowering<'d> {
         let results = made.and_then(|()| self.results(&formals));
         self.frames.pop();
         for ((formal, actual), result) in formals.iter().zip(&actuals).zip(results?) {
-            if let Some((slot, signed)) = result {
-                debug_assert_ne!(formal.formal_argument_direction(), ArgumentDirection::In);
+            if let Some(slot) = result {
+                let ty = type_of_formal(*formal)?;
                 let left = left_of(*actual)?;
                 let place = self.place(left)?;
-                let width = width_of(type_of(left)?)?;
-                let value = self.build.resize(slot, width, signed)?;
+                let value = self.build.resize(slot, width_of(type_of(left)?)?, ty.is_signed())?;
+                let value = self.states(value, ty, type_of(left)?)?;
                 self.write(&place, value, false)?;
             }
         }
@@ -122,13 +126,10 @@ impl<'d> Lowering<'d> {
     }
 
     /// What the arguments that go out hold.
-    fn results(&mut self, formals: &[Symbol<'d>]) -> Lowered<Vec<Option<(Slot, bool)>>> {
+    fn results(&mut self, formals: &[Symbol<'d>]) -> Lowered<Vec<Option<Slot>>> {
         let result = |formal: &Symbol<'d>| match formal.formal_argument_direction() {
             ArgumentDirection::In => Ok(None),
-            _ => {
-                let signed = formal.value_type().is_some_and(|ty| ty.is_signed());
-                self.slot_of(*formal).map(|slot| Some((slot, signed)))
-            }
+            _ => self.slot_of(*formal).map(Some),
         };
         formals.iter().map(result).collect()
     }
@@ -171,6 +172,10 @@ impl<'d> Lowering<'d> {
             _ => Err(unsupported()),
         }
     }
+}
+
+fn type_of_formal(formal: Symbol<'_>) -> Lowered<Type<'_>> {
+    formal.value_type().ok_or_else(|| Unsupported::new("an argument without type"))
 }
 
 /// The left side of an argument that goes out, which slang has as an assignment.

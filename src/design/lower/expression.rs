@@ -459,10 +459,23 @@ impl<'d> Lowering<'d> {
         let propagated = expression.conversion_kind() == Some(PROPAGATED);
         let signed = if propagated { ty.is_signed() } else { from.is_signed() };
         let value = self.build.resize(value, width, signed)?;
-        if from.is_four_state() && !ty.is_four_state() && self.build.constant_of(value).is_none() {
-            return self.build.emit(width, OpKind::Known(value));
+        self.states(value, from, ty)
+    }
+
+    /// A value of a type as one of another type: what has two states takes 0 for x and z (IEEE 1800-2017, 6.3.1).
+    pub(super) fn states(&mut self, value: Slot, from: Type<'d>, to: Type<'d>) -> Lowered<Slot> {
+        if !from.is_four_state() || to.is_four_state() {
+            return Ok(value);
         }
-        Ok(value)
+        let width = self.build.width(value);
+        match self.build.constant_of(value).cloned() {
+            Some(Constant { value, unknown }) => {
+                let known = value.iter().zip(&unknown).map(|(v, u)| v & !u).collect();
+                let unknown = vec![0; unknown.len()];
+                Ok(self.build.constant(width, Constant { value: known, unknown }))
+            }
+            None => self.build.emit(width, OpKind::Known(value)),
+        }
     }
 
     /// A pattern of a packed type: its elements side by side.

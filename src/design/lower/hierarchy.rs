@@ -236,11 +236,12 @@ impl<'d> Lowering<'d> {
         if left.kind() == ExpressionKind::EmptyArgument {
             return Ok(());
         }
-        let signed = inside.value_type().is_some_and(|ty| ty.is_signed());
+        let ty = inside.value_type().ok_or_else(|| Unsupported::new("a port without type"))?;
         let slot = self.slot_of(inside)?;
         let width = width_of(type_of(left)?)?;
         let process = self.process(Kind::Combinational, true, |lowering| {
-            let value = lowering.build.resize(slot, width, signed)?;
+            let value = lowering.build.resize(slot, width, ty.is_signed())?;
+            let value = lowering.states(value, ty, type_of(left)?)?;
             let place = lowering.place(left)?;
             lowering.write(&place, value, false)
         })?;

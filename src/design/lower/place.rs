@@ -1,7 +1,7 @@
 //! Left sides: where an assignment writes.
 //!
 //! `a[i][j].m` becomes one offset from the lowest bit of the variable, or of the memory's word. Where an inner index can leave its
-//! dimension the offset becomes one that no vector has, so that nothing is written (IEEE 1800-2017, 7.4.5 and 11.5.1).
+//! dimension the offset becomes one that no vector has, so that nothing is written (IEEE 1800-2017, 7.4.6 and 11.5.1).
 
 use sv_lang::Expression;
 use sv_lang::kinds::{ExpressionKind, SymbolKind};

@@ -68,7 +68,7 @@ impl<'d> Lowering<'d> {
         }
     }
 
-    /// What is not there reads as x, or as 0 of a type of two states (IEEE 1800-2017, 7.4.5 and 11.5.1).
+    /// What is not there reads as x, or as 0 of a type of two states (IEEE 1800-2017, 7.4.6 and 11.5.1).
     fn there(&mut self, select: Expression<'d>, width: u32, kind: OpKind) -> Lowered<Slot> {
         let value = self.build.emit(width, kind)?;
         if type_of(select)?.is_four_state() {

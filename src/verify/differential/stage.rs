@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::module::{TOP, reading};
+use super::module::reading;
 use super::play::play;
 use super::trace::{Difference, FourState, Rule, first_difference};
 use crate::design::program::{Kind, OpKind, Process, Slot, Statement, Trigger, Watch};
@@ -18,22 +18,23 @@ pub struct Stage {
     pub lowered: Lowered,
     /// What it plays.
     pub episodes: Vec<Episode>,
+    top: String,
     plain: String,
     stimulus: Stimulus,
 }
 
 impl Stage {
-    /// Prepares a text with both readings of what has two; or says why it cannot be.
-    pub fn new(text: &str, config: &Config) -> Result<Stage, String> {
+    /// Prepares a text with both readings of what has two, and its module `top`; or says why it cannot be.
+    pub fn new(text: &str, top: &str, config: &Config) -> Result<Stage, String> {
         let full = reading(text, false);
-        let lowered = design::lower(&full, Some(TOP)).map_err(|refusal| {
+        let lowered = design::lower(&full, Some(top)).map_err(|refusal| {
             let line = refusal.place.map(|place| format!("line {}: ", place.line));
             format!("{}{refusal}", line.unwrap_or_default())
         })?;
         let stimulus = Stimulus::new(&lowered.interface, &BTreeMap::new(), full.as_bytes(), config)
             .map_err(|error| error.to_string())?;
         let episodes = (0..stimulus.base_episodes()).map(|at| stimulus.episode(at)).collect();
-        Ok(Stage { lowered, plain: reading(text, true), stimulus, episodes })
+        Ok(Stage { lowered, top: top.to_owned(), plain: reading(text, true), stimulus, episodes })
     }
 
     /// What the engine of ours shows, or why it does not run it.
@@ -64,7 +65,8 @@ impl Stage {
     /// Whether every process of Icarus's text that waits for a change waits for an input, among others. Otherwise it may
     /// depend on the order of the first instant whether it runs at all: then what comes out of it is open.
     pub fn starts(&self) -> bool {
-        let Ok(Lowered { program: Ok(program), .. }) = design::lower(&self.plain, Some(TOP)) else {
+        let Ok(Lowered { program: Ok(program), .. }) = design::lower(&self.plain, Some(&self.top))
+        else {
             return false;
         };
         let mut inputs: BTreeSet<Slot> = program.inputs.iter().map(|(_, slot)| *slot).collect();

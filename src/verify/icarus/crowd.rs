@@ -7,8 +7,8 @@
 //! halving, and left out; one that stops the simulation is left out too, and those after it run again.
 //!
 //! An episode is an instance of its own. At the start all inputs are x. At its time all inputs but the clocks take
-//! the values of the power-up row at one instant, and one unit of time later the clocks take theirs: a clock that
-//! comes from x has an edge, and what it samples is at rest then. After it a row is one instant, read one unit later.
+//! the values of the power-up row at one instant, and some time later the clocks take theirs: a clock that
+//! comes from x has an edge, and what it samples is at rest then. After it a row is one instant, read some time later.
 //!
 //! What we rely on, of Icarus: `%z` writes the two planes of a value in words of 32 bits, as IEEE 1800-2017 has it in 21.3.4.4;
 //! a message begins with the file's name.
@@ -27,6 +27,9 @@ use crate::verify::stimulus::{Episode, Layout};
 
 /// CPU time of a compilation and of a run in seconds: some hundred small modules take three.
 const SECONDS: u64 = 20;
+
+/// Units of time that a row lasts, so that delays in a module have passed when it is read.
+const ROW: u32 = 1000;
 
 /// Where the outputs go.
 const SHOWN: &str = "salv_shown.bin";
@@ -251,7 +254,7 @@ fn player(
             writeln!(text, "      start{range} = 1'bx;")?;
         }
         writeln!(text, "      row{index} = start;\n    end")?;
-        writeln!(text, "    #1 row{index} = rows[at];\n    #1;")?;
+        writeln!(text, "    #{ROW} row{index} = rows[at];\n    #{ROW};")?;
         writeln!(
             text,
             "    for (at = {}; at < {}; at = at + 1) begin",
@@ -260,7 +263,7 @@ fn player(
         )?;
         writeln!(
             text,
-            "      row{index} = rows[at];\n      #1 $fwrite({TOP}.file, \"%z\", shown{index});\n    end"
+            "      row{index} = rows[at];\n      #{ROW} $fwrite({TOP}.file, \"%z\", shown{index});\n    end"
         )?;
         first += episode.steps.len() + 1;
     }

@@ -87,10 +87,15 @@ impl Walk<'_> {
                     self.body(then);
                     self.body(otherwise);
                 }
-                Statement::Switch(switch) => switch.arms.iter().for_each(|arm| self.body(arm)),
+                Statement::Switch(switch) => {
+                    switch.arms.iter().for_each(|arm| self.body(arm));
+                    // Which arm runs first is up to the lanes.
+                    switch.arms.iter().for_each(|arm| self.stay(arm, now));
+                }
                 Statement::Block { body, .. } => self.body(body),
                 Statement::Loop { body } => {
                     self.body(body);
+                    // What was there before it began is read again in its next turn.
                     self.stay(body, now);
                 }
                 Statement::Store(_) | Statement::Exit(_) => {}
@@ -98,7 +103,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What a loop reads and was there before it began is read again in its next turn.
+    /// What these statements read and was there before `begin` may be read until now.
     fn stay(&mut self, body: &[Statement], begin: u32) {
         let (end, born) = (self.now, &self.born);
         each(body, &mut |statement| {

@@ -235,6 +235,9 @@ fn conversion(pen: &mut Pen, a: Value, family: Family) -> Value {
             let types =
                 [("int", 32), ("byte", 8), ("shortint", 16), ("longint", 64), ("integer", 32)];
             let (keyword, width) = *pen.draw.pick(&types);
+            // A quotient that is x stays x in Icarus 11.0 in a type of two states, against 6.24.1.
+            let is_quotient = a.text.contains(['/', '%']);
+            let (keyword, width) = if is_quotient { ("integer", 32) } else { (keyword, width) };
             Value::new(format!("{keyword}'({})", a.text), width, true)
         }
         // Of unknown bits the standard says nothing (20.8.1), and slang folds them.

@@ -77,18 +77,23 @@ fn word(pen: &mut Pen, view: View, atom: &Atom) -> (String, Shape) {
 
 /// A bit or a part of a vector, if one of the families is drawn.
 ///
-/// Icarus 11.0 dies of an indexed part of a word of a packed array, so there is none.
+/// Icarus 11.0 dies of an indexed part of a word of a packed array, so there is none (`indexed` is false); and of bits that
+/// such a word lacks it takes its neighbour's, against 7.4.6.
 fn part(pen: &mut Pen, view: View, text: &str, range: (i32, i32), indexed: bool) -> Option<Value> {
     let (low, high) = (range.0.min(range.1), range.0.max(range.1));
     let width = (high - low + 1) as u32;
     match pen.draw.below(10) {
         0 | 1 if pen.may(Family::BitSelect, 100) => {
-            Some(Value::new(format!("{text}[{}]", index(pen, view, range)), 1, false))
+            let at = match indexed {
+                true => index(pen, view, range),
+                false => inner_index(pen, view, (low, high)),
+            };
+            Some(Value::new(format!("{text}[{at}]"), 1, false))
         }
         2 if width > 1 && pen.may(Family::PartSelect, 100) => {
             let a = pen.draw.within(low.into(), high.into()) as i32;
             let mut b = pen.draw.within(low.into(), high.into()) as i32;
-            if pen.may(Family::OutOfRange, 10) {
+            if indexed && pen.may(Family::OutOfRange, 10) {
                 b += pen.draw.within(-3, 3) as i32;
             }
             let (l, r) =
@@ -97,17 +102,29 @@ fn part(pen: &mut Pen, view: View, text: &str, range: (i32, i32), indexed: bool)
         }
         3 if width > 1 && indexed && pen.may(Family::IndexedSelect, 100) => {
             let count = 1 + pen.draw.below(width.min(16) as usize) as u32;
-            let base = index(pen, view, range);
             let sign = *pen.draw.pick(&["+", "-"]);
+            let base = base(pen, view, range, count, sign);
             Some(Value::new(format!("{text}[{base} {sign}: {count}]"), count, false))
         }
         _ => None,
     }
 }
 
+/// Where an indexed part begins. Of a part of an ascending vector that begins at the last bit and leaves it, Icarus 11.0
+/// takes the bits that are not there for 0, against 11.5.1; so a constant one stays within.
+fn base(pen: &mut Pen, view: View, range: (i32, i32), count: u32, sign: &str) -> String {
+    let base = index(pen, view, range);
+    if range.0 >= range.1 || base.parse::<i64>().is_err() {
+        return base;
+    }
+    let inside = i64::from(range.1 - range.0) + 1 - i64::from(count);
+    let first = i64::from(range.0) + pen.draw.within(0, inside);
+    (if sign == "+" { first } else { first + i64::from(count) - 1 }).to_string()
+}
+
 /// An index into one of several dimensions, which it does not leave: there Icarus 11.0 takes a word of a neighbour,
-/// against 7.4.5.
-fn inner_index(pen: &mut Pen, view: View, (low, high): (i32, i32)) -> String {
+/// against 7.4.6.
+pub(super) fn inner_index(pen: &mut Pen, view: View, (low, high): (i32, i32)) -> String {
     if view.atoms.is_empty() || pen.draw.percent(80) {
         return pen.draw.within(low.into(), high.into()).to_string();
     }

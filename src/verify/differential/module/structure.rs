@@ -5,7 +5,7 @@ use super::super::family::Family;
 use super::expression::{leaf, value};
 use super::pen::{Pen, either};
 use super::process::{combinational_head, edge};
-use super::select::index;
+use super::select::{index, inner_index};
 use super::shape::{Atom, Shape, UNSIZED};
 use super::statement::{assignment, block, sequence, source};
 use super::unit::{Class, Finished, FormalRole, Unit, array, vector};
@@ -91,8 +91,17 @@ impl Unit {
         let word = Shape::Vector { range: Some(*range), signed: *signed, two_state: false };
         let stable = self.stable();
         let atom = Atom { name: pen.fresh("m"), shape: shape.clone() };
-        let address: String =
-            dimensions.iter().map(|_| format!("[{}]", pen.draw.pick(&stable).name)).collect();
+        // Icarus 11.0 takes the low 32 bits of a wider index, and where one leaves one of several dimensions a word of a
+        // neighbour, against 7.4.6.
+        let index = |&(left, right): &(i32, i32)| {
+            let atom = pen.draw.pick(&stable);
+            if dimensions.len() == 1 && atom.shape.width() <= 32 {
+                return format!("[{}]", atom.name);
+            }
+            let width = (left.abs_diff(right) + 1).ilog2();
+            format!("[$unsigned({width}'({}))]", atom.name)
+        };
+        let address: String = dimensions.iter().map(index).collect();
         let open = pen.draw.pick(&stable).name.clone();
         let body = self.code(self.readable(Class::Settled), Vec::new(), false);
         let set = format!("{}{address} = {};", atom.name, source(pen, &body, &word, 2));
@@ -409,8 +418,12 @@ impl Unit {
                 let atoms = self.stable();
                 let body = self.code(atoms, Vec::new(), false);
                 let mut text = atom.name.clone();
-                for dimension in dimensions {
-                    text += &format!("[{}]", index(pen, body.view(), *dimension));
+                for &dimension in dimensions {
+                    let at = match dimensions.len() {
+                        1 => index(pen, body.view(), dimension),
+                        _ => inner_index(pen, body.view(), dimension),
+                    };
+                    text += &format!("[{at}]");
                 }
                 text
             }
