@@ -2,6 +2,12 @@
 
 #![expect(clippy::print_stderr, reason = "a test that skips says so")]
 
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use crate::verify::real::benchmark;
+use salv::candidate;
+use salv::problem;
 use salv::verify::differential::{
     Families, Family, RandomModule, Stage, TOP, random_module, reading, shrink,
 };
@@ -186,6 +192,53 @@ fn lanes_show_what_icarus_shows() {
     }
     assert!(compared * 100 >= 90 * MODULES, "only {compared} were compared");
     assert!(different.is_empty(), "\n{}\n", different.join("\n"));
+}
+
+/// Real candidates that show other values in Icarus than in lanes, without a race that is reported, stand in
+/// `tests/agreement/values.tsv` with a reason. The data lies beside the clone and is not part of it.
+#[test]
+fn other_values_of_real_candidates_have_their_reason() {
+    let Some(icarus) = icarus() else { return };
+    let Some(problems) = benchmark() else {
+        eprintln!("skipped: no ../shared/data/problems.jsonl");
+        return;
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agreement/values.tsv");
+    let table = std::fs::read_to_string(path).expect("the table");
+    let lines: BTreeMap<&str, Vec<&str>> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split('\t').collect::<Vec<&str>>())
+        .map(|line| (line[1], line))
+        .collect();
+    let tops: HashMap<String, (String, String)> = problem::load(&problems)
+        .expect("problems")
+        .into_iter()
+        .map(|problem| (problem.problem, (problem.prompt, problem.top)))
+        .collect();
+    let files = ["candidates.jsonl", "candidates_more.jsonl.gz"];
+    let rows = files
+        .iter()
+        .flat_map(|file| candidate::read(&problems.with_file_name(file)).expect("the candidates"));
+    let mut staged = Vec::new();
+    for row in rows.map(|row| row.expect("a row")) {
+        let Some(line) = lines.get(row.id.as_str()) else { continue };
+        let (prompt, top) = &tops[&row.problem];
+        let code = candidate::extract_code(&row.completion, prompt, top).expect("code");
+        let config = Config { vectors: 64, ..Config::default() };
+        staged.push((line, Stage::new(&code.text, top, &config).expect("a legal text")));
+    }
+    assert_eq!(staged.len(), lines.len());
+    let folder = tempfile::tempdir().expect("a folder");
+    let stages: Vec<&Stage> = staged.iter().map(|(_, stage)| stage).collect();
+    let played = Stage::theirs(&stages, &icarus, folder.path()).expect("icarus runs");
+    for ((line, stage), theirs) in staged.iter().zip(played) {
+        let Played::Shown(theirs) = theirs else { panic!("{line:?}: {theirs:?}") };
+        let found = stage.difference(&stage.ours().expect("lanes run it"), &theirs);
+        let found = found.unwrap_or_else(|| panic!("{line:?} is equal"));
+        assert_eq!(found.output, line[2]);
+        assert!(line[3].len() > 20, "{line:?}");
+    }
 }
 
 #[test]

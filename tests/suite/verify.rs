@@ -13,7 +13,7 @@ mod determinism;
 mod examples;
 mod failures;
 mod fixture;
-mod real;
+pub mod real;
 mod repeats;
 mod reports;
 mod runs;
