@@ -21,7 +21,7 @@ use crate::record::{Ahead, Meta, RecordError, Shard, ShardOf, Writer, file_hash}
 use crate::verify::backend::Backend;
 use crate::verify::cache::Cache;
 use crate::verify::fpga::estimate::{Work, estimate};
-use crate::verify::run::{self, Parallelism, Run, RunError, Sink};
+use crate::verify::run::{self, Parallelism, Run, RunError, Sink, Told};
 use crate::verify::stimulus::{self, Config};
 use crate::verify::verdict::Verdict;
 use crate::verify::verilator::timing::Timing;
@@ -113,7 +113,7 @@ const CACHE_SIZE_MAX: u64 = 4 << 30;
 
 impl BackendArguments {
     /// Whether lanes judge first.
-    fn lanes(&self) -> bool {
+    pub fn lanes(&self) -> bool {
         matches!(self.backend, BackendName::Auto | BackendName::Lanes)
     }
 
@@ -212,13 +212,14 @@ pub fn judge(arguments: &Arguments) -> anyhow::Result<Done> {
     let outcome = judge_rest(arguments, &job, rows, known, &mut output);
     // What was judged is kept, whatever ended the run.
     let summary = output.finish()?;
-    let repeated = outcome
+    let Told { repeated, handed_over } = outcome
         .with_context(|| format!("failed after {} of {total} candidates", summary.candidates))?;
     let (judged, elapsed) = (summary.candidates - done, started.elapsed());
     let timings = json!({
         "candidates": judged,
         "kept_by_an_earlier_run": kept,
         "repeated": repeated,
+        "handed_over_by_lanes": handed_over,
         "seconds": elapsed.as_secs_f64(),
         "stage_seconds": backend.timing().map(Timing::seconds),
         "modules": backend.timing().map(Timing::members),
@@ -228,6 +229,9 @@ pub fn judge(arguments: &Arguments) -> anyhow::Result<Done> {
     eprint!("{}", summary.render(judged, elapsed));
     if repeated > 0 {
         eprintln!("{repeated} of them have the text of another one and were not judged again");
+    }
+    for (why, count) in &handed_over {
+        eprintln!("{count} handed over by lanes: {why}");
     }
     Ok(Done { summary, total, stopped: stop.load(Ordering::Relaxed) })
 }
@@ -308,7 +312,7 @@ fn judge_rest(
     rows: Shard,
     known: BTreeMap<usize, Verdict>,
     output: &mut Output,
-) -> anyhow::Result<usize> {
+) -> anyhow::Result<Told> {
     let done = output.done;
     let candidates = candidates(arguments, rows, done)?.map(|row| row.map_err(stream));
     let known = known.into_iter().map(|(row, verdict)| (row - done, verdict)).collect();

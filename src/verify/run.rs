@@ -7,8 +7,8 @@
 //! nothing but its problem, its text and the configuration.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::channel::{Receiver, bounded};
 
@@ -107,15 +107,23 @@ impl<F: FnMut(Verdict) -> Result<(), RunError>> Sink for F {
     }
 }
 
-/// Judges `candidates` and gives each verdict to `sink`, in their order; returns how many candidates were not
-/// judged because an equal one was.
+/// What a run did beside its verdicts.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Candidates that were not judged because one of equal text was.
+    pub repeated: usize,
+    /// Candidates that lanes handed over to the backend, by the reason.
+    pub handed_over: BTreeMap<String, u64>,
+}
+
+/// Judges `candidates` and gives each verdict to `sink`, in their order.
 ///
 /// Returns early, with all verdicts given so far in order, when `run.stop` becomes true.
 pub fn verify(
     run: &Run,
     candidates: impl Iterator<Item = Result<Candidate, RunError>> + Send,
     sink: impl Sink,
-) -> Result<usize, RunError> {
+) -> Result<Told, RunError> {
     verify_rest(run, candidates, BTreeMap::new(), sink)
 }
 
@@ -125,7 +133,7 @@ pub fn verify_rest(
     candidates: impl Iterator<Item = Result<Candidate, RunError>> + Send,
     known: BTreeMap<usize, Verdict>,
     mut sink: impl Sink,
-) -> Result<usize, RunError> {
+) -> Result<Told, RunError> {
     let Run { parallelism, stop, .. } = run;
     let context = Context::new(run);
     let (batch_in, batch_out) = bounded::<Vec<Row>>(parallelism.threads);
@@ -153,7 +161,8 @@ pub fn verify_rest(
         outcome
     });
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-    Ok(context.texts.repeated())
+    let handed_over = context.handed_over.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Told { repeated: context.texts.repeated(), handed_over })
 }
 
 /// The task of one candidate alone (a second one is the same in another order of processes), or the status that it gets without one.
@@ -264,6 +273,8 @@ struct Context<'a> {
     goldens: Goldens,
     texts: Texts,
     pace: Pace,
+    /// Candidates that lanes handed over, by the reason.
+    handed_over: Mutex<BTreeMap<String, u64>>,
     backend: &'a dyn Backend,
     lanes: bool,
     workers: &'a Workers,
@@ -284,6 +295,7 @@ impl<'a> Context<'a> {
             goldens: Goldens::new(),
             texts: Texts::new(),
             pace: Pace::default(),
+            handed_over: Mutex::default(),
             problems,
             backend,
             lanes,
@@ -309,6 +321,14 @@ impl<'a> Context<'a> {
 
     fn golden(&self, problem: usize, elaborator: &mut Elaborator) -> Result<Arc<Golden>, RunError> {
         self.goldens.get(problem, &self.problems[problem], self.config, elaborator)
+    }
+
+    /// Counts a candidate that lanes handed over. Reasons may hold names of a text, so there are not more and more.
+    fn hand_over(&self, why: String) {
+        const REASONS_MAX: usize = 200;
+        let mut reasons = self.handed_over.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = reasons.len() >= REASONS_MAX && !reasons.contains_key(&why);
+        *reasons.entry(if is_full { "other reasons".to_owned() } else { why }).or_default() += 1;
     }
 
     /// The verdicts of a row, and of those with equal text that wait for it.
@@ -441,7 +461,10 @@ fn judge_by_lanes(
             let interface = &golden.design.interface;
             Some(outcome_finding(interface, LANES, races, outcome))
         }
-        lanes::job::Verdict::HandedOver(_) => None,
+        lanes::job::Verdict::HandedOver(why) => {
+            context.hand_over(why);
+            None
+        }
     })
 }
 

@@ -168,7 +168,7 @@ fn judge_claims(
     let verification = crate::verify::run::Run {
         problems: &problems,
         backend: &backend,
-        lanes: false,
+        lanes: arguments.proof.backend.lanes(),
         workers: &workers,
         config: &config,
         parallelism: Parallelism { threads: job.threads, batch: 128 },

@@ -71,6 +71,45 @@ fn all_fixtures() {
     assert!(lanes.len() > 9 * others.len(), "{} by lanes, {} not", lanes.len(), others.len());
 }
 
+/// What lanes do not run is judged by verilator, and counted by the construct.
+#[test]
+fn what_is_handed_over_is_counted() {
+    let text = |head: &str| {
+        format!(
+            "module top(input clk, e, d, output reg q); always @({head}) if (e) q <= d; endmodule"
+        )
+    };
+    let golden = Problem {
+        problem: "flop".into(),
+        prompt: String::new(),
+        golden: text("posedge clk"),
+        golden_top: None,
+        top: "top".into(),
+        testbench: None,
+        inputs: BTreeMap::default(),
+        source: None,
+        licence: None,
+    };
+    let candidates = [text("posedge clk iff e"), text("posedge clk"), text("negedge clk iff e")];
+    let bench = Bench::new(&[]);
+    bench.write("problems.jsonl", [&golden].into_iter());
+    let rows = candidates.into_iter().enumerate().map(|(number, completion)| {
+        let (problem, id) = ("flop".to_owned(), number.to_string());
+        candidate::Candidate { problem, id, completion }
+    });
+    bench.write("candidates.jsonl", rows);
+    let verdicts = bench.verify("verdicts.jsonl", &["--backend", "lanes"]);
+    let backends: Vec<String> = verdicts
+        .lines()
+        .map(|line| serde_json::from_str::<Verdict>(line).expect("a verdict").backend)
+        .collect();
+    assert_eq!(backends, ["verilator", "lanes", "verilator"]);
+    let timings: serde_json::Value =
+        serde_json::from_str(&bench.read("verdicts.jsonl.timings.json")).expect("JSON");
+    let expected = serde_json::json!({ "an event with a condition": 2 });
+    assert_eq!(timings["handed_over_by_lanes"], expected);
+}
+
 /// Real candidates of which verilator says something else stand in `tests/agreement/lanes.tsv` with a reason. The data
 /// lies beside the clone and is not part of it.
 #[test]

@@ -116,7 +116,8 @@ pub(super) fn value(pen: &mut Pen, view: View, depth: u32) -> Value {
         Family::Conditional => {
             let condition = value(pen, view, below);
             let (a, b) = operands(pen, view, below);
-            let text = format!("({} ? {} : {})", condition.text, a.text, b.text);
+            // Where the condition is unknown Icarus 11.0 makes z of z and z, against table 11-20; so one side has none.
+            let text = format!("({} ? {} : ({} | 1'sb0))", condition.text, a.text, b.text);
             Value::new(text, a.width.max(b.width), a.signed && b.signed).of(&[&a, &b])
         }
         Family::Concatenation | Family::Replication => joined(pen, view, below, family),
@@ -164,9 +165,9 @@ fn powered(pen: &mut Pen, view: View, depth: u32, family: Family) -> Value {
     } else {
         let amount = match pen.draw.below(3) {
             0 => pen.draw.below(a.width as usize + 3).to_string(),
-            1 => narrow(pen, view, 8).text,
+            1 => amount(pen, view, 8).text,
             // Icarus 11.0 takes the low 32 bits of a wider one.
-            _ => narrow(pen, view, 30).text,
+            _ => amount(pen, view, 30).text,
         };
         (*pen.draw.pick(&["<<", ">>", "<<<", ">>>", ">>>"]), amount)
     };
@@ -311,6 +312,16 @@ pub(super) fn sized_leaf(pen: &mut Pen, view: View) -> Value {
     }
     let width = 1 + pen.draw.below(9) as u32;
     Value::new(literal::sized(pen, width, false), width, false)
+}
+
+/// An index or the amount of a shift. A part that is the whole of a signed vector Icarus 11.0 takes for signed there, against
+/// 11.8.1, but not in braces.
+pub(super) fn amount(pen: &mut Pen, view: View, width_max: u32) -> Value {
+    let value = narrow(pen, view, width_max);
+    match value.text.ends_with(']') && value.text.contains(':') {
+        true => Value::new(format!("{{{}}}", value.text), value.width, false),
+        false => value,
+    }
 }
 
 /// A leaf of few bits.

@@ -1,13 +1,13 @@
 //! Bits, parts and words of variables, to read them and to write them.
 
 use super::super::family::Family;
-use super::expression::{Value, View, narrow};
+use super::expression::{Value, View, amount, narrow};
 use super::pen::Pen;
 use super::shape::{Atom, FIELD, PACKED_WORD, Shape, UNSIZED};
 
 /// Reads a variable or a part of it.
 pub(super) fn read(pen: &mut Pen, view: View, atom: &Atom) -> Value {
-    let (text, shape) = word(pen, view, atom);
+    let (text, shape) = word(pen, view, atom, true);
     let whole = Value::new(text.clone(), shape.width(), shape.is_signed());
     match shape {
         // What is not there of two states reads as 0 (11.5.1); Icarus 11.0 gives x.
@@ -29,8 +29,8 @@ pub(super) fn read(pen: &mut Pen, view: View, atom: &Atom) -> Value {
 }
 
 /// A place that a statement writes, of a variable that it writes in part or as a whole.
-pub(super) fn target(pen: &mut Pen, view: View, atom: &Atom) -> Value {
-    let (text, shape) = word(pen, view, atom);
+pub(super) fn target(pen: &mut Pen, view: View, atom: &Atom, nonblocking: bool) -> Value {
+    let (text, shape) = word(pen, view, atom, false);
     let whole = Value::new(text.clone(), shape.width(), shape.is_signed());
     let (range, indexed) = match shape {
         Shape::Vector { range: Some(range), .. } => (range, true),
@@ -39,24 +39,33 @@ pub(super) fn target(pen: &mut Pen, view: View, atom: &Atom) -> Value {
         }
         _ => return whole,
     };
-    if !pen.may(Family::SelectTarget, 30) {
+    // Of a part of a word that leaves it `=` of Icarus 11.0 writes nothing or dies, against 11.5.1.
+    let stays = matches!(atom.shape, Shape::Array { .. }) && !nonblocking;
+    if stays && range.0 == range.1 || !pen.may(Family::SelectTarget, 30) {
         return whole;
     }
-    part(pen, view, &text, range, indexed).unwrap_or(whole)
+    part(pen, view, &text, range, indexed && !stays).unwrap_or(whole)
 }
 
 fn has_parts(keyword: &str) -> bool {
     keyword != FIELD && keyword != UNSIZED
 }
 
-/// The variable, or a word or field of it.
-fn word(pen: &mut Pen, view: View, atom: &Atom) -> (String, Shape) {
+/// The variable, or a word or field of it, to be read or written.
+fn word(pen: &mut Pen, view: View, atom: &Atom, reads: bool) -> (String, Shape) {
     match &atom.shape {
         Shape::Array { dimensions, range, signed } => {
             let mut text = atom.name.clone();
             for dimension in dimensions {
                 text += &match dimensions.len() {
-                    1 => format!("[{}]", index(pen, view, *dimension)),
+                    1 => {
+                        let at = index(pen, view, *dimension);
+                        let high = dimension.0.max(dimension.1);
+                        // Of a bit of a word that a constant index misses Icarus 11.0 reads as many x as the word has,
+                        // against 11.5.1.
+                        let misses = reads && at.parse::<i32>().is_ok_and(|at| at > high);
+                        format!("[{}]", if misses { high.to_string() } else { at })
+                    }
                     _ => format!("[{}]", inner_index(pen, view, *dimension)),
                 };
             }
@@ -145,13 +154,13 @@ pub(super) fn index(pen: &mut Pen, view: View, range: (i32, i32)) -> String {
     }
     // Icarus 11.0 takes the low 32 bits of a wider index.
     let width_max = if pen.draw.percent(70) { 6 } else { 32 };
-    let value = narrow(pen, view, width_max);
+    let value = amount(pen, view, width_max);
     if value.text.starts_with(|c: char| c.is_ascii_digit() || c == '\'' || c == '-') {
         // slang refuses a constant that is x or far away.
         return pen.draw.within(low.into(), high.into()).to_string();
     }
-    if pen.draw.percent(15) {
-        // 32 bits: in a narrow sum Icarus 11.0 keeps the carry, against 11.6.1.
+    if pen.draw.percent(15) && value.width < 32 {
+        // A sum of 32 bits: of an operand as narrow or as wide as it Icarus 11.0 keeps the carry, against 11.6.1.
         return format!("({} + {})", value.text, pen.draw.below(8));
     }
     value.text

@@ -4,7 +4,7 @@
 //! value first, so that nothing is latched by accident. Loops have constant bounds.
 
 use super::super::family::Family;
-use super::expression::{Function, View, member, narrow, value};
+use super::expression::{Function, View, amount, member, value};
 use super::literal;
 use super::pen::{Pen, either};
 use super::select;
@@ -118,7 +118,7 @@ pub(super) fn assignment(pen: &mut Pen, body: &Body) -> Lines {
     }
     let atom = pen.draw.pick(&body.targets).clone();
     let source = source(pen, body, &atom.shape, 3);
-    let target = select::target(pen, body.view(), &atom);
+    let target = select::target(pen, body.view(), &atom, body.nonblocking);
     vec![format!("{} {} {source};", target.text, assign(body))]
 }
 
@@ -320,7 +320,7 @@ fn compound(pen: &mut Pen, body: &Body) -> Lines {
     let operators = ["+=", "-=", "*=", "&=", "|=", "^=", "<<=", ">>=", "<<<=", ">>>=", "/=", "%="];
     let operator = *pen.draw.pick(&operators);
     let is_shift = operator.len() > 2;
-    let value = if is_shift { narrow(pen, body.view(), 30) } else { value(pen, body.view(), 2) };
+    let value = if is_shift { amount(pen, body.view(), 30) } else { value(pen, body.view(), 2) };
     // Icarus 11.0 cuts the right side to the width of the left one, and takes a shift's sign for its own.
     let full = format!("{name} {operator} {};", value.text);
     let bare = operator.trim_end_matches('=');

@@ -171,10 +171,11 @@ impl Unit {
         for _ in 0..1 + pen.draw.below(3) {
             let data = value(pen, body.view(), 2).text;
             let enable = value(pen, body.view(), 1).text;
+            // Where it is unknown Icarus 11.0 makes z of z and z, against table 11-20; so the data has none.
             let line = match pen.draw.below(3) {
                 0 if wired => format!("assign {} = {data};", atom.name),
-                0 => format!("assign {} = (!{enable}) ? {width}'bz : {data};", atom.name),
-                _ => format!("assign {} = {enable} ? {data} : {width}'bz;", atom.name),
+                0 => format!("assign {} = (!{enable}) ? {width}'bz : ({data} | 1'sb0);", atom.name),
+                _ => format!("assign {} = {enable} ? ({data} | 1'sb0) : {width}'bz;", atom.name),
             };
             lines.push(line);
         }
@@ -305,13 +306,23 @@ impl Unit {
         let stable = self.stable();
         let is_named = pen.draw.percent(75);
         let (mut connections, mut outputs) = (Vec::new(), Vec::new());
+        let mut connected: Vec<String> = Vec::new();
         for formal in &of.formals {
             let actual = match formal.role {
                 FormalRole::Clock => match self.clocks.is_empty() {
                     true => "1'b0".to_owned(),
                     false => pen.draw.pick(&self.clocks).clone(),
                 },
-                FormalRole::Stable => pen.draw.pick(&stable).name.clone(),
+                FormalRole::Stable => {
+                    let name = pen.draw.pick(&stable).name.clone();
+                    // Of two inputs that are one net Icarus 11.0 confuses what `@*` waits for, against 9.4.2.2.
+                    if connected.contains(&name) {
+                        format!("{{{name}}}")
+                    } else {
+                        connected.push(name.clone());
+                        name
+                    }
+                }
                 // A port's width is context (23.3.3), but Icarus 11.0 computes as wide as the operands are.
                 FormalRole::Settled => match value(pen, body.view(), 2) {
                     actual if actual.is_unsized || actual.text.starts_with('\'') => actual.text,
