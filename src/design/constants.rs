@@ -202,8 +202,10 @@ impl<'d> Collector<'_, 'd> {
                 }
             }
             ExpressionKind::ElementSelect | ExpressionKind::RangeSelect => {
-                let (Some(base), Some(low)) = (to.select_value(), expression::lowest_bit(to))
-                else {
+                // Not of indexed parts: they would add to the stimulus, which has a version.
+                let is_plain = to.range_selection_kind().is_none_or(|kind| kind == 0);
+                let low = expression::lowest_bit(to).filter(|_| is_plain);
+                let (Some(base), Some(low)) = (to.select_value(), low) else {
                     return;
                 };
                 if let Some(signal) = self.netlist.named(base) {

@@ -111,15 +111,19 @@ pub(super) fn lowest_bit(select: Expression<'_>) -> Option<u64> {
     }
     let range = base.fixed_range();
     let element = base.bit_width() / u64::from(range.width()).max(1);
-    let at = |index: Expression<'_>| {
-        let index = i32::try_from(constant(index)?.as_i64()?).ok()?;
-        u64::try_from(range.translate_index(index)).ok()
+    let number = |index: Expression<'_>| constant(index)?.as_i64();
+    let at = |index: i64| u64::try_from(range.translate_index(i32::try_from(index).ok()?)).ok();
+    if select.kind() == ExpressionKind::ElementSelect {
+        return Some(at(number(select.selector()?)?)? * element);
+    }
+    let (left, right) = (number(select.range_left()?)?, number(select.range_right()?)?);
+    // `[left:right]`, `[left +: right]` or `[left -: right]`.
+    let last = match select.range_selection_kind()? {
+        0 => right,
+        1 => left.checked_add(right)?.checked_sub(1)?,
+        _ => left.checked_sub(right)?.checked_add(1)?,
     };
-    let lowest = match (select.kind(), select.range_selection_kind()) {
-        (ExpressionKind::ElementSelect, _) => at(select.selector()?)?,
-        (_, Some(0)) => at(select.range_left()?)?.min(at(select.range_right()?)?),
-        _ => return None,
-    };
+    let lowest = at(left)?.min(at(last)?);
     Some(lowest * element)
 }
 

@@ -17,6 +17,7 @@
 //! A slot holds one value in each lane. The first [`Program::variables`] slots are the nets and variables and keep
 //! their values; constants follow, then temporaries, each the result of one operation of one process, written before it
 //! is read in every run of the code that uses it, and numbered so that a result has a higher number than its operands.
+//! What is computed in an arm of a `switch` or in a turn of a loop is read nowhere else.
 //!
 //! # Code
 //!

@@ -77,16 +77,13 @@ fn running<'n, 'd>(netlist: &'n Netlist<'d>) -> impl Iterator<Item = (usize, &'n
     netlist.processes.iter().enumerate().filter(|(_, process)| !process.is_initial())
 }
 
-/// Bits of one write that are looked at one by one.
-const BITS_MAX: usize = 1024;
-
 /// Marks what two processes write. Two clocked processes that write different words or bits by constant
 /// indices do not race, and neither do the iterations of a generate loop, which are such processes.
 fn written_twice(netlist: &Netlist<'_>, raced: &mut [bool]) {
     let mut whole: Vec<Option<usize>> = vec![None; raced.len()];
     let mut part: Vec<Option<usize>> = vec![None; raced.len()];
-    // The process that writes a bit of a signal first, where constants select it.
-    let mut owners: BTreeMap<(SignalId, u64), usize> = BTreeMap::new();
+    // Of each signal the bits that constants select, and the process that writes them.
+    let mut parts: BTreeMap<SignalId, Vec<(u64, u64, usize)>> = BTreeMap::new();
     for (index, process) in running(netlist) {
         for write in &process.writes {
             for &target in &write.targets {
@@ -97,12 +94,32 @@ fn written_twice(netlist: &Netlist<'_>, raced: &mut [bool]) {
                 }
                 let own = if write.whole { &mut whole[target] } else { &mut part[target] };
                 own.get_or_insert(index);
-                for bit in write.bits.clone().into_iter().flatten().take(BITS_MAX) {
-                    raced[target] |= *owners.entry((target, bit)).or_insert(index) != index;
+                if let Some(bits) = &write.bits {
+                    parts.entry(target).or_default().push((bits.start, bits.end, index));
                 }
             }
         }
     }
+    for (target, mut parts) in parts {
+        parts.sort_unstable();
+        raced[target] |= overlap(&parts);
+    }
+}
+
+/// Whether parts of two processes overlap; they are sorted by their first bits.
+fn overlap(parts: &[(u64, u64, usize)]) -> bool {
+    // How far any part went, and how far one of another process than that did.
+    let (mut far, mut other): ((u64, usize), u64) = ((0, usize::MAX), 0);
+    parts.iter().any(|&(start, end, process)| {
+        let reach = if far.1 == process { other } else { far.0 };
+        if end > far.0 {
+            other = if far.1 == process { other } else { far.0 };
+            far = (end, process);
+        } else if process != far.1 {
+            other = other.max(end);
+        }
+        reach > start
+    })
 }
 
 /// Links and assignments that are looked at in all for what lists of events leave out: a bound for hostile texts,

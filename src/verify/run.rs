@@ -323,7 +323,7 @@ impl<'a> Context<'a> {
         self.goldens.get(problem, &self.problems[problem], self.config, elaborator)
     }
 
-    /// Counts a candidate that lanes handed over. Reasons may hold names of a text, so there are not more and more.
+    /// Counts a candidate that lanes handed over. Reasons may hold names of a text: there is room for so many different ones.
     fn hand_over(&self, why: String) {
         const REASONS_MAX: usize = 200;
         let mut reasons = self.handed_over.lock().unwrap_or_else(PoisonError::into_inner);

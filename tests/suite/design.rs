@@ -571,6 +571,14 @@ fn races_and_z_name_their_outputs() {
         ))
     };
     assert_eq!([0, 1, 2, 3].map(|at| bit(at).races.len()), [1, 0, 1, 1]);
+    let part = |part: &str| {
+        accepted(&format!(
+            "module m(input c, input [7:0] d, output reg [7:0] x); always @(posedge c) begin x[7:5] <= d[2:0]; x[0] <= d[3]; end \
+             always @(posedge c) x[{part}] <= ~d;  always @(posedge c) x[1] <= d[0]; endmodule"
+        ))
+    };
+    let parts = ["2 +: 3", "2 +: 4", "4 -: 3", "4 -: 4", "4:2", "6:6"];
+    assert_eq!(parts.map(|at| part(at).races.len()), [0, 1, 0, 1, 0, 1]);
     let shared = accepted(
         "module m(input c, input [3:0] d, output reg [3:0] x, y); integer i; always @(posedge c) for (i = 0; i < 4; i = i + 1) x[i] <= d[i]; \
          always @(posedge c) for (i = 0; i < 4; i = i + 1) y[i] <= d[3-i]; endmodule",

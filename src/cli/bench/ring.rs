@@ -21,8 +21,12 @@ pub struct Contestant {
 #[derive(Default)]
 struct Report {
     counts: BTreeMap<String, u64>,
-    /// Bits compared, those that are 0 or 1 in Icarus, and those that are z.
-    bits: (u64, u64, u64),
+    /// Bits compared.
+    bits: u64,
+    /// Those that are 0 or 1 in Icarus.
+    known: u64,
+    /// Those that are z.
+    floating: u64,
 }
 
 /// The two engines and what was found.
@@ -54,46 +58,45 @@ impl Ring {
         Ok(Stage::theirs(stages, &self.icarus, scratch.path())?)
     }
 
+    /// Prints a line of one and counts it, with more in the line than in what is counted.
+    fn note(&self, name: &str, what: &str, more: &str) {
+        println!("{name}\t{what}: {more}");
+        self.count(what);
+    }
+
     /// Compares one, prints a line for what is not equal and counts it; gives the difference.
     pub fn meet(
         &self,
         Contestant { name, stage }: &Contestant,
         theirs: Played,
     ) -> Option<Difference> {
-        let not = |what: &str, why: &str| {
-            println!("{name}\t{what}: {why}");
-            None
-        };
         if !stage.lowered.races.is_empty() {
-            not("called a race", &stage.lowered.races.join(" "));
-            self.count("called a race");
+            self.note(name, "called a race", &stage.lowered.races.join(" "));
         }
         let theirs = match theirs {
             Played::Shown(theirs) => theirs,
             Played::Refused(why) => {
-                self.count("refused by Icarus");
-                return not("refused by Icarus", &why);
+                self.note(name, "refused by Icarus", &why);
+                return None;
             }
             Played::Ended(why) => {
-                self.count("ended in Icarus");
-                return not("ended in Icarus", &why);
+                self.note(name, "ended in Icarus", &why);
+                return None;
             }
         };
         self.weigh(stage, &theirs);
         let ours = match stage.ours() {
             Ok(ours) => ours,
             Err(why) => {
+                println!("{name}\tnot run in lanes: {why}");
                 self.count(format!("not run in lanes: {why}"));
-                return not("not run in lanes", &why);
+                return None;
             }
         };
         let difference = stage.difference(&ours, &theirs);
         match &difference {
             None => self.count("equal"),
-            Some(difference) => {
-                self.count("different");
-                not("different", &difference.to_string());
-            }
+            Some(difference) => self.note(name, "different", &difference.to_string()),
         }
         difference
     }
@@ -105,9 +108,9 @@ impl Ring {
         for trace in theirs {
             for (at, (value, unknown)) in trace.value.iter().zip(&trace.unknown).enumerate() {
                 let mask = mask[at % mask.len()];
-                report.bits.0 += u64::from(mask.count_ones());
-                report.bits.1 += u64::from((mask & !unknown).count_ones());
-                report.bits.2 += u64::from((value & unknown).count_ones());
+                report.bits += u64::from(mask.count_ones());
+                report.known += u64::from((mask & !unknown).count_ones());
+                report.floating += u64::from((value & unknown).count_ones());
             }
         }
     }
@@ -119,13 +122,13 @@ impl Ring {
         for (what, count) in &report.counts {
             let _ = writeln!(text, "{count:>8}  {what}");
         }
-        let share = |part: u64| 100.0 * part as f64 / report.bits.0.max(1) as f64;
+        let share = |part: u64| 100.0 * part as f64 / report.bits.max(1) as f64;
         let _ = writeln!(
             text,
             "{:>8}  bits of outputs compared, {:.1} % of them 0 or 1 and {:.1} % z",
-            report.bits.0,
-            share(report.bits.1),
-            share(report.bits.2)
+            report.bits,
+            share(report.known),
+            share(report.floating)
         );
         text
     }

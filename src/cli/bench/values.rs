@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use super::ring::{Contestant, Ring};
 use super::select::in_parallel;
 use crate::candidate::{self, Candidate, extract_code};
@@ -48,15 +50,24 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let ring = Ring::open()?;
     let batches: Vec<&[Candidate]> = candidates.chunks(arguments.batch.max(1)).collect();
     in_parallel(start::threads(arguments.jobs)?, &batches, |batch| {
-        let stages = batch.iter().map(|row| stage(by_name.get(row.problem.as_str()), row, &config));
         let mut contestants = Vec::new();
-        for (row, stage) in batch.iter().zip(stages) {
-            match stage {
+        for row in *batch {
+            let problem = by_name.get(row.problem.as_str());
+            let problem = problem.with_context(|| {
+                format!(
+                    "candidate {} answers {}, which is not among the problems",
+                    row.id, row.problem
+                )
+            })?;
+            match stage(problem, row, &config) {
                 Ok(stage) => {
                     let name = format!("{}\t{}", row.problem, row.id);
                     contestants.push(Contestant { name, stage });
                 }
-                Err(()) => ring.count("refused by us"),
+                Err(why) => {
+                    println!("{}\t{}\trefused by us: {why}", row.problem, row.id);
+                    ring.count("refused by us");
+                }
             }
         }
         let stages: Vec<&Stage> = contestants.iter().map(|one| &one.stage).collect();
@@ -69,9 +80,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a candidate plays; its failures are those of `salv verify`, and no matter here.
-fn stage(problem: Option<&&Problem>, row: &Candidate, config: &Config) -> Result<Stage, ()> {
-    let problem = problem.ok_or(())?;
-    let code = extract_code(&row.completion, &problem.prompt, &problem.top).map_err(|_| ())?;
-    Stage::new(&code.text, &problem.top, config).map_err(|_| ())
+/// What a candidate plays, or why it plays nothing.
+fn stage(problem: &Problem, row: &Candidate, config: &Config) -> Result<Stage, String> {
+    let code = extract_code(&row.completion, &problem.prompt, &problem.top);
+    let code = code.map_err(|why| why.to_string())?;
+    Stage::new(&code.text, &problem.top, config)
 }

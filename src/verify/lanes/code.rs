@@ -3,7 +3,8 @@
 //! A *cell* is one word of 64 bits in every lane. Cells of variables come first, then those of constants, then one
 //! more for each of a variable's: its *shadow*, to which nonblocking writes and inputs go before they take effect, and
 //! which holds, within a process with blocking writes, what the variable held before (a variable has either kind of
-//! writes). Temporaries follow: those of all units use the same cells, since none lives longer than a run.
+//! writes). Temporaries follow: those of all units use the same cells, since none lives longer than a run, and within a
+//! unit they use cells again ([`super::lives`]).
 //!
 //! # Two codes for each unit
 //!

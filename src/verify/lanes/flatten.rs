@@ -138,19 +138,21 @@ impl<'a> Flattener<'a> {
                 }
             }
         }
-        let mut end = 0;
+        let (mut end, mut next) = (0, self.known_start);
         for variable in 0..program.variables {
             let place = self.place(variable);
             let list = &watchers[variable as usize];
             let watchers = (end, end + list.len() as u32);
             end = watchers.1;
             self.code.watchers.extend(list);
-            self.code.variables.push(Variable { place, shadow: self.known_start, watchers });
-            self.known_start += place.limbs;
+            self.code.variables.push(Variable { place, shadow: next, watchers });
+            next += place.limbs;
         }
-        self.both_start = self.known_start + self.lives.cells;
+        self.known_start = next;
+        self.both_start = next + self.lives.cells;
         self.code.cells = self.both_start + self.lives.cells;
     }
+
     pub fn place(&self, slot: Slot) -> Place {
         let width = self.program.widths[slot as usize];
         Place { cell: self.cells[slot as usize], limbs: limbs(width) as u32, width }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::engine::each_lane;
 use super::group::Group;
 use super::rows::Rows;
-use super::{Bounds, Code, LANES_MAX, Machine, PowerUp, Stop};
+use super::{Bounds, Budget, Code, LANES_MAX, Machine, PowerUp, Stop};
 use crate::design::program::Program;
 use crate::design::{Bits, Direction, Interface};
 use crate::problem::Restriction;
@@ -269,7 +269,7 @@ impl Golden {
     /// Takes for defined what is the same from all power-up states.
     fn agree(&self, run: &mut GoldenRun) -> Result<(), GoldenError> {
         let agreed = run
-            .agreed(&self.code, &self.ports, self, POWER_UPS, |_| false)
+            .agreed(&self.code, &self.ports, self, (POWER_UPS, &Budget::of_golden()), |_| false)
             .map_err(GoldenError::Stops)?;
         Planes { value: run.value, defined: run.defined } = agreed;
         run.restrict(&self.stimulus, &self.outputs);
@@ -313,7 +313,7 @@ impl GoldenRun {
         code: &Code,
         ports: &Ports,
         golden: &Golden,
-        power_ups: u64,
+        (power_ups, budget): (u64, &Budget),
         is_enough: impl Fn(&Planes) -> bool,
     ) -> Result<Planes, Stop> {
         let (outputs, widths) = (&golden.outputs, &golden.stimulus.inputs().widths);
@@ -321,7 +321,7 @@ impl GoldenRun {
         let copies = (LANES_MAX / lanes).clamp(1, power_ups as usize);
         let all: Vec<usize> = (0..lanes).collect();
         let group = self.group.only(&all, copies);
-        let mut machine = Machine::new(code, group.lanes(), Bounds::default());
+        let mut machine = Machine::new(code, group.lanes(), budget.bounds());
         let stride = machine.stride();
         let size = self.value.len();
         let mut agreed = Planes { value: vec![0; size], defined: vec![0; size] };
@@ -333,7 +333,8 @@ impl GoldenRun {
             let number = |copy: usize| numbers[copy.min(numbers.len() - 1)];
             let seeds: Vec<u64> = (0..copies).flat_map(|copy| self.seeds(number(copy))).collect();
             let how = PowerUp::Random { seeds: &seeds };
-            group.run(&mut machine, &ports.inputs, widths, how, |step, machine| {
+            machine.bound(budget.bounds());
+            let done = group.run(&mut machine, &ports.inputs, widths, how, |step, machine| {
                 for (&port, &offset) in ports.outputs.iter().zip(&outputs.offsets) {
                     let at = offset * stride;
                     machine.copy_output(port, &mut value[at..], &mut defined[at..]);
@@ -345,7 +346,9 @@ impl GoldenRun {
                     agreed.take_in(to..to + lanes, own, copies, numbers[0] == 0);
                 }
                 ControlFlow::Continue(())
-            })?;
+            });
+            budget.spend(&machine);
+            done?;
             if is_enough(&agreed) {
                 break;
             }

@@ -3,13 +3,14 @@
 //! A candidate runs once from unknown state. A bit that is x where the golden one is defined differs by `unknown`, a
 //! wrong 0 or 1 by `value`. Where an unknown bit decided something after the reset (`if (x)` takes the `else`), four states say
 //! neither what hardware does nor that it is unknown: then the candidate is run from random power-up states, as compiled
-//! models are, and a wrong bit is wrong by `value` if it is the same from all of them.
+//! models are, and a wrong bit is wrong by `value` if it is the same from all of them. What a run does after that is settled
+//! does not count, a loop that does not end included.
 
 use std::ops::ControlFlow;
 
 use super::engine::each_lane;
 use super::golden::{Golden, GoldenRun, Planes, Ports};
-use super::{Bounds, Code, LANES_MAX, Machine, PowerUp, Stop};
+use super::{Budget, Code, LANES_MAX, Machine, PowerUp, Stop};
 use crate::design::Bits;
 use crate::design::program::Program;
 use crate::verify::backend::{Count, Outcome, Values};
@@ -32,6 +33,7 @@ pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<O
         code: &code,
         ports,
         counts: vec![Tally::default(); golden.outputs.widths.len()],
+        budget: Budget::of_candidate(),
     };
     // Where the golden module itself does not get through a candidate's own episodes, it is judged without them.
     let own = golden.own_runs(constants).unwrap_or_default();
@@ -89,11 +91,12 @@ struct Judging<'a> {
     code: &'a Code,
     ports: Ports,
     counts: Vec<Tally>,
+    budget: Budget,
 }
 
 impl Judging<'_> {
     fn run(&mut self, run: &GoldenRun) -> Result<(), Stop> {
-        let mut machine = Machine::new(self.code, run.group.lanes(), Bounds::default());
+        let mut machine = Machine::new(self.code, run.group.lanes(), self.budget.bounds());
         let mut found = self.none();
         let is_optimistic = self.compare(run, &mut machine, PowerUp::Unknown, &mut found)?;
         if is_optimistic {
@@ -116,13 +119,14 @@ impl Judging<'_> {
         }
         let wrong: Vec<usize> =
             (0..found.len()).filter(|&output| found[output].mismatches > 0).collect();
-        let open = self.without_witness(run, &found, wrong.clone())?;
+        let open = self.without_witness(run, &found, wrong.clone());
         let agreed = match &open[..] {
             [] => None,
             open => {
                 let is_enough =
                     |own: &Planes| !open.iter().any(|&o| self.differs_by_value(run, own, o));
-                Some(run.agreed(self.code, &self.ports, self.golden, POWER_UPS, is_enough)?)
+                let power_ups = (POWER_UPS, &self.budget);
+                Some(run.agreed(self.code, &self.ports, self.golden, power_ups, is_enough)?)
             }
         };
         for output in wrong {
@@ -132,15 +136,15 @@ impl Judging<'_> {
         Ok(found)
     }
 
-    /// Of these outputs, which are wrong, those for which there is no bit that is wrong and the same from all power-up
-    /// states in the first episode in which each is wrong. Mostly there is one, and soon: this spares running all
-    /// episodes to their ends from all states.
+    /// Of these outputs, which are wrong, those for which no bit is found that is wrong and the same from all power-up states
+    /// in the first episode of each, of four of them at most. Mostly one is found, and soon, which spares running all
+    /// episodes to their ends from all states; for the outputs that are left that is done.
     fn without_witness(
         &self,
         run: &GoldenRun,
         found: &[Tally],
         mut open: Vec<usize>,
-    ) -> Result<Vec<usize>, Stop> {
+    ) -> Vec<usize> {
         let copies = POWER_UPS as usize;
         let lane = |&output: &usize| {
             let first = found[output].first.as_ref()?;
@@ -156,14 +160,16 @@ impl Judging<'_> {
             lanes.iter().map(move |&lane| all[lane])
         };
         let seeds: Vec<u64> = (0..POWER_UPS).flat_map(seeds).collect();
-        let mut machine = Machine::new(self.code, group.lanes(), Bounds::default());
+        let mut machine = Machine::new(self.code, group.lanes(), self.budget.bounds());
         let widths = &self.golden.stimulus.inputs().widths;
         let how = PowerUp::Random { seeds: &seeds };
-        group.run(&mut machine, &self.ports.inputs, widths, how, |step, machine| {
+        // Whether it stops later on, or is too much work, is for the run of all episodes to say.
+        let _ = group.run(&mut machine, &self.ports.inputs, widths, how, |step, machine| {
             open.retain(|&output| !self.is_witness(run, machine, &lanes, step, output));
             if open.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        Ok(open)
+        });
+        self.budget.spend(&machine);
+        open
     }
 
     /// Whether the copies of one of these lanes agree on a wrong bit of an output now.
@@ -218,7 +224,8 @@ impl Judging<'_> {
         let widths = &self.golden.stimulus.inputs().widths;
         let row = outputs.words * run.stride;
         let mut is_optimistic = false;
-        run.group.run(machine, &self.ports.inputs, widths, how, |step, machine| {
+        machine.bound(self.budget.bounds());
+        let done = run.group.run(machine, &self.ports.inputs, widths, how, |step, machine| {
             for (output, tally) in found.iter_mut().enumerate() {
                 let at = step * row + outputs.offsets[output] * run.stride;
                 let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
@@ -233,8 +240,9 @@ impl Judging<'_> {
             }
             is_optimistic |= how == PowerUp::Unknown && run.is_optimistic(machine, step);
             if is_optimistic { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        Ok(is_optimistic)
+        });
+        self.budget.spend(machine);
+        done.map(|()| is_optimistic)
     }
 
     /// Keeps the first mismatch of the lowest episode.
@@ -304,4 +312,77 @@ fn counts(golden: &Golden, tallies: Vec<Tally>) -> Vec<Count> {
         first: tally.first,
     };
     tallies.into_iter().zip(&golden.toggles).map(count).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Budget, Code, Golden, Judging, Machine, POWER_UPS, Ports, PowerUp, Tally};
+    use crate::design::lower;
+    use crate::design::program::Program;
+    use crate::verify::stimulus::Config;
+
+    const PORTS: &str = "input clk, rst, input [7:0] d, output [7:0] y, output z";
+
+    /// Candidates that are wrong by value, by what they power up with, and by value only where an input is rare.
+    const CANDIDATES: [&str; 5] = [
+        "reg [7:0] q; always @(posedge clk) if (rst) q <= 0; else q <= d + 1; assign y = q; assign z = 1;",
+        "reg [7:0] q; always @(posedge clk) q <= q + d; assign y = q; assign z = q[0];",
+        "reg [7:0] q; reg s; always @(posedge clk) begin if (rst) q <= 0; else q <= d; if (d == 77) s <= 1; end \
+         assign y = s ? ~q : q; assign z = s;",
+        "reg [7:0] q; reg s; always @(posedge clk) begin if (rst) q <= 0; else q <= d; if (rst & d == 7) s <= 0; end \
+         assign y = q; assign z = s ^ q[0];",
+        "reg [7:0] q; reg [3:0] n; always @(posedge clk) begin q <= d; n <= rst ? 0 : n + 1; end \
+         assign y = &n ? 0 : q; assign z = ^q;",
+    ];
+
+    fn program(body: &str) -> (crate::design::Interface, Program) {
+        let text = format!("module top({PORTS}); {body} endmodule");
+        let lowered = lower(&text, Some("top")).expect("a legal text");
+        (lowered.interface, lowered.program.expect("a program"))
+    }
+
+    /// A witness in a few episodes says of an output what all episodes say.
+    #[test]
+    fn witnesses_do_not_lie() {
+        let body = "reg [7:0] q; always @(posedge clk) if (rst) q <= 0; else q <= d; assign y = q; assign z = ^q;";
+        let (interface, own) = program(body);
+        let golden = Golden::new(interface, &own, &BTreeMap::new(), "key", &Config::default())
+            .expect("a golden module");
+        let mut seen = [0; 3];
+        for body in CANDIDATES {
+            let (_, own) = program(body);
+            let code = Code::new(&own);
+            let ports = Ports::new(&golden.interface, &own).expect("its ports");
+            let counts = vec![Tally::default(); 2];
+            let budget = Budget::of_candidate();
+            let judging = Judging { golden: &golden, code: &code, ports, counts, budget };
+            for run in &golden.runs {
+                let mut machine = Machine::new(&code, run.group.lanes(), judging.budget.bounds());
+                let mut found = judging.none();
+                let seeds = run.seeds(0);
+                let how = PowerUp::Random { seeds: &seeds };
+                judging.compare(run, &mut machine, how, &mut found).expect("it ends");
+                let wrong: Vec<usize> = (0..2).filter(|&o| found[o].mismatches > 0).collect();
+                let open = judging.without_witness(run, &found, wrong.clone());
+                let power_ups = (POWER_UPS, &judging.budget);
+                let all = run.agreed(&code, &judging.ports, &golden, power_ups, |_| false);
+                let all = all.expect("it ends");
+                for output in wrong {
+                    let by_value = judging.differs_by_value(run, &all, output);
+                    let has_witness = !open.contains(&output);
+                    assert!(by_value || !has_witness, "{body}: output {output}");
+                    seen[usize::from(by_value) + usize::from(has_witness)] += 1;
+                }
+                let searched = judging.at_random(run, &mut machine).expect("it ends");
+                for (output, tally) in searched.iter().enumerate() {
+                    let by_value = judging.differs_by_value(run, &all, output);
+                    assert_eq!(tally.by_value, tally.mismatches > 0 && by_value, "{body}");
+                }
+            }
+        }
+        let [by_unknown, _, with_witness] = seen;
+        assert!(by_unknown > 0 && with_witness > by_unknown, "{seen:?}");
+    }
 }

@@ -38,33 +38,38 @@ impl Lives {
                 walk.body(&program.processes[member].body);
             }
         }
-        let lives = walk.lives;
-        let mut most = 0;
-        for (group, &start) in groups.iter().zip(&lives.starts) {
-            let (mut stack, mut now) = (Stack::default(), start);
-            for &member in &group.members {
-                each(&program.processes[member].body, &mut |statement| {
-                    now += 1;
-                    if let Statement::Compute(op) = statement {
-                        stack.clear(now);
-                        // Pieces of a concatenation come between its operands and its result, one for each at most.
-                        if let OpKind::Concat(pieces) = &op.kind {
-                            stack.push(pieces.len() as u32, now);
-                        }
-                        let width = program.widths[op.dst as usize];
-                        stack.push(limbs(width) as u32, lives.last(op.dst, now));
-                        most = most.max(stack.next);
-                    }
-                });
-            }
-        }
-        Lives { cells: most, ..lives }
+        let cells = cells_at_most(program, groups, &walk.lives);
+        Lives { cells, ..walk.lives }
     }
 
     /// When a temporary is read for the last time, if it is read after `now`.
     pub fn last(&self, slot: Slot, now: u32) -> u32 {
         self.last[slot as usize].max(now)
     }
+}
+
+/// How high a stack becomes that has the temporaries of both kinds: each kind's own is no higher, and what shares its
+/// operand's cells would lie above it here.
+fn cells_at_most(program: &Program, groups: &[Group], lives: &Lives) -> u32 {
+    let mut most = 0;
+    for (group, &start) in groups.iter().zip(&lives.starts) {
+        let (mut stack, mut now) = (Stack::default(), start);
+        for &member in &group.members {
+            each(&program.processes[member].body, &mut |statement| {
+                now += 1;
+                let Statement::Compute(op) = statement else { return };
+                stack.clear(now);
+                // Pieces of a concatenation come between its operands and its result, one for each at most.
+                if let OpKind::Concat(pieces) = &op.kind {
+                    stack.push(pieces.len() as u32, now);
+                }
+                let width = program.widths[op.dst as usize];
+                stack.push(limbs(width) as u32, lives.last(op.dst, now));
+                most = most.max(stack.next);
+            });
+        }
+    }
+    most
 }
 
 struct Walk<'a> {

@@ -90,6 +90,34 @@ impl Default for Bounds {
     }
 }
 
+/// What all machines of one candidate may do together: instructions since power-up, a few seconds at worst. So the time that a
+/// worker is allowed never decides anything.
+#[derive(Debug)]
+struct Budget(std::cell::Cell<u64>);
+
+impl Budget {
+    /// For a candidate, whose text may be hostile.
+    fn of_candidate() -> Budget {
+        Budget(std::cell::Cell::new(200_000_000))
+    }
+
+    /// For a golden module: each run has its own bound.
+    fn of_golden() -> Budget {
+        Budget(std::cell::Cell::new(u64::MAX))
+    }
+
+    /// What the next run may do.
+    fn bounds(&self) -> Bounds {
+        let usual = Bounds::default();
+        Bounds { instructions: usual.instructions.min(self.0.get()), ..usual }
+    }
+
+    /// Takes off what a machine did since it was powered up.
+    fn spend(&self, machine: &Machine<'_>) {
+        self.0.set(self.0.get().saturating_sub(machine.instructions()));
+    }
+}
+
 /// Why a lane stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
@@ -172,6 +200,16 @@ impl<'c> Machine<'c> {
             17..=32 => Width::ThirtyTwo(Engine::new(code, lanes, bounds)),
             _ => Width::SixtyFour(Engine::new(code, lanes, bounds)),
         })
+    }
+
+    /// Instructions since power-up, for all lanes together.
+    pub fn instructions(&self) -> u64 {
+        engine!(&self.0, engine => engine.instructions)
+    }
+
+    /// Does no more than these bounds allow from now on.
+    pub fn bound(&mut self, bounds: Bounds) {
+        engine!(&mut self.0, engine => engine.bounds = bounds);
     }
 
     /// Words from one limb of an output to the next.

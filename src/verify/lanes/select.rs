@@ -72,10 +72,13 @@ impl Flattener<'_> {
     /// Gives out cells until they are read for the last time.
     fn cells_until(&mut self, cells: u32, last: u32, is_value_alone: bool) -> u32 {
         self.upcoming(is_value_alone);
-        match is_value_alone {
-            true => self.known_start + self.known.push(cells, last),
-            false => self.both_start + self.both.push(cells, last),
-        }
+        let (stack, start) = match is_value_alone {
+            true => (&mut self.known, self.known_start),
+            false => (&mut self.both, self.both_start),
+        };
+        let first = stack.push(cells, last);
+        assert!(first + cells <= self.lives.cells, "more cells than were counted");
+        start + first
     }
 
     /// The next cell of a temporary.

@@ -28,6 +28,8 @@ struct Generator {
     build: Build,
     /// What expressions may read.
     readable: Vec<Slot>,
+    /// Temporaries that were computed before this place, in the blocks around it.
+    scope: Vec<Slot>,
     memories: Vec<u32>,
     /// A variable that counts in loops.
     labels: u32,
@@ -70,7 +72,7 @@ impl Generator {
                 build.constant(&bits.iter().map(|&bit| char::from(bit)).collect::<String>());
             }
         }
-        Generator { random, build, readable, memories, labels: 0, is_tame }
+        Generator { random, build, readable, scope: Vec::new(), memories, labels: 0, is_tame }
     }
 
     fn below(&mut self, bound: u32) -> u32 {
@@ -90,8 +92,9 @@ impl Generator {
         let constants = self.build.program.variables
             ..self.build.program.variables + self.build.program.constants.len() as u32;
         let readable = self.readable.clone();
-        let from: Vec<Slot> = match self.below(4) {
+        let from: Vec<Slot> = match self.below(5) {
             0 => constants.collect(),
+            1 if !self.scope.is_empty() => self.scope.clone(),
             _ => readable,
         };
         let fits: Vec<Slot> = from.iter().copied().filter(|&s| self.width(s) == width).collect();
@@ -104,6 +107,39 @@ impl Generator {
     }
 
     fn expression(&mut self, body: &mut Vec<Statement>, width: u32, depth: u32) -> Slot {
+        let slot = self.computed(body, width, depth);
+        let first = self.build.program.variables + self.build.program.constants.len() as u32;
+        if slot >= first {
+            self.scope.push(slot);
+        }
+        slot
+    }
+
+    /// What is computed in there is read nowhere else.
+    fn within<T>(&mut self, make: impl FnOnce(&mut Generator) -> T) -> T {
+        let before = self.scope.len();
+        let made = make(self);
+        self.scope.truncate(before);
+        made
+    }
+
+    /// Pieces of some widths, or one bit several times over.
+    fn pieces(&mut self, body: &mut Vec<Statement>, width: u32, depth: u32) -> Vec<Slot> {
+        if self.below(4) == 0 {
+            let bit = self.expression(body, 1, depth);
+            return vec![bit; width as usize];
+        }
+        let mut pieces = Vec::new();
+        let mut rest = width;
+        while rest > 0 {
+            let own = if pieces.len() == 7 { rest } else { 1 + self.below(rest) };
+            pieces.push(self.expression(body, own, depth));
+            rest -= own;
+        }
+        pieces
+    }
+
+    fn computed(&mut self, body: &mut Vec<Statement>, width: u32, depth: u32) -> Slot {
         use OpKind as K;
         if depth == 0 || self.below(5) == 0 {
             return self.leaf(body, width);
@@ -145,10 +181,7 @@ impl Generator {
                 let net = self.pick(&[Net::Wire, Net::And, Net::Or]);
                 K::Resolve { a: of!(width), b: of!(width), net }
             }
-            22 if width > 1 => {
-                let high = 1 + self.below(width - 1);
-                K::Concat(vec![of!(high), of!(width - high)])
-            }
+            22 if width > 1 => K::Concat(self.pieces(body, width, depth)),
             22 => K::Pull { a: of!(width), one: signed },
             23 => K::ReduceAnd(of!(other)),
             24 => K::ReduceOr(of!(other)),
@@ -175,11 +208,13 @@ impl Generator {
     }
 
     fn statements(&mut self, owned: &[Slot], later: bool, depth: u32) -> Vec<Statement> {
-        let mut body = Vec::new();
-        for _ in 0..1 + self.below(3) {
-            self.statement(&mut body, owned, later, depth);
-        }
-        body
+        self.within(|generator| {
+            let mut body = Vec::new();
+            for _ in 0..1 + generator.below(3) {
+                generator.statement(&mut body, owned, later, depth);
+            }
+            body
+        })
     }
 
     fn statement(&mut self, body: &mut Vec<Statement>, owned: &[Slot], later: bool, depth: u32) {
@@ -196,7 +231,10 @@ impl Generator {
                 body.push(Statement::If { condition, then, otherwise });
             }
             6 | 7 => self.switch(body, owned, later, depth - 1),
-            _ => self.repeat(body, owned, later, depth - 1),
+            _ => {
+                let repeated = self.within(|generator| generator.repeat(owned, later, depth - 1));
+                body.push(repeated);
+            }
         }
     }
 
@@ -264,9 +302,10 @@ impl Generator {
     }
 
     /// A loop that leaves by a condition on what it writes, or by a random one; some never end.
-    fn repeat(&mut self, body: &mut Vec<Statement>, owned: &[Slot], later: bool, depth: u32) {
+    fn repeat(&mut self, owned: &[Slot], later: bool, depth: u32) -> Statement {
         let label = self.labels;
         self.labels += 2;
+        let before = self.scope.len();
         let mut inner = Vec::new();
         let condition = self.expression(&mut inner, 1, 2);
         let exit = vec![Statement::Exit(self.pick(&[label, label, label + 1]))];
@@ -275,10 +314,11 @@ impl Generator {
         if self.below(8) > 0 {
             inner.push(Statement::Exit(label));
         }
-        let inner = vec![Statement::Block { label, body: vec![Statement::Loop { body: inner }] }];
-        let mut outer = inner;
+        self.scope.truncate(before);
+        let mut outer =
+            vec![Statement::Block { label, body: vec![Statement::Loop { body: inner }] }];
         self.store(&mut outer, owned, later);
-        body.push(Statement::Block { label: label + 1, body: outer });
+        Statement::Block { label: label + 1, body: outer }
     }
 
     /// Divides the variables among processes of all kinds.
@@ -308,6 +348,7 @@ impl Generator {
             self.readable.retain(|&slot| slot < owned[0]);
         }
         let later = shape >= 6;
+        self.scope.clear();
         let mut body = Vec::new();
         if shape < 4 {
             let index = self.offset(&mut body);
