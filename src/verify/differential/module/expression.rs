@@ -314,11 +314,16 @@ pub(super) fn sized_leaf(pen: &mut Pen, view: View) -> Value {
     Value::new(literal::sized(pen, width, false), width, false)
 }
 
-/// An index or the amount of a shift. A part that is the whole of a signed vector Icarus 11.0 takes for signed there, against
-/// 11.8.1, but not in braces.
+/// An index or the amount of a shift. A part, or a bit at a constant index, that is the whole of a signed vector Icarus 11.0
+/// takes for signed there, against 11.8.1, but not in braces.
 pub(super) fn amount(pen: &mut Pen, view: View, width_max: u32) -> Value {
     let value = narrow(pen, view, width_max);
-    match value.text.ends_with(']') && value.text.contains(':') {
+    let is_constant_bit = value
+        .text
+        .rsplit_once('[')
+        .is_some_and(|(_, at)| at.trim_end_matches(']').parse::<i32>().is_ok());
+    let is_part = value.text.contains(':') || !value.signed && is_constant_bit;
+    match value.text.ends_with(']') && is_part {
         true => Value::new(format!("{{{}}}", value.text), value.width, false),
         false => value,
     }

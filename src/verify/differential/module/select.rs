@@ -10,6 +10,11 @@ pub(super) fn read(pen: &mut Pen, view: View, atom: &Atom) -> Value {
     let (text, shape) = word(pen, view, atom, true);
     let whole = Value::new(text.clone(), shape.width(), shape.is_signed());
     match shape {
+        // Of a bit of a word whose index it folds, to x or to one that is missed, Icarus 11.0 reads the whole word, against
+        // 11.5.1.
+        Shape::Vector { .. } if matches!(atom.shape, Shape::Array { .. }) && is_folded(&text) => {
+            whole
+        }
         // What is not there of two states reads as 0 (11.5.1); Icarus 11.0 gives x.
         Shape::Vector { range: Some(range), two_state: false, .. } => {
             part(pen, view, &text, range, true).unwrap_or(whole)
@@ -26,6 +31,12 @@ pub(super) fn read(pen: &mut Pen, view: View, atom: &Atom) -> Value {
         Shape::Word { keyword: UNSIZED, .. } => Value { is_unsized: true, ..whole },
         _ => whole,
     }
+}
+
+/// Whether the index of a word may be a constant that is no numeral: a parameter, a member of an enumeration, a genvar, or a
+/// bit that is not there, in braces (`amount`) or in a cast (`inner_index`).
+fn is_folded(word: &str) -> bool {
+    word.contains(['P', 'E', 'j']) || word.contains("]}") || word.contains("])")
 }
 
 /// A place that a statement writes, of a variable that it writes in part or as a whole.

@@ -328,7 +328,10 @@ fn compound(pen: &mut Pen, body: &Body) -> Lines {
 }
 
 fn concatenated(pen: &mut Pen, body: &Body) -> Lines {
-    let plain = |atom: &&Atom| matches!(atom.shape, Shape::Vector { .. } | Shape::Packed { .. });
+    // Of a target concatenation Icarus 11.0 takes the type of the last member for all, against 6.3.1.
+    let plain = |atom: &&Atom| {
+        matches!(atom.shape, Shape::Vector { two_state: false, .. } | Shape::Packed { .. })
+    };
     let names: Vec<&str> =
         body.targets.iter().filter(plain).map(|atom| atom.name.as_str()).collect();
     if names.len() < 2 {

@@ -221,7 +221,9 @@ impl Unit {
         let (variable, name) = (pen.fresh("j"), pen.fresh("b"));
         let mut atoms = self.readable(Class::Settled);
         let genvar = Shape::Word { keyword: UNSIZED, width: 32, signed: true };
-        atoms.push(Atom { name: variable.clone(), shape: genvar });
+        // Beside a genvar sums of Icarus 11.0 keep the carry, against 11.6.1, but not beside one that is cast.
+        let read = either(&variable, &format!("int'({variable})"));
+        atoms.push(Atom { name: read, shape: genvar });
         let body = self.code(atoms, Vec::new(), false);
         let expression = value(pen, body.view(), 3).text;
         let mut lines = vec![format!("assign {}[{variable}] = {expression};", atom.name)];
