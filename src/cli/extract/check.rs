@@ -129,17 +129,25 @@ fn judge(
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
     let mut spares: Vec<Spare> = Vec::new();
-    judge_claims(arguments, job, subjects, &prove::claims(subjects), |claim, verdict| {
+    let mut see = |claim: &Claim, verdict: &Verdict| {
         if tally.add(&subjects[claim.subject], claim, verdict)
             && let Text::ConeWithout(deletion) = claim.text
         {
             let Claim { subject, cone, .. } = *claim;
             spares.push(Spare::new(subject, cone, deletion));
         }
-    })?;
+    };
+    // What a statement that was taken out leaves unassigned is x in four states, and would be seen wherever it is read,
+    // needed or not: only whole cones are for lanes.
+    let is_whole = |claim: &Claim| matches!(claim.text, Text::Cone);
+    let (whole, cut): (Vec<Claim>, Vec<Claim>) =
+        prove::claims(subjects).into_iter().partition(is_whole);
+    let lanes = arguments.proof.backend.lanes();
+    judge_claims(arguments, job, subjects, (&whole, lanes), &mut see)?;
+    judge_claims(arguments, job, subjects, (&cut, false), &mut see)?;
     for ask in [prove::questions, prove::probes] {
         let claims = ask(subjects, &spares);
-        judge_claims(arguments, job, subjects, &claims, |claim, verdict| {
+        judge_claims(arguments, job, subjects, (&claims, false), |claim, verdict| {
             let output = &subjects[claim.subject].cones[claim.cone].name;
             if let Some(spare) = spares.iter_mut().find(|spare| spare.is_asked_by(claim)) {
                 spare.learn(claim.text, verdict, output);
@@ -156,7 +164,7 @@ fn judge_claims(
     arguments: &Arguments,
     job: &Run,
     subjects: &[Subject],
-    claims: &[Claim],
+    (claims, lanes): (&[Claim], bool),
     mut sink: impl FnMut(&Claim, &Verdict),
 ) -> anyhow::Result<()> {
     if claims.is_empty() {
@@ -168,7 +176,7 @@ fn judge_claims(
     let verification = crate::verify::run::Run {
         problems: &problems,
         backend: &backend,
-        lanes: arguments.proof.backend.lanes(),
+        lanes,
         workers: &workers,
         config: &config,
         parallelism: Parallelism { threads: job.threads, batch: 128 },
