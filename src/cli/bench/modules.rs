@@ -115,10 +115,7 @@ impl Game {
                 Ok(stage) => {
                     contestants.push((module, Contestant { name: seed.to_string(), stage }));
                 }
-                Err(why) => {
-                    println!("{seed}\trefused by us: {why}");
-                    self.ring.count("refused by us");
-                }
+                Err(why) => self.ring.note(&seed.to_string(), "refused by us", &why),
             }
         }
         let stages: Vec<&Stage> = contestants.iter().map(|(_, one)| &one.stage).collect();

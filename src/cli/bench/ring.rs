@@ -59,7 +59,7 @@ impl Ring {
     }
 
     /// Prints a line of one and counts it, with more in the line than in what is counted.
-    fn note(&self, name: &str, what: &str, more: &str) {
+    pub fn note(&self, name: &str, what: &str, more: &str) {
         println!("{name}\t{what}: {more}");
         self.count(what);
     }

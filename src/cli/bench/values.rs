@@ -59,15 +59,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                     row.id, row.problem
                 )
             })?;
+            let name = format!("{}\t{}", row.problem, row.id);
             match stage(problem, row, &config) {
-                Ok(stage) => {
-                    let name = format!("{}\t{}", row.problem, row.id);
-                    contestants.push(Contestant { name, stage });
-                }
-                Err(why) => {
-                    println!("{}\t{}\trefused by us: {why}", row.problem, row.id);
-                    ring.count("refused by us");
-                }
+                Ok(stage) => contestants.push(Contestant { name, stage }),
+                Err(why) => ring.note(&name, "refused by us", &why),
             }
         }
         let stages: Vec<&Stage> = contestants.iter().map(|one| &one.stage).collect();

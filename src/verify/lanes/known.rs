@@ -125,34 +125,40 @@ impl Uses {
     }
 
     fn statement(&mut self, program: &Program, statement: &Statement) {
-        let mut read = |slot: Slot| {
+        reads(statement, &mut |slot| {
             if slot < program.variables {
                 self.variables.push(slot);
             }
-        };
-        match statement {
-            Statement::Compute(op) => operands(&op.kind).into_iter().for_each(read),
-            Statement::If { condition, .. } => read(*condition),
-            Statement::Switch(switch) => read(switch.selector),
-            Statement::Store(store) => {
-                read(store.value);
-                match store.target {
-                    Target::Whole(_) | Target::Part { .. } => {}
-                    Target::Select { offset, .. } => read(offset),
-                    Target::Word { index, offset, .. } => {
-                        read(index);
-                        offset.into_iter().for_each(read);
-                    }
-                }
-                if let Some(variable) = variable(store) {
-                    self.variables.push(variable);
-                    if store.nonblocking {
-                        self.opened.push(variable);
-                    }
+        });
+        if let Statement::Store(store) = statement
+            && let Some(variable) = variable(store)
+        {
+            self.variables.push(variable);
+            if store.nonblocking {
+                self.opened.push(variable);
+            }
+        }
+    }
+}
+
+/// The slots that a statement itself reads.
+pub(super) fn reads(statement: &Statement, see: &mut impl FnMut(Slot)) {
+    match statement {
+        Statement::Compute(op) => operands(&op.kind).into_iter().for_each(see),
+        Statement::If { condition, .. } => see(*condition),
+        Statement::Switch(switch) => see(switch.selector),
+        Statement::Store(store) => {
+            see(store.value);
+            match store.target {
+                Target::Whole(_) | Target::Part { .. } => {}
+                Target::Select { offset, .. } => see(offset),
+                Target::Word { index, offset, .. } => {
+                    see(index);
+                    offset.into_iter().for_each(see);
                 }
             }
-            Statement::Block { .. } | Statement::Loop { .. } | Statement::Exit(_) => {}
         }
+        Statement::Block { .. } | Statement::Loop { .. } | Statement::Exit(_) => {}
     }
 }
 

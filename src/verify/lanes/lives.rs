@@ -4,10 +4,10 @@
 //! Cells are given out like those of a stack, since an operation finds its operands below its result: what lies on top is
 //! taken away once it has been read for the last time, and what lies below something that lives waits.
 
-use super::known::{each, operands};
+use super::known::{each, reads};
 use super::number::limbs;
 use super::units::Group;
-use crate::design::program::{OpKind, Program, Slot, Statement, Target};
+use crate::design::program::{OpKind, Program, Slot, Statement};
 
 /// The lives of all temporaries. Time is the number of statements that begin, in order of the text.
 pub(super) struct Lives {
@@ -119,27 +119,6 @@ impl Walk<'_> {
                 }
             });
         });
-    }
-}
-
-/// The slots that a statement itself reads.
-fn reads(statement: &Statement, see: &mut impl FnMut(Slot)) {
-    match statement {
-        Statement::Compute(op) => operands(&op.kind).into_iter().for_each(see),
-        Statement::If { condition, .. } => see(*condition),
-        Statement::Switch(switch) => see(switch.selector),
-        Statement::Store(store) => {
-            see(store.value);
-            match store.target {
-                Target::Whole(_) | Target::Part { .. } => {}
-                Target::Select { offset, .. } => see(offset),
-                Target::Word { index, offset, .. } => {
-                    see(index);
-                    offset.into_iter().for_each(see);
-                }
-            }
-        }
-        Statement::Block { .. } | Statement::Loop { .. } | Statement::Exit(_) => {}
     }
 }
 

@@ -90,7 +90,7 @@ impl Default for Bounds {
     }
 }
 
-/// What all machines of one candidate may do together: instructions since power-up, a few seconds at worst. So the time that a
+/// What all runs of one candidate through episodes may do together: instructions, a few seconds at worst. So the time that a
 /// worker is allowed never decides anything.
 #[derive(Debug)]
 struct Budget(std::cell::Cell<u64>);
