@@ -48,7 +48,22 @@ const LIMITS: [DiagCode; 8] = [
 
 /// Elaborates `top` in `source`; without a name, the one module that no other instantiates.
 pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
+    see(source, top, Design::of)
+}
+
+/// The same, and the program for lanes, of one elaboration.
+pub fn elaborate_and_lower(
+    source: &str,
+    top: Option<&str>,
+) -> Result<(Design, Result<Program, Unsupported>), Refusal> {
     see(source, top, |view| {
+        let program = lower::lower(view.body, view.tree, view.main.text);
+        (Design::of(view), program)
+    })
+}
+
+impl Design {
+    fn of(view: View<'_, '_>) -> Design {
         let roles = view.roles();
         let View { top, ports, mut netlist, body, main, tree } = view;
         let constants::Constants { by_port, pool, durations } =
@@ -73,7 +88,7 @@ pub fn elaborate(source: &str, top: Option<&str>) -> Result<Design, Refusal> {
             initialised,
         };
         Design { interface, source, reordered, races, uses_z }
-    })
+    }
 }
 
 /// A module that is elaborated and lowered.

@@ -28,12 +28,21 @@ impl Toggles {
         let width = self.mask.len();
         for (value, defined) in golden.value.chunks(width).zip(golden.defined.chunks(width)) {
             for word in 0..width {
-                let defined = defined[word] & self.mask[word];
-                self.seen_low[word] |= !value[word] & defined;
-                self.seen_high[word] |= value[word] & defined;
+                self.see(word, &value[word..=word], &defined[word..=word]);
             }
         }
         self.total() > before
+    }
+
+    /// Takes in the defined bits that one word of the outputs had.
+    pub fn see(&mut self, word: usize, value: &[u64], defined: &[u64]) {
+        let (mut low, mut high) = (0, 0);
+        for (value, defined) in value.iter().zip(defined) {
+            low |= !value & defined;
+            high |= value & defined;
+        }
+        self.seen_low[word] |= low & self.mask[word];
+        self.seen_high[word] |= high & self.mask[word];
     }
 
     /// Whether every bit of every output has toggled.
@@ -47,7 +56,8 @@ impl Toggles {
         outputs.word_ranges().map(|range| range.map(count).sum()).collect()
     }
 
-    fn total(&self) -> u32 {
+    /// Toggled bits of all outputs.
+    pub fn total(&self) -> u32 {
         (0..self.mask.len()).map(|w| (self.seen_low[w] & self.seen_high[w]).count_ones()).sum()
     }
 }

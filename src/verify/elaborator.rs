@@ -37,10 +37,22 @@ impl<'a> Elaborator<'a> {
         source: &str,
         top: Option<&str>,
     ) -> Result<Elaborated, WorkerError> {
-        match self.timing {
-            Some(timing) => timing.time(Stage::Elaborate, || self.ask(source, top)),
-            None => self.ask(source, top),
-        }
+        let (source, top) = (source.to_owned(), top.map(str::to_owned));
+        self.timed(|patience| Request::Elaborate {
+            source: source.clone(),
+            top: top.clone(),
+            patience,
+        })
+    }
+
+    /// The same for a golden module whose candidates lanes are asked about next: the worker keeps its program.
+    pub fn golden(&mut self, source: &str, top: Option<&str>) -> Result<Elaborated, WorkerError> {
+        let (source, top) = (source.to_owned(), top.map(str::to_owned));
+        self.timed(|patience| Request::Golden {
+            source: source.clone(),
+            top: top.clone(),
+            patience,
+        })
     }
 
     /// Judges a candidate by lanes.
@@ -55,10 +67,14 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn ask(&mut self, source: &str, top: Option<&str>) -> Result<Elaborated, WorkerError> {
-        let (source, top) = (source.to_owned(), top.map(str::to_owned));
-        let request =
-            |patience| Request::Elaborate { source: source.clone(), top: top.clone(), patience };
+    fn timed(&mut self, request: impl Fn(u64) -> Request) -> Result<Elaborated, WorkerError> {
+        match self.timing {
+            Some(timing) => timing.time(Stage::Elaborate, || self.ask(request)),
+            None => self.ask(request),
+        }
+    }
+
+    fn ask(&mut self, request: impl Fn(u64) -> Request) -> Result<Elaborated, WorkerError> {
         match self.relay.ask(request)? {
             Ok(Event::Design(Ok(design))) => Ok(Elaborated::Design(design)),
             Ok(Event::Design(Err(refusal))) => Ok(Elaborated::Refused(refusal)),

@@ -320,7 +320,8 @@ impl<'a> Context<'a> {
     }
 
     fn golden(&self, problem: usize, elaborator: &mut Elaborator) -> Result<Arc<Golden>, RunError> {
-        self.goldens.get(problem, &self.problems[problem], self.config, elaborator)
+        let elaborate = || elaborate_golden(&self.problems[problem], self, elaborator);
+        self.goldens.get(problem, elaborate)
     }
 
     /// Counts a candidate that lanes handed over. Reasons may hold names of a text: there is room for so many different ones.
@@ -356,10 +357,16 @@ pub fn golden_key(problem: &Problem, top: &str) -> String {
 
 fn elaborate_golden(
     problem: &Problem,
-    config: &Config,
+    context: &Context,
     elaborator: &mut Elaborator,
 ) -> Result<Golden, RunError> {
-    let design = match elaborator.elaborate(&problem.golden, problem.golden_top.as_deref())? {
+    let (source, top) = (&problem.golden, problem.golden_top.as_deref());
+    let elaborated = if context.lanes {
+        elaborator.golden(source, top)
+    } else {
+        elaborator.elaborate(source, top)
+    };
+    let design = match elaborated? {
         Elaborated::Design(design) => *design,
         Elaborated::Refused(refusal) => return Ok(Err(describe(&refusal))),
         Elaborated::Died(how) => return Ok(Err(format!("the elaborator {how}"))),
@@ -373,7 +380,8 @@ fn elaborate_golden(
         return Ok(Err(format!("output {output} {what}")));
     }
     // Restrictions that do not fit the interface show here, before anything is built.
-    let stimulus = Stimulus::new(&design.interface, &problem.inputs, key.as_bytes(), config);
+    let stimulus =
+        Stimulus::new(&design.interface, &problem.inputs, key.as_bytes(), context.config);
     Ok(stimulus.map(|_| GoldenModule { design, key }).map_err(|error| error.to_string()))
 }
 

@@ -25,6 +25,15 @@ pub enum Request {
         /// Multiplies the CPU limit.
         patience: u64,
     },
+    /// Elaborate a golden module whose candidates lanes are asked about next; answered by [`Event::Design`].
+    Golden {
+        /// The text.
+        source: String,
+        /// The module; by default the one that nobody instantiates.
+        top: Option<String>,
+        /// Multiplies the CPU limit.
+        patience: u64,
+    },
     /// See whether a module keeps to itself; answered by [`Event::Confined`].
     Confine {
         /// The text.
@@ -97,6 +106,22 @@ impl Work for Judging {
             Request::Elaborate { source, top, patience } => {
                 let elaborate = || design::elaborate(&source, top.as_deref());
                 self.read(patience, elaborate, |design| Event::Design(design.map(Box::new)), reply)
+            }
+            Request::Golden { source, top, patience } => {
+                let mut program = None;
+                let elaborate = || {
+                    let (design, own) = design::elaborate_and_lower(&source, top.as_deref())?;
+                    program = Some((design.interface.clone(), own));
+                    Ok(design)
+                };
+                self.read(
+                    patience,
+                    elaborate,
+                    |design| Event::Design(design.map(Box::new)),
+                    reply,
+                )?;
+                self.lanes.expect(source, top, program);
+                Ok(())
             }
             Request::Confine { source, top, patience } => {
                 self.read(patience, || design::confined(&source, &top), Event::Confined, reply)

@@ -351,6 +351,8 @@ pub struct Code {
     pub(super) arms: Vec<Arms>,
     pub(super) variables: Vec<Variable>,
     pub(super) watchers: Vec<Watch>,
+    /// For each variable, whether anything depends on what it holds.
+    pub(super) is_read: Vec<bool>,
     pub(super) units: Vec<Unit>,
     /// Words of the set of unknown variables, and their bits.
     pub(super) needs: Vec<(u32, u64)>,

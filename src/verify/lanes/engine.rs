@@ -1,5 +1,7 @@
 //! The state of a machine: cells, memories, and what the caller sees of them.
 
+use pulp::Arch;
+
 use super::code::{Code, Place};
 use super::number::{Number, limb_mask, limbs};
 use super::schedule::Schedule;
@@ -42,7 +44,7 @@ pub(super) fn each_lane(mut lanes: u64) -> impl Iterator<Item = usize> {
 /// A machine of `L` lanes, of which the caller sees the first `lanes`; the others do what the first does.
 pub(super) struct Engine<'c, const L: usize> {
     pub code: &'c Code,
-    lanes: usize,
+    pub lanes: usize,
     pub bounds: Bounds,
     pub cells: Vec<Word<L>>,
     pub memories: Vec<Vec<Word<L>>>,
@@ -73,6 +75,8 @@ pub(super) struct Engine<'c, const L: usize> {
     pub iterations_of_step: [u64; L],
     pub iterations_of_episode: [u64; L],
     pub scratch: Scratch,
+    /// The vectors that the processor has.
+    pub vectors: Arch,
 }
 
 impl<'c, const L: usize> Engine<'c, L> {
@@ -112,6 +116,7 @@ impl<'c, const L: usize> Engine<'c, L> {
             iterations_of_step: [0; L],
             iterations_of_episode: [0; L],
             scratch: Scratch::default(),
+            vectors: Arch::new(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The interpreter: runs a unit to its end, instruction by instruction, under a mask of lanes.
 
+use pulp::NullaryFnOnce;
+
 use super::Stop;
 use super::code::{Arms, Condition, General, Instruction, Place, Read};
 use super::engine::{Engine, each_lane};
@@ -10,11 +12,38 @@ use super::number::limb_mask;
 use super::{scalar, wide};
 use crate::design::program::{OpKind, Wildcards};
 
+/// Lanes from which on wider vectors than those of every processor pay.
+const WIDE_FROM: usize = 32;
+
+/// The interpreter about to run, so that it is compiled once for each width of vectors.
+struct Execution<'e, 'c, const L: usize> {
+    engine: &'e mut Engine<'c, L>,
+    at: usize,
+    mask: u64,
+}
+
+impl<const L: usize> NullaryFnOnce for Execution<'_, '_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.engine.interpret(self.at, self.mask);
+    }
+}
+
 impl<const L: usize> Engine<'_, L> {
-    /// Runs the code from `at` to its end in the lanes of `mask`.
-    ///
+    /// Runs the code from `at` to its end in the lanes of `mask`, in the widest vectors that there are where that pays.
+    pub fn execute(&mut self, at: usize, mask: u64) {
+        if L >= WIDE_FROM {
+            self.vectors.dispatch(Execution { engine: self, at, mask });
+        } else {
+            self.interpret(at, mask);
+        }
+    }
+
     /// One `match` and no second one within: each further table of jumps would cost as much as most operations do.
-    pub fn execute(&mut self, mut at: usize, mut mask: u64) {
+    #[inline(always)]
+    fn interpret(&mut self, mut at: usize, mut mask: u64) {
         use Instruction as I;
         let code = self.code;
         loop {

@@ -146,6 +146,8 @@ impl<'a> Flattener<'a> {
             end = watchers.1;
             self.code.watchers.extend(list);
             self.code.variables.push(Variable { place, shadow: next, watchers });
+            let is_output = program.outputs.iter().any(|&(_, slot)| slot == variable);
+            self.code.is_read.push(is_output || !list.is_empty() || self.lives.is_read(variable));
             next += place.limbs;
         }
         self.known_start = next;

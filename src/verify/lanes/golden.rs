@@ -4,23 +4,27 @@
 //! after the module was reset, four states may say more than hardware would know (`if (x)` takes the `else`); there the
 //! module runs from random power-up states instead, as compiled models do, and a bit is defined where all agree.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use super::agree::Planes;
 use super::engine::each_lane;
 use super::group::Group;
 use super::rows::Rows;
-use super::{Bounds, Budget, Code, LANES_MAX, Machine, PowerUp, Stop};
+use super::{Bounds, Budget, Code, Machine, PowerUp, Stop};
 use crate::design::program::Program;
 use crate::design::{Bits, Direction, Interface};
 use crate::problem::Restriction;
-use crate::verify::backend::Values;
 use crate::verify::compare::Toggles;
 use crate::verify::stimulus::{Config, Episode, Layout, Stimulus, StimulusError};
 
 /// Power-up states in place of the unknown one, where that may be too optimistic.
 const POWER_UPS: u64 = 64;
+
+/// Base episodes that a module without state is run in both by rows and by episodes.
+const EPISODES_OF_TRIAL: usize = 8;
 
 /// Deep episodes in a row that may make no further bit toggle, as with compiled models.
 const DEEP_IDLE_MAX: u32 = 4;
@@ -32,10 +36,12 @@ pub struct Golden {
     pub(super) outputs: Layout,
     code: Code,
     ports: Ports,
-    /// What every candidate runs.
-    pub(super) runs: Vec<GoldenRun>,
-    /// All of it row by row, if the module keeps nothing.
-    pub(super) rows: Option<Rows>,
+    /// The base episodes, which every candidate runs; where there are rows they are run when one needs them.
+    base: OnceCell<Result<Vec<GoldenRun>, Stop>>,
+    /// The deep ones that every candidate runs.
+    deep: Vec<GoldenRun>,
+    /// All of it row by row, if the module keeps nothing; else nothing.
+    pub(super) rows: Vec<Rows>,
     /// Golden bits of each output seen at both 0 and 1.
     pub(super) toggles: Vec<u32>,
 }
@@ -51,34 +57,6 @@ pub(super) struct GoldenRun {
     pub stride: usize,
     /// Bits × comparison points of each output.
     pub compared: Vec<u64>,
-}
-
-/// Outputs, laid out as in a [`GoldenRun`].
-pub(super) struct Planes {
-    pub value: Vec<u64>,
-    pub defined: Vec<u64>,
-}
-
-impl Planes {
-    /// Takes in one word of what the copies of some lanes have; the first of all says what the others agree on.
-    fn take_in(
-        &mut self,
-        place: std::ops::Range<usize>,
-        (value, defined): (&[u64], &[u64]),
-        copies: usize,
-        is_first: bool,
-    ) {
-        let lanes = place.len();
-        for (lane, at) in place.enumerate() {
-            if is_first {
-                (self.value[at], self.defined[at]) = (value[lane], defined[lane]);
-            }
-            for copy in 0..copies {
-                let from = copy * lanes + lane;
-                self.defined[at] &= defined[from] & !(self.value[at] ^ value[from]);
-            }
-        }
-    }
 }
 
 /// The numbers that a program gives its ports, in the golden order.
@@ -102,12 +80,14 @@ impl Ports {
 }
 
 /// Why there is nothing to compare with.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum GoldenError {
     /// The stimulus cannot be made.
-    Stimulus(StimulusError),
+    #[error(transparent)]
+    Stimulus(#[from] StimulusError),
     /// The golden module stops, in lanes; compiled it may not.
-    Stops(Stop),
+    #[error(transparent)]
+    Stops(#[from] Stop),
 }
 
 impl Golden {
@@ -119,8 +99,7 @@ impl Golden {
         key: &str,
         config: &Config,
     ) -> Result<Golden, GoldenError> {
-        let stimulus = Stimulus::new(&interface, restrictions, key.as_bytes(), config)
-            .map_err(GoldenError::Stimulus)?;
+        let stimulus = Stimulus::new(&interface, restrictions, key.as_bytes(), config)?;
         let widths = interface.outputs().map(|port| port.width).collect();
         let ports = Ports::new(&interface, program)
             .unwrap_or_else(|| unreachable!("the ports are the module's own"));
@@ -130,29 +109,57 @@ impl Golden {
             outputs: Layout::new(widths),
             code: Code::new(program),
             ports,
-            runs: Vec::new(),
-            rows: None,
+            base: OnceCell::new(),
+            deep: Vec::new(),
+            rows: Vec::new(),
             toggles: Vec::new(),
         };
         let mut toggles = Toggles::new(&golden.outputs);
-        let base = (0..golden.stimulus.base_episodes()).map(|at| golden.stimulus.episode(at));
-        for group in Group::all(base.collect(), &golden.stimulus) {
-            let run = golden.run(group)?;
-            (0..run.group.lanes()).for_each(|lane| _ = golden.toggle(&mut toggles, &run, lane));
-            golden.runs.push(run);
+        let episodes = golden.base_episodes();
+        if program.is_stateless && golden.is_row_by_row(&episodes)? {
+            golden.rows.extend(golden.rows_of(&episodes));
         }
-        golden.deepen(&mut toggles)?;
+        match golden.rows.first() {
+            Some(rows) => rows.toggle(&mut toggles, &golden.outputs),
+            None => {
+                let runs = golden.run_all(episodes)?;
+                runs.iter().for_each(|run| run.toggle(&mut toggles, &golden.outputs));
+                golden.base = OnceCell::from(Ok(runs));
+            }
+        }
+        let deep = golden.deepen(&mut toggles)?;
         golden.toggles = toggles.by_output(&golden.outputs);
-        if program.is_stateless {
-            let groups: Vec<_> = golden.runs.iter().map(|run| run.group.clone()).collect();
-            // The same bits are compared in both ways, or there is more to the module than its inputs.
-            let compared =
-                |output: usize| golden.runs.iter().map(|run| run.compared[output]).sum::<u64>();
-            golden.rows = golden.rows_of(&groups).filter(|rows| {
-                rows.compared.iter().enumerate().all(|(output, &bits)| bits == compared(output))
-            });
+        if !golden.rows.is_empty() && !deep.is_empty() {
+            let episodes: Vec<Episode> =
+                deep.iter().filter_map(|&k| golden.stimulus.deep_episode(k)).collect();
+            match golden.rows_of(&episodes) {
+                Some(rows) => golden.rows.push(rows),
+                None => golden.rows.clear(),
+            }
         }
         Ok(golden)
+    }
+
+    fn base_episodes(&self) -> Vec<Episode> {
+        (0..self.stimulus.base_episodes()).map(|at| self.stimulus.episode(at)).collect()
+    }
+
+    fn run_all(&self, episodes: Vec<Episode>) -> Result<Vec<GoldenRun>, Stop> {
+        let groups = Group::all(episodes, &self.stimulus);
+        groups.into_iter().map(|group| self.run(group)).collect()
+    }
+
+    /// What every candidate runs, episode by episode.
+    pub(super) fn runs(&self) -> Result<impl Iterator<Item = &GoldenRun>, Stop> {
+        let base = self.base.get_or_init(|| self.run_all(self.base_episodes()));
+        Ok(base.as_ref().map_err(|stop| *stop)?.iter().chain(&self.deep))
+    }
+
+    /// Whether the same bits are compared row by row as in some episodes; otherwise there is more to the module than its inputs.
+    fn is_row_by_row(&self, episodes: &[Episode]) -> Result<bool, Stop> {
+        let some = &episodes[..episodes.len().min(EPISODES_OF_TRIAL)];
+        let run = self.run(Group::new(some.to_vec(), &self.stimulus))?;
+        Ok(self.rows_of(some).is_some_and(|rows| rows.compared == run.compared))
     }
 
     /// Whether a candidate of this interface can be compared with it, or what differs.
@@ -161,8 +168,9 @@ impl Golden {
     }
 
     /// Lengthens the run while it makes bits toggle that never did, as with compiled models: what is kept are the episodes in which
-    /// one does, and those that the stimulus requires.
-    fn deepen(&mut self, toggles: &mut Toggles) -> Result<(), GoldenError> {
+    /// one does, and those that the stimulus requires; their numbers are told.
+    fn deepen(&mut self, toggles: &mut Toggles) -> Result<Vec<u32>, Stop> {
+        let mut all = Vec::new();
         let mut idle = 0;
         let mut k = 0;
         while let Some(first) = self.stimulus.deep_cycles(k) {
@@ -179,17 +187,18 @@ impl Golden {
                     if self.is_done(toggles, idle) && !required {
                         continue;
                     }
-                    let moved = self.toggle(toggles, &run, lane);
+                    let moved = run.toggle_lane(toggles, &self.outputs, lane);
                     idle = if moved { 0 } else { idle + 1 };
                     if moved || required {
                         kept.push(k);
                     }
                 }
                 self.keep(run, &kept, (end - k) as usize)?;
+                all.extend(kept);
             }
             k = end;
         }
-        Ok(())
+        Ok(all)
     }
 
     fn is_done(&self, toggles: &Toggles, idle: u32) -> bool {
@@ -198,19 +207,19 @@ impl Golden {
     }
 
     /// Keeps the episodes that every candidate runs.
-    fn keep(&mut self, run: GoldenRun, kept: &[u32], all: usize) -> Result<(), GoldenError> {
+    fn keep(&mut self, run: GoldenRun, kept: &[u32], all: usize) -> Result<(), Stop> {
         if kept.len() == all {
-            self.runs.push(run);
+            self.deep.push(run);
         } else if !kept.is_empty() {
             let episodes = kept.iter().filter_map(|&k| self.stimulus.deep_episode(k)).collect();
             let run = self.run(Group::new(episodes, &self.stimulus))?;
-            self.runs.push(run);
+            self.deep.push(run);
         }
         Ok(())
     }
 
     /// The golden module in the episodes for a candidate's constants.
-    pub(super) fn own_runs(&self, constants: &[Bits]) -> Result<Vec<GoldenRun>, GoldenError> {
+    pub(super) fn own_runs(&self, constants: &[Bits]) -> Result<Vec<GoldenRun>, Stop> {
         let episodes = self.stimulus.candidate_episodes(constants);
         if episodes.is_empty() {
             return Ok(Vec::new());
@@ -218,31 +227,21 @@ impl Golden {
         Ok(vec![self.run(Group::new(episodes, &self.stimulus))?])
     }
 
-    fn rows_of(&self, groups: &[Rc<Group>]) -> Option<Rows> {
-        Rows::new(self, &self.code, &self.ports, groups)
+    fn rows_of(&self, episodes: &[Episode]) -> Option<Rows> {
+        Rows::new(self, &self.code, &self.ports, episodes)
     }
 
     /// The rows of a candidate's constants, if it has any; nothing where the golden module cannot be run so.
     pub(super) fn own_rows(&self, constants: &[Bits]) -> Option<Option<Rows>> {
-        self.rows.as_ref()?;
         let episodes = self.stimulus.candidate_episodes(constants);
         if episodes.is_empty() {
             return Some(None);
         }
-        self.rows_of(&[Rc::new(Group::new(episodes, &self.stimulus))]).map(Some)
-    }
-
-    fn toggle(&self, toggles: &mut Toggles, run: &GoldenRun, lane: usize) -> bool {
-        let words = self.outputs.words;
-        let steps = run.group.episodes[lane].steps.len();
-        let column = |plane: &[u64]| {
-            (0..steps * words).map(|at| plane[at * run.stride + lane]).collect::<Vec<u64>>()
-        };
-        toggles.add(&Values { value: column(&run.value), defined: column(&run.defined) })
+        self.rows_of(&episodes).map(Some)
     }
 
     /// Runs the golden module in a group.
-    pub(super) fn run(&self, group: Group) -> Result<GoldenRun, GoldenError> {
+    pub(super) fn run(&self, group: Group) -> Result<GoldenRun, Stop> {
         let mut machine = Machine::new(&self.code, group.lanes(), Bounds::default());
         let stride = machine.stride();
         let size = group.steps * self.outputs.words * stride;
@@ -267,10 +266,9 @@ impl Golden {
     }
 
     /// Takes for defined what is the same from all power-up states.
-    fn agree(&self, run: &mut GoldenRun) -> Result<(), GoldenError> {
-        let agreed = run
-            .agreed(&self.code, &self.ports, self, (POWER_UPS, &Budget::of_golden()), |_| false)
-            .map_err(GoldenError::Stops)?;
+    fn agree(&self, run: &mut GoldenRun) -> Result<(), Stop> {
+        let power_ups = (POWER_UPS, &Budget::of_golden());
+        let agreed = run.agreed(&self.code, &self.ports, self, power_ups, |_| false)?;
         Planes { value: run.value, defined: run.defined } = agreed;
         run.restrict(&self.stimulus, &self.outputs);
         Ok(())
@@ -283,18 +281,17 @@ impl Golden {
         machine: &mut Machine<'_>,
         how: PowerUp<'_>,
         mut see: impl FnMut(&GoldenRun, &mut Machine<'_>, usize) -> ControlFlow<()>,
-    ) -> Result<(), GoldenError> {
+    ) -> Result<(), Stop> {
         let group = run.group.clone();
         let width = self.outputs.words * run.stride;
         let widths = &self.stimulus.inputs().widths;
-        let done = group.run(machine, &self.ports.inputs, widths, how, |step, machine| {
+        group.whole().run(machine, &self.ports.inputs, widths, how, |step, machine| {
             for (&port, &offset) in self.ports.outputs.iter().zip(&self.outputs.offsets) {
                 let at = step * width + offset * run.stride;
                 machine.copy_output(port, &mut run.value[at..], &mut run.defined[at..]);
             }
             see(run, machine, step)
-        });
-        done.map_err(GoldenError::Stops)
+        })
     }
 }
 
@@ -305,57 +302,6 @@ impl GoldenRun {
         self.group.episodes.iter().map(|episode| episode.power_up.wrapping_add(more)).collect()
     }
 
-    /// What a module's outputs have in common from so many random power-up states: the value of the first one, and
-    /// where it is known and the same from all. As many of them as there is room for run side by side; the others are left
-    /// out where `is_enough` says so of what was found by then.
-    pub fn agreed(
-        &self,
-        code: &Code,
-        ports: &Ports,
-        golden: &Golden,
-        (power_ups, budget): (u64, &Budget),
-        is_enough: impl Fn(&Planes) -> bool,
-    ) -> Result<Planes, Stop> {
-        let (outputs, widths) = (&golden.outputs, &golden.stimulus.inputs().widths);
-        let lanes = self.group.lanes();
-        let copies = (LANES_MAX / lanes).clamp(1, power_ups as usize);
-        let all: Vec<usize> = (0..lanes).collect();
-        let group = self.group.only(&all, copies);
-        let mut machine = Machine::new(code, group.lanes(), budget.bounds());
-        let stride = machine.stride();
-        let size = self.value.len();
-        let mut agreed = Planes { value: vec![0; size], defined: vec![0; size] };
-        let (mut value, mut defined) =
-            (vec![0; outputs.words * stride], vec![0; outputs.words * stride]);
-        let numbers: Vec<u64> = (0..power_ups).collect();
-        for numbers in numbers.chunks(copies) {
-            // The copies that are left over in the last turn repeat its last state.
-            let number = |copy: usize| numbers[copy.min(numbers.len() - 1)];
-            let seeds: Vec<u64> = (0..copies).flat_map(|copy| self.seeds(number(copy))).collect();
-            let how = PowerUp::Random { seeds: &seeds };
-            machine.bound(budget.bounds());
-            let done = group.run(&mut machine, &ports.inputs, widths, how, |step, machine| {
-                for (&port, &offset) in ports.outputs.iter().zip(&outputs.offsets) {
-                    let at = offset * stride;
-                    machine.copy_output(port, &mut value[at..], &mut defined[at..]);
-                }
-                for word in 0..outputs.words {
-                    let to = (step * outputs.words + word) * self.stride;
-                    let own = word * stride..(word + 1) * stride;
-                    let own = (&value[own.clone()], &defined[own]);
-                    agreed.take_in(to..to + lanes, own, copies, numbers[0] == 0);
-                }
-                ControlFlow::Continue(())
-            });
-            budget.spend(&machine);
-            done?;
-            if is_enough(&agreed) {
-                break;
-            }
-        }
-        Ok(agreed)
-    }
-
     /// Whether an unknown bit decided something in a lane at or after the point from which it counts.
     pub fn is_optimistic(&self, machine: &mut Machine<'_>, step: usize) -> bool {
         let lanes = machine.optimistic();
@@ -364,6 +310,25 @@ impl GoldenRun {
         }
         machine.clear_optimistic();
         each_lane(lanes).any(|lane| step >= self.group.settled[lane])
+    }
+
+    /// Notes which bits were 0 and 1.
+    fn toggle(&self, toggles: &mut Toggles, outputs: &Layout) {
+        let planes = self.value.chunks(self.stride).zip(self.defined.chunks(self.stride));
+        for ((value, defined), word) in planes.zip((0..outputs.words).cycle()) {
+            toggles.see(word, value, defined);
+        }
+    }
+
+    /// Notes it for one episode; whether a bit toggled for the first time.
+    fn toggle_lane(&self, toggles: &mut Toggles, outputs: &Layout, lane: usize) -> bool {
+        let before = toggles.total();
+        let steps = self.group.episodes[lane].steps.len();
+        for (at, word) in (0..steps * outputs.words).zip((0..outputs.words).cycle()) {
+            let at = at * self.stride + lane;
+            toggles.see(word, &self.value[at..=at], &self.defined[at..=at]);
+        }
+        toggles.total() > before
     }
 
     /// Leaves nothing defined where nothing is compared.

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use super::{LANES_MAX, Machine, PowerUp, Stop};
-use crate::verify::stimulus::{Episode, Layout, Stimulus};
+use crate::verify::stimulus::{Episode, Stimulus};
 
 /// Episodes in a group at most: more lanes would need more memory for each step and share no more work.
 const EPISODES_MAX: usize = if LANES_MAX < 32 { LANES_MAX } else { 32 };
@@ -70,10 +70,29 @@ impl Group {
             changes: Vec::new(),
             values: Vec::new(),
         };
+        let width = inputs.words;
+        // Each word of the present row in all lanes.
+        let mut present = vec![0; width * episodes.len()];
         for row in 0..=steps {
             group.starts.push(group.changes.len() as u32);
             for (input, words) in inputs.word_ranges().enumerate() {
-                group.add(row, input as u32, words, &episodes, inputs.words);
+                let mut is_changed = row == 0;
+                for word in words.clone() {
+                    let present = present[word * episodes.len()..].iter_mut();
+                    for (old, episode) in present.zip(&episodes) {
+                        // An episode that has ended keeps its last row.
+                        let new = *episode.rows.get(row * width + word).unwrap_or(old);
+                        is_changed |= new != *old;
+                        *old = new;
+                    }
+                }
+                if is_changed {
+                    let words = words.start * episodes.len()..words.end * episodes.len();
+                    group
+                        .changes
+                        .push(Change { input: input as u32, at: group.values.len() as u32 });
+                    group.values.extend_from_slice(&present[words]);
+                }
             }
         }
         group.starts.push(group.changes.len() as u32);
@@ -84,76 +103,35 @@ impl Group {
         group
     }
 
-    /// Adds the change of an input in a row, if there is one.
-    fn add(
-        &mut self,
-        row: usize,
-        input: u32,
-        words: std::ops::Range<usize>,
-        episodes: &[Episode],
-        width: usize,
-    ) {
-        let value = |episode: &Episode, row: usize, word: usize| {
-            episode.rows[row.min(episode.steps.len()) * width + word]
-        };
-        let changes = row == 0
-            || words.clone().any(|word| {
-                episodes.iter().any(|e| value(e, row, word) != value(e, row - 1, word))
-            });
-        if !changes {
-            return;
-        }
-        self.changes.push(Change { input, at: self.values.len() as u32 });
-        for word in words {
-            self.values.extend(episodes.iter().map(|episode| value(episode, row, word)));
-        }
+    /// All lanes, once.
+    pub fn whole(&self) -> Part<'_> {
+        Part { group: self, lanes: None, copies: 1 }
     }
 
     /// Some of its lanes, several times over: those of the second copy are the lanes after those of the first.
-    pub fn only(&self, lanes: &[usize], copies: usize) -> Group {
-        let change = |change: &Change| Change {
-            at: change.at / self.lanes() as u32 * (lanes.len() * copies) as u32,
-            ..*change
-        };
-        let pick = |row: &[u64]| lanes.iter().map(|&lane| row[lane]).collect::<Vec<u64>>();
-        Group {
-            episodes: Vec::new(),
-            settled: Vec::new(),
-            lanes: lanes.len() * copies,
-            steps: self.steps,
-            starts: self.starts.clone(),
-            changes: self.changes.iter().map(change).collect(),
-            values: self
-                .values
-                .chunks(self.lanes())
-                .flat_map(|row| pick(row).repeat(copies))
-                .collect(),
-        }
-    }
-
-    /// Calls `see` with each comparison point's number, lane and row of inputs.
-    pub fn each_row(&self, inputs: &Layout, mut see: impl FnMut(usize, usize, &[u64])) {
-        let lanes = self.lanes();
-        let ranges: Vec<std::ops::Range<usize>> = inputs.word_ranges().collect();
-        let mut rows = vec![0; lanes * inputs.words];
-        for row in 0..=self.steps {
-            for change in &self.changes[self.starts[row] as usize..self.starts[row + 1] as usize] {
-                let values = self.values[change.at as usize..].chunks(lanes);
-                for (word, values) in ranges[change.input as usize].clone().zip(values) {
-                    for (lane, &value) in values.iter().enumerate() {
-                        rows[lane * inputs.words + word] = value;
-                    }
-                }
-            }
-            for lane in 0..if row == 0 { 0 } else { lanes } {
-                see(row - 1, lane, &rows[lane * inputs.words..(lane + 1) * inputs.words]);
-            }
-        }
+    pub fn only(&self, lanes: &[usize], copies: usize) -> Part<'_> {
+        Part { group: self, lanes: Some(lanes.to_vec()), copies }
     }
 
     /// Number of lanes.
     pub fn lanes(&self) -> usize {
         self.lanes
+    }
+}
+
+/// Lanes of a group that are run side by side.
+pub struct Part<'g> {
+    group: &'g Group,
+    /// Which; all by default.
+    lanes: Option<Vec<usize>>,
+    /// How often each.
+    pub copies: usize,
+}
+
+impl Part<'_> {
+    /// Number of lanes, copies included.
+    pub fn lanes(&self) -> usize {
+        self.lanes.as_ref().map_or(self.group.lanes, |lanes| lanes.len() * self.copies)
     }
 
     /// Runs a machine through all episodes from power-up; `inputs` has the machine's number of each input, and `see` is called after
@@ -166,14 +144,25 @@ impl Group {
         how: PowerUp<'_>,
         mut see: impl FnMut(usize, &mut Machine<'_>) -> ControlFlow<()>,
     ) -> Result<(), Stop> {
+        let group = self.group;
+        let mut chosen = Vec::new();
         machine.power_up(how);
-        for row in 0..=self.steps {
-            let changes = self.starts[row] as usize..self.starts[row + 1] as usize;
+        for row in 0..=group.steps {
+            let changes = group.starts[row] as usize..group.starts[row + 1] as usize;
             if !changes.is_empty() {
-                for change in &self.changes[changes] {
+                for change in &group.changes[changes] {
                     let words = widths[change.input as usize].div_ceil(64) as usize;
                     let at = change.at as usize;
-                    let values = &self.values[at..at + words * self.lanes()];
+                    let mut values = &group.values[at..at + words * group.lanes];
+                    if let Some(lanes) = &self.lanes {
+                        chosen.clear();
+                        for word in values.chunks(group.lanes) {
+                            for _ in 0..self.copies {
+                                chosen.extend(lanes.iter().map(|&lane| word[lane]));
+                            }
+                        }
+                        values = &chosen;
+                    }
                     machine.set_input(inputs[change.input as usize], values);
                 }
                 machine.settle()?;

@@ -8,9 +8,10 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::golden::{Golden, GoldenError};
+use super::golden::Golden;
 use super::judge::judge;
-use crate::design::{self, Bits, Lowered, Refusal};
+use crate::design::program::Program;
+use crate::design::{self, Bits, Interface, Lowered, Refusal, Unsupported};
 use crate::problem::Restriction;
 use crate::verify::backend::{Count, Outcome};
 use crate::verify::stimulus::Config;
@@ -66,10 +67,15 @@ struct Ready {
 
 type Kept = (String, Config, Rc<Result<Ready, String>>);
 
+/// What lanes need of an elaborated golden module.
+type Module = (Interface, Result<Program, Unsupported>);
+
 /// Lanes in a worker.
 #[derive(Default)]
 pub struct Lanes {
     kept: VecDeque<Kept>,
+    /// The text, top and module of a golden module that was elaborated and is expected to be asked for.
+    expected: Option<(String, Option<String>, Module)>,
 }
 
 impl std::fmt::Debug for Lanes {
@@ -92,12 +98,21 @@ impl Lanes {
         }
     }
 
+    /// Keeps what came of a golden text, until a candidate's job has it.
+    pub fn expect(&mut self, text: String, top: Option<String>, module: Option<Module>) {
+        self.expected = module.map(|module| (text, top, module));
+    }
+
     fn golden(&mut self, job: &Job) -> Rc<Result<Ready, String>> {
         let known = |(key, config, _): &&Kept| *key == job.key && *config == job.config;
         if let Some((_, _, ready)) = self.kept.iter().find(known) {
             return ready.clone();
         }
-        let ready = Rc::new(Ready::new(job));
+        let same = |(text, top, _): &(String, Option<String>, Module)| {
+            *text == job.golden && *top == job.golden_top
+        };
+        let module = self.expected.take().filter(same).map(|(.., module)| module);
+        let ready = Rc::new(Ready::new(job, module));
         self.kept.truncate(KEPT - 1);
         self.kept.push_front((job.key.clone(), job.config, ready.clone()));
         ready
@@ -105,21 +120,22 @@ impl Lanes {
 }
 
 impl Ready {
-    fn new(job: &Job) -> Result<Ready, String> {
-        let lowered = design::lower(&job.golden, job.golden_top.as_deref())
-            .map_err(|refusal| format!("golden: {refusal}"))?;
-        if !lowered.uses_z.is_empty() {
-            return Err("golden: an output that may be Z".into());
-        }
-        let program = lowered.program.map_err(|construct| format!("golden: {}", construct.0))?;
-        let pool = lowered.interface.pool.clone();
-        let made =
-            Golden::new(lowered.interface, &program, &job.restrictions, &job.key, &job.config);
-        match made {
-            Ok(golden) => Ok(Ready { golden, pool }),
-            Err(GoldenError::Stimulus(error)) => Err(format!("golden: {error}")),
-            Err(GoldenError::Stops(stop)) => Err(format!("golden: {stop}")),
-        }
+    fn new(job: &Job, module: Option<Module>) -> Result<Ready, String> {
+        let (interface, program) = match module {
+            Some(module) => module,
+            None => {
+                let lowered = design::lower(&job.golden, job.golden_top.as_deref())
+                    .map_err(|refusal| format!("golden: {refusal}"))?;
+                if !lowered.uses_z.is_empty() {
+                    return Err("golden: an output that may be Z".into());
+                }
+                (lowered.interface, lowered.program)
+            }
+        };
+        let program = program.map_err(|construct| format!("golden: {}", construct.0))?;
+        let pool = interface.pool.clone();
+        let made = Golden::new(interface, &program, &job.restrictions, &job.key, &job.config);
+        made.map(|golden| Ready { golden, pool }).map_err(|error| format!("golden: {error}"))
     }
 
     fn judge(&self, lowered: Lowered) -> Verdict {

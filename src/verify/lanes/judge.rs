@@ -8,8 +8,9 @@
 
 use std::ops::ControlFlow;
 
+use super::agree::Planes;
 use super::engine::each_lane;
-use super::golden::{Golden, GoldenRun, Planes, Ports};
+use super::golden::{Golden, GoldenRun, Ports};
 use super::{Budget, Code, LANES_MAX, Machine, PowerUp, Stop};
 use crate::design::Bits;
 use crate::design::program::Program;
@@ -37,7 +38,8 @@ pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<O
     };
     // Where the golden module itself does not get through a candidate's own episodes, it is judged without them.
     let own = golden.own_runs(constants).unwrap_or_default();
-    for run in golden.runs.iter().chain(&own) {
+    let runs = golden.runs().map_err(|stop| format!("golden: {stop}"))?;
+    for run in runs.chain(&own) {
         match judging.run(run) {
             Ok(()) => {}
             Err(stop @ Stop::Work) => return Err(stop.to_string()),
@@ -49,11 +51,13 @@ pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<O
 
 /// What is found in all rows, the candidate's own included, where neither side keeps anything.
 fn by_rows(golden: &Golden, code: &Code, ports: &Ports, constants: &[Bits]) -> Option<Vec<Tally>> {
-    let mut tallies = golden.rows.as_ref()?.judge(golden, code, ports)?;
-    if let Some(own) = golden.own_rows(constants)? {
-        for (tally, own) in tallies.iter_mut().zip(own.judge(golden, code, ports)?) {
-            let compared = own.compared;
-            tally.add(own, compared);
+    let (first, more) = golden.rows.split_first()?;
+    let own = golden.own_rows(constants)?;
+    let mut tallies = first.judge(golden, code, ports)?;
+    for rows in more.iter().chain(&own) {
+        for (tally, found) in tallies.iter_mut().zip(rows.judge(golden, code, ports)?) {
+            let compared = found.compared;
+            tally.add(found, compared);
         }
     }
     Some(tallies)
@@ -154,17 +158,17 @@ impl Judging<'_> {
         lanes.sort_unstable();
         lanes.dedup();
         lanes.truncate(LANES_MAX / copies);
-        let group = run.group.only(&lanes, copies);
+        let part = run.group.only(&lanes, copies);
         let seeds = |number| {
             let all = run.seeds(number);
             lanes.iter().map(move |&lane| all[lane])
         };
         let seeds: Vec<u64> = (0..POWER_UPS).flat_map(seeds).collect();
-        let mut machine = Machine::new(self.code, group.lanes(), self.budget.bounds());
+        let mut machine = Machine::new(self.code, part.lanes(), self.budget.bounds());
         let widths = &self.golden.stimulus.inputs().widths;
         let how = PowerUp::Random { seeds: &seeds };
         // Whether it stops later on, or is too much work, is for the run of all episodes to say.
-        let _ = group.run(&mut machine, &self.ports.inputs, widths, how, |step, machine| {
+        let _ = part.run(&mut machine, &self.ports.inputs, widths, how, |step, machine| {
             open.retain(|&output| !self.is_witness(run, machine, &lanes, step, output));
             if open.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -225,22 +229,24 @@ impl Judging<'_> {
         let row = outputs.words * run.stride;
         let mut is_optimistic = false;
         machine.bound(self.budget.bounds());
-        let done = run.group.run(machine, &self.ports.inputs, widths, how, |step, machine| {
-            for (output, tally) in found.iter_mut().enumerate() {
-                let at = step * row + outputs.offsets[output] * run.stride;
-                let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
-                let (golden, defined) = (&run.value[at..at + words], &run.defined[at..at + words]);
-                let (by_value, at_all) =
-                    machine.differs(self.ports.outputs[output], golden, defined);
-                if at_all != 0 {
-                    tally.mismatches += u64::from(at_all.count_ones());
-                    tally.by_value |= by_value != 0;
-                    self.note_first(run, machine, output, step, at_all, tally);
+        let done =
+            run.group.whole().run(machine, &self.ports.inputs, widths, how, |step, machine| {
+                for (output, tally) in found.iter_mut().enumerate() {
+                    let at = step * row + outputs.offsets[output] * run.stride;
+                    let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
+                    let (golden, defined) =
+                        (&run.value[at..at + words], &run.defined[at..at + words]);
+                    let (by_value, at_all) =
+                        machine.differs(self.ports.outputs[output], golden, defined);
+                    if at_all != 0 {
+                        tally.mismatches += u64::from(at_all.count_ones());
+                        tally.by_value |= by_value != 0;
+                        self.note_first(run, machine, output, step, at_all, tally);
+                    }
                 }
-            }
-            is_optimistic |= how == PowerUp::Unknown && run.is_optimistic(machine, step);
-            if is_optimistic { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
+                is_optimistic |= how == PowerUp::Unknown && run.is_optimistic(machine, step);
+                if is_optimistic { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
         self.budget.spend(machine);
         done.map(|()| is_optimistic)
     }
@@ -358,7 +364,7 @@ mod tests {
             let counts = vec![Tally::default(); 2];
             let budget = Budget::of_candidate();
             let judging = Judging { golden: &golden, code: &code, ports, counts, budget };
-            for run in &golden.runs {
+            for run in golden.runs().expect("it ends") {
                 let mut machine = Machine::new(&code, run.group.lanes(), judging.budget.bounds());
                 let mut found = judging.none();
                 let seeds = run.seeds(0);

@@ -42,6 +42,11 @@ impl Lives {
         Lives { cells, ..walk.lives }
     }
 
+    /// Whether any code reads a slot.
+    pub fn is_read(&self, slot: Slot) -> bool {
+        self.last[slot as usize] != 0
+    }
+
     /// When a temporary is read for the last time, if it is read after `now`.
     pub fn last(&self, slot: Slot, now: u32) -> u32 {
         self.last[slot as usize].max(now)

@@ -33,6 +33,7 @@
 //! combinational loop that does not settle; one that takes more iterations of loops than [`Bounds`] allows is taken
 //! for an endless loop. Such a lane stops for good ([`Machine::stopped`]); the others go on.
 
+mod agree;
 mod code;
 mod engine;
 mod execute;
@@ -49,6 +50,7 @@ mod rows;
 mod scalar;
 mod schedule;
 mod select;
+mod snapshot;
 mod store;
 mod units;
 mod whole;
@@ -56,6 +58,7 @@ mod wide;
 
 pub use code::Code;
 use engine::Engine;
+use snapshot::Snapshot;
 
 /// Version of what lanes tell of a module; a change of any verdict is a new version.
 pub const VERSION: u32 = 2;
@@ -264,6 +267,16 @@ impl<'c> Machine<'c> {
     /// Whether an output is sure to have no unknown bit in any lane.
     pub fn is_known(&self, port: usize) -> bool {
         engine!(&self.0, engine => engine.is_known(port))
+    }
+
+    /// What the first lanes hold between two steps, unless that is much.
+    fn snapshot(&self, lanes: usize) -> Option<Snapshot> {
+        engine!(&self.0, engine => engine.snapshot(lanes))
+    }
+
+    /// Whether all lanes, copies of those of a snapshot, hold what it holds.
+    fn holds(&self, snapshot: &Snapshot) -> bool {
+        engine!(&self.0, engine => engine.holds(snapshot))
     }
 
     /// Lanes in which an `if`, a `case` or an edge saw an unknown bit since this was last cleared: from there on four

@@ -8,15 +8,17 @@
 //! run in every lane, no unknown bit may have decided anything, and what starts an `always @…` must be known, since
 //! one that stays x starts nothing. Otherwise the module is run episode by episode.
 
-use std::collections::HashMap;
-use std::rc::Rc;
+use std::hash::BuildHasher as _;
+
+use hashbrown::DefaultHashBuilder;
+use hashbrown::hash_table::{Entry, HashTable};
 
 use super::engine::each_lane;
 use super::golden::{Golden, Ports};
-use super::group::Group;
 use super::judge::{Tally, literals};
 use super::{Bounds, Code, LANES_MAX, Machine, PowerUp};
-use crate::verify::stimulus::{Layout, StepAt, Stimulus};
+use crate::verify::compare::Toggles;
+use crate::verify::stimulus::{Episode, Layout, StepAt, Stimulus};
 use crate::verify::verdict::FirstMismatch;
 
 /// Different rows, and the golden outputs for them.
@@ -43,46 +45,103 @@ struct Found {
 /// Rows as they are found.
 struct Collection {
     words: usize,
-    numbers: HashMap<Box<[u64]>, usize>,
+    /// All different rows, one after the other.
+    rows: Vec<u64>,
     found: Vec<Found>,
+    /// Their numbers by their words.
+    numbers: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// How many rows were looked up there, and how many of these were there.
+    looked_up: usize,
+    met: usize,
 }
 
+/// Rows from which on only those that often come again are looked up: a look-up costs about as much as running a row.
+const LOOKED_UP_MIN: usize = 1 << 18;
+
 impl Collection {
-    fn add_all(&mut self, group: &Group, stimulus: &Stimulus) {
-        group.each_row(stimulus.inputs(), |step, lane, row| {
-            let episode = &group.episodes[lane];
-            let Some(&point) = episode.steps.get(step) else { return };
-            if step >= group.settled[lane] && stimulus.compares(point) {
-                self.add(row, (episode.index, step, point));
-            }
-        });
+    fn new(words: usize) -> Collection {
+        Collection {
+            words,
+            rows: Vec::new(),
+            found: Vec::new(),
+            numbers: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            looked_up: 0,
+            met: 0,
+        }
     }
 
-    fn add(&mut self, row: &[u64], place: (u32, usize, StepAt)) {
-        if let Some(&number) = self.numbers.get(row) {
-            let found = &mut self.found[number];
+    fn add_all(&mut self, episode: &Episode, stimulus: &Stimulus) {
+        let settled = stimulus.settled_from(episode);
+        // The row before: mostly it is the same one.
+        let mut last = None;
+        for (step, &point) in episode.steps.iter().enumerate().skip(settled) {
+            if stimulus.compares(point) {
+                let row = &episode.rows[(step + 1) * self.words..][..self.words];
+                last = Some(self.add(row, last, (episode.index, step, point)));
+            }
+        }
+    }
+
+    fn row(&self, number: u32) -> &[u64] {
+        &self.rows[number as usize * self.words..][..self.words]
+    }
+
+    /// Adds a row; gives its number. It may be the one with the number `last`.
+    fn add(&mut self, row: &[u64], last: Option<u32>, place: (u32, usize, StepAt)) -> u32 {
+        let known = if last.is_some_and(|last| self.row(last) == row) {
+            last
+        } else if self.looked_up < LOOKED_UP_MIN || self.met * 2 > self.looked_up {
+            self.look_up(row)
+        } else {
+            None
+        };
+        if let Some(number) = known {
+            let found = &mut self.found[number as usize];
             found.count += 1;
             if (place.0, place.1) < (found.first.0, found.first.1) {
                 found.first = place;
             }
-            return;
+            return number;
         }
-        self.numbers.insert(row.into(), self.found.len());
+        let number = self.found.len() as u32;
         self.found.push(Found { count: 1, first: place });
+        self.rows.extend_from_slice(row);
+        number
+    }
+
+    /// The number of a row that was looked up before; else it will have the next one.
+    fn look_up(&mut self, row: &[u64]) -> Option<u32> {
+        self.looked_up += 1;
+        let (rows, words, hasher) = (&self.rows, self.words, &self.hasher);
+        let own = |number: u32| &rows[number as usize * words..][..words];
+        let entry = self.numbers.entry(
+            hasher.hash_one(row),
+            |&number| own(number) == row,
+            |&number| hasher.hash_one(own(number)),
+        );
+        match entry {
+            Entry::Occupied(entry) => {
+                self.met += 1;
+                Some(*entry.get())
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(self.found.len() as u32);
+                None
+            }
+        }
     }
 
     /// The inputs, laid out as in [`Rows`]; the last block is filled up with its last row.
     fn inputs(&self) -> Vec<u64> {
         let blocks = self.found.len().div_ceil(LANES_MAX);
         let mut inputs = vec![0; blocks * LANES_MAX * self.words];
-        for (row, &number) in &self.numbers {
-            let is_last = number + 1 == self.found.len();
-            let end = if is_last { blocks * LANES_MAX } else { number + 1 };
-            for lane in number..end {
-                for (word, &value) in row.iter().enumerate() {
-                    let block = lane / LANES_MAX * self.words + word;
-                    inputs[block * LANES_MAX + lane % LANES_MAX] = value;
-                }
+        for lane in 0..if self.words == 0 { 0 } else { blocks * LANES_MAX } {
+            let row = self.row(lane.min(self.found.len() - 1) as u32);
+            for (word, &value) in row.iter().enumerate() {
+                let block = lane / LANES_MAX * self.words + word;
+                inputs[block * LANES_MAX + lane % LANES_MAX] = value;
             }
         }
         inputs
@@ -91,10 +150,10 @@ impl Collection {
 
 impl Rows {
     /// The rows of some episodes, if the golden module can be run so.
-    pub fn new(golden: &Golden, code: &Code, ports: &Ports, groups: &[Rc<Group>]) -> Option<Rows> {
+    pub fn new(golden: &Golden, code: &Code, ports: &Ports, episodes: &[Episode]) -> Option<Rows> {
         let words = golden.stimulus.inputs().words;
-        let mut collection = Collection { words, numbers: HashMap::new(), found: Vec::new() };
-        groups.iter().for_each(|group| collection.add_all(group, &golden.stimulus));
+        let mut collection = Collection::new(words);
+        episodes.iter().for_each(|episode| collection.add_all(episode, &golden.stimulus));
         let inputs = collection.inputs();
         let found = collection.found;
         let outputs = &golden.outputs;
@@ -111,6 +170,14 @@ impl Rows {
         (rows.value, rows.defined) = (value, defined);
         rows.count(outputs);
         Some(rows)
+    }
+
+    /// Notes which bits were 0 and 1.
+    pub fn toggle(&self, toggles: &mut Toggles, outputs: &Layout) {
+        let planes = self.value.chunks(LANES_MAX).zip(self.defined.chunks(LANES_MAX));
+        for ((value, defined), word) in planes.zip((0..outputs.words).cycle()) {
+            toggles.see(word, value, defined);
+        }
     }
 
     /// Nothing is compared in the lanes after the last row.

@@ -5,10 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::recent::Recent;
-use super::{GoldenModule, RunError, elaborate_golden};
-use crate::problem::Problem;
-use crate::verify::elaborator::Elaborator;
-use crate::verify::stimulus::Config;
+use super::{GoldenModule, RunError};
 
 /// Golden modules that are kept: more problems than a window of usual files has.
 const KEPT: usize = 1024;
@@ -28,20 +25,18 @@ impl Goldens {
         Goldens(Mutex::new(Recent::new(KEPT)))
     }
 
-    /// The golden module of a problem.
+    /// The golden module of a problem, elaborated if it is not there.
     pub fn get(
         &self,
         index: usize,
-        problem: &Problem,
-        config: &Config,
-        elaborator: &mut Elaborator,
+        elaborate: impl FnOnce() -> Result<Golden, RunError>,
     ) -> Result<Arc<Golden>, RunError> {
         let slot = self.slot(index);
         let mut slot = lock(&slot);
         if let Some(golden) = &*slot {
             return Ok(golden.clone());
         }
-        let golden = Arc::new(elaborate_golden(problem, config, elaborator)?);
+        let golden = Arc::new(elaborate()?);
         *slot = Some(golden.clone());
         Ok(golden)
     }

@@ -95,7 +95,9 @@ pub(super) struct Draw<'a> {
 }
 
 impl Draw<'_> {
-    /// Writes the next value by mode `mode` (0 to 15) into `out`, all of whose words it sets.
+    /// Writes the next value by mode `mode` (0 to 15) into `out`, all of whose words it sets. Most inputs have one word, for
+    /// which the compiler makes a version of its own.
+    #[inline(always)]
     pub(super) fn value(&self, mode: u64, out: &mut [u64]) {
         match mode {
             1 if !self.tables.own.is_empty() => self.constant(&self.tables.own, true, out),
@@ -137,6 +139,7 @@ impl Draw<'_> {
     }
 
     /// Each slice from its uniform 32 bits and from the lower half of its state.
+    #[inline(always)]
     fn noise_by(&self, out: &mut [u64], of: impl Fn(u64, u64) -> u64) {
         out.fill(0);
         for (at, state) in self.noise.iter().enumerate() {
@@ -154,23 +157,27 @@ impl Draw<'_> {
         [0, 0, 1, -1][field(self.control, 33, 32) as usize]
     }
 
+    #[inline(always)]
     fn one_hot(&self, out: &mut [u64]) {
         out.fill(0);
         out[self.bit() / 64] = 1 << (self.bit() % 64);
     }
 
+    #[inline(always)]
     fn flipped(&self, out: &mut [u64]) {
         out.copy_from_slice(self.previous);
         out[self.bit() / 64] ^= 1 << (self.bit() % 64);
     }
 
     /// Ones below a drawn bit.
+    #[inline(always)]
     fn thermometer(&self, out: &mut [u64]) {
         self.one_hot(out);
         add(out, -1);
     }
 
     /// The largest and smallest signed values, and their neighbours.
+    #[inline(always)]
     fn sign_boundary(&self, out: &mut [u64]) {
         let top = self.width as usize - 1;
         out.fill(0);
@@ -184,6 +191,7 @@ impl Draw<'_> {
     }
 
     /// The value of an earlier input, cut or extended, or one beside it.
+    #[inline(always)]
     fn partner(&self, out: &mut [u64]) {
         let (offset, words) = self.partners[scaled(self.control, 16, self.partners.len())];
         out.fill(0);
@@ -193,19 +201,17 @@ impl Draw<'_> {
     }
 
     /// An entry of a table over 0, the present value or noise; one of the input's own may be one off.
+    #[inline(always)]
     fn constant(&self, table: &[super::table::Entry], beside: bool, out: &mut [u64]) {
         let entry = &table[scaled(self.control, 16, table.len())];
-        let mut value = entry.value.clone();
-        if beside {
-            add(&mut value, self.delta());
-        }
         match field(self.control, 37, 36) {
             0 => out.fill(0),
             1 => out.copy_from_slice(self.previous),
             _ => self.noise_by(out, |first, _| first),
         }
-        for ((out, value), mask) in out.iter_mut().zip(&value).zip(&entry.mask) {
-            *out = (*out & !mask) | (value & mask);
+        let mut sum = Sum::of(if beside { self.delta() } else { 0 });
+        for ((out, &value), mask) in out.iter_mut().zip(&entry.value).zip(&entry.mask) {
+            *out = (*out & !mask) | (sum.word(value) & mask);
         }
     }
 }
@@ -218,14 +224,28 @@ fn invert(words: &mut [u64]) {
 
 /// Adds a small number to a vector of words, modulo its size.
 fn add(words: &mut [u64], delta: i64) {
-    let high = if delta < 0 { u64::MAX } else { 0 };
-    let mut carry = false;
-    for (at, word) in words.iter_mut().enumerate() {
-        let addend = if at == 0 { delta as u64 } else { high };
-        let (sum, first) = word.overflowing_add(addend);
-        let (sum, second) = sum.overflowing_add(u64::from(carry));
-        *word = sum;
-        carry = first | second;
+    let mut sum = Sum::of(delta);
+    words.iter_mut().for_each(|word| *word = sum.word(*word));
+}
+
+/// A small number that is being added to a vector of words, the lowest first.
+struct Sum {
+    addend: u64,
+    high: u64,
+    carry: bool,
+}
+
+impl Sum {
+    fn of(delta: i64) -> Sum {
+        Sum { addend: delta as u64, high: if delta < 0 { u64::MAX } else { 0 }, carry: false }
+    }
+
+    /// The sum's next word.
+    fn word(&mut self, word: u64) -> u64 {
+        let (sum, first) = word.overflowing_add(std::mem::replace(&mut self.addend, self.high));
+        let (sum, second) = sum.overflowing_add(u64::from(self.carry));
+        self.carry = first | second;
+        sum
     }
 }
 

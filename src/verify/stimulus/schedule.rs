@@ -36,7 +36,8 @@ pub(super) fn episode(stimulus: &Stimulus, slot: &Slot, tables: &[Tables]) -> Ep
                 run.edge(cycle, step);
             }
             steps.push(StepAt { cycle, step });
-            rows.extend_from_slice(&run.row);
+            // Rows are short: word by word is quicker than a call that copies.
+            run.row.iter().for_each(|&word| rows.push(word));
         }
     }
     Episode { index: slot.index, power_up: streams.word(WHOLE, lane::POWER_UP), steps, rows }
@@ -276,9 +277,16 @@ impl<'a> Run<'a> {
             tables: &self.tables[at],
             partners: &input.partners,
         };
+        let mode = field(settings.menu, 4 * entry + 3, 4 * entry);
+        if input.words() == 1 {
+            let mut next = [0];
+            draw.value(mode, &mut next);
+            self.row[input.offset] = next[0];
+            return;
+        }
         self.next.clear();
         self.next.resize(input.words(), 0);
-        draw.value(field(settings.menu, 4 * entry + 3, 4 * entry), &mut self.next);
+        draw.value(mode, &mut self.next);
         self.row[range].copy_from_slice(&self.next);
     }
 }
