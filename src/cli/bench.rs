@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 mod agreement;
 mod cones;
 mod extract;
+mod handover;
 mod lanes;
 mod modules;
 mod replay;
@@ -39,6 +40,7 @@ enum What {
     Rows(rows::Arguments),
     Cones(cones::Arguments),
     Lanes(lanes::Arguments),
+    Handover(handover::Arguments),
     Modules(modules::Arguments),
     Values(values::Arguments),
 }
@@ -53,6 +55,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         What::Rows(arguments) => rows::run(arguments),
         What::Cones(arguments) => cones::run(arguments),
         What::Lanes(arguments) => lanes::run(arguments),
+        What::Handover(arguments) => handover::run(arguments),
         What::Modules(arguments) => modules::run(arguments),
         What::Values(arguments) => values::run(arguments),
     }

@@ -177,7 +177,7 @@ fn print_head(
 }
 
 /// Makes the runtimes of one cache folder, the only entries that are folders, visible in another.
-fn link_runtimes(from: &Path, to: &Path) -> anyhow::Result<()> {
+pub fn link_runtimes(from: &Path, to: &Path) -> anyhow::Result<()> {
     let (from, to) = (from.join("entries"), to.join("entries"));
     let context =
         || format!("failed to link the runtimes of {} to {}", from.display(), to.display());

@@ -1,107 +1,12 @@
 //! A module from many random power-up states: what its outputs have in common.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::golden::{Golden, GoldenRun, Ports};
 use super::group::Part;
 use super::snapshot::{self, Snapshot};
 use super::{Budget, Code, LANES_MAX, Machine, PowerUp, Stop};
-
-/// Runs of a module from several power-up states, of which the first one's is kept.
-struct Agreeing<'a> {
-    run: &'a GoldenRun,
-    golden: &'a Golden,
-    ports: &'a Ports,
-    budget: &'a Budget,
-    agreed: Planes,
-    /// What the first one holds at the steps at which [`snapshot::is_due`].
-    held: Vec<Option<Snapshot>>,
-}
-
-impl Agreeing<'_> {
-    /// Runs copies of the lanes side by side until all hold what the first one holds at that step, which is told.
-    fn turn(
-        &mut self,
-        part: &Part<'_>,
-        machine: &mut Machine<'_>,
-        seeds: &[u64],
-        is_first: bool,
-    ) -> Result<Option<usize>, Stop> {
-        let lanes = self.run.group.lanes();
-        let mut met = None;
-        let mut checks = 0;
-        self.go(part, machine, seeds, |own, step, machine, planes| {
-            own.take_in(step, planes, part.copies, is_first);
-            if !snapshot::is_due(step) {
-                return ControlFlow::Continue(());
-            }
-            if is_first {
-                own.held.push(machine.snapshot(lanes));
-            }
-            let held = own.held.get(checks).and_then(Option::as_ref);
-            checks += 1;
-            if held.is_some_and(|held| machine.holds(held)) {
-                met = Some(step);
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok(met)
-    }
-
-    /// Runs the first one alone and keeps what it does after a step.
-    fn go_on(&mut self, machine: &mut Machine<'_>, after: usize) -> Result<(), Stop> {
-        let run = self.run;
-        self.go(&run.group.whole(), machine, &run.seeds(0), |own, step, machine, planes| {
-            if step > after {
-                own.take_in(step, planes, 1, true);
-                if snapshot::is_due(step) {
-                    own.held.push(machine.snapshot(run.group.lanes()));
-                }
-            }
-            ControlFlow::Continue(())
-        })
-    }
-
-    /// Runs a machine from these power-up states; `see` is given each step and the outputs.
-    fn go(
-        &mut self,
-        part: &Part<'_>,
-        machine: &mut Machine<'_>,
-        seeds: &[u64],
-        mut see: impl FnMut(&mut Self, usize, &Machine<'_>, &Planes) -> ControlFlow<()>,
-    ) -> Result<(), Stop> {
-        let (outputs, widths) = (&self.golden.outputs, &self.golden.stimulus.inputs().widths);
-        let stride = machine.stride();
-        let size = outputs.words * stride;
-        let mut planes = Planes { value: vec![0; size], defined: vec![0; size] };
-        let (budget, ports) = (self.budget, self.ports);
-        machine.bound(budget.bounds());
-        let how = PowerUp::Random { seeds };
-        let done = part.run(machine, &ports.inputs, widths, how, |step, machine| {
-            for (&port, &offset) in ports.outputs.iter().zip(&outputs.offsets) {
-                let at = offset * stride;
-                machine.copy_output(port, &mut planes.value[at..], &mut planes.defined[at..]);
-            }
-            see(self, step, machine, &planes)
-        });
-        budget.spend(machine);
-        done
-    }
-
-    /// Takes in what copies of the lanes have as outputs.
-    fn take_in(&mut self, step: usize, planes: &Planes, copies: usize, is_first: bool) {
-        let lanes = self.run.group.lanes();
-        let words = self.golden.outputs.words;
-        let stride = planes.value.len() / words.max(1);
-        for word in 0..words {
-            let to = (step * words + word) * self.run.stride;
-            let own = word * stride..(word + 1) * stride;
-            let own = (&planes.value[own.clone()], &planes.defined[own]);
-            self.agreed.take_in(to..to + lanes, own, copies, is_first);
-        }
-    }
-}
 
 /// Outputs, laid out as in a [`GoldenRun`].
 pub(super) struct Planes {
@@ -110,33 +15,40 @@ pub(super) struct Planes {
 }
 
 impl Planes {
-    /// Takes in one word of what the copies of some lanes have; the first of all says what the others agree on.
+    /// Takes in one word of what copies of some lanes have; lane `l` of it is at `to + l` here. The first copy of all says what
+    /// the others agree on.
     fn take_in(
         &mut self,
-        place: std::ops::Range<usize>,
+        (to, lanes): (usize, &[usize]),
         (value, defined): (&[u64], &[u64]),
-        copies: usize,
         is_first: bool,
     ) {
-        let lanes = place.len();
-        for (lane, at) in place.enumerate() {
-            if is_first {
-                (self.value[at], self.defined[at]) = (value[lane], defined[lane]);
-            }
-            for copy in 0..copies {
-                let from = copy * lanes + lane;
-                self.defined[at] &= defined[from] & !(self.value[at] ^ value[from]);
+        let copies = value.chunks_exact(lanes.len()).zip(defined.chunks_exact(lanes.len()));
+        for (copy, (value, defined)) in copies.enumerate() {
+            for ((&lane, &value), &defined) in lanes.iter().zip(value).zip(defined) {
+                let at = to + lane;
+                if is_first && copy == 0 {
+                    (self.value[at], self.defined[at]) = (value, defined);
+                } else {
+                    self.defined[at] &= defined & !(self.value[at] ^ value);
+                }
             }
         }
     }
 }
 
+/// Power-up states for which there is room beside each other, of so many lanes.
+fn copies(lanes: usize) -> usize {
+    LANES_MAX / lanes
+}
+
 impl GoldenRun {
     /// What a module's outputs have in common from so many random power-up states: the value of the first one, and
-    /// where it is known and the same from all. As many of them as there is room for run side by side; the others are left
-    /// out where `is_enough` says so of what was found by then.
+    /// where it is known and the same from all; nothing in lanes in which nothing is compared. As many as there is room
+    /// for run side by side; the others are left out where `is_enough` says so of what was found by then.
     ///
-    /// Once all that run side by side hold what the first one holds, they do what it does, and end; mostly a reset sees to that.
+    /// Runs that hold what the first one holds do what it does from there on, and end; mostly a reset sees to that. Lanes in
+    /// which this comes at the same time are run together, so that none runs on because of another.
     pub fn agreed(
         &self,
         code: &Code,
@@ -145,37 +57,158 @@ impl GoldenRun {
         (power_ups, budget): (u64, &Budget),
         is_enough: impl Fn(&Planes) -> bool,
     ) -> Result<Planes, Stop> {
-        let lanes = self.group.lanes();
-        let copies = (LANES_MAX / lanes).clamp(1, power_ups as usize);
-        let all: Vec<usize> = (0..lanes).collect();
-        let part = self.group.only(&all, copies);
         let size = self.value.len();
+        let is_compared =
+            |&lane: &usize| self.group.settled[lane] < self.group.episodes[lane].steps.len();
+        let lanes: Vec<usize> = (0..self.group.lanes()).filter(is_compared).collect();
         let mut agreeing = Agreeing {
             run: self,
-            golden,
+            code,
             ports,
+            golden,
             budget,
             agreed: Planes { value: vec![0; size], defined: vec![0; size] },
             held: Vec::new(),
         };
-        let mut machine = Machine::new(code, part.lanes(), budget.bounds());
+        if lanes.is_empty() {
+            return Ok(agreeing.agreed);
+        }
         let numbers: Vec<u64> = (0..power_ups).collect();
-        for numbers in numbers.chunks(copies) {
-            // The copies that are left over in the last turn repeat its last state.
-            let number = |copy: usize| numbers[copy.min(numbers.len() - 1)];
-            let seeds: Vec<u64> = (0..copies).flat_map(|copy| self.seeds(number(copy))).collect();
-            let is_first = numbers[0] == 0;
-            let met = agreeing.turn(&part, &mut machine, &seeds, is_first)?;
-            if is_first && let Some(step) = met {
-                let mut machine = Machine::new(code, lanes, budget.bounds());
-                agreeing.go_on(&mut machine, step)?;
-            }
-            if is_enough(&agreeing.agreed) {
-                break;
+        let (first, rest) = numbers.split_at(copies(lanes.len()).min(numbers.len()));
+        let met = agreeing.turn(&lanes, first, true)?;
+        if met.iter().all(|&step| step != NEVER) {
+            agreeing.go_on(&lanes, met.iter().copied().max().unwrap_or(0))?;
+        }
+        let mut sets: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (&lane, &step) in lanes.iter().zip(&met) {
+            sets.entry(step).or_default().push(lane);
+        }
+        for set in sets.values() {
+            for numbers in rest.chunks(copies(set.len())) {
+                if is_enough(&agreeing.agreed) {
+                    return Ok(agreeing.agreed);
+                }
+                agreeing.turn(set, numbers, false)?;
             }
         }
         Ok(agreeing.agreed)
     }
+}
+
+/// The step at which runs meet that do not.
+const NEVER: usize = usize::MAX;
+
+/// Runs of a module from several power-up states, of which the first one's is kept.
+struct Agreeing<'a> {
+    run: &'a GoldenRun,
+    code: &'a Code,
+    ports: &'a Ports,
+    golden: &'a Golden,
+    budget: &'a Budget,
+    agreed: Planes,
+    /// What the first one holds at the steps at which [`snapshot::is_due`].
+    held: Vec<Option<Snapshot>>,
+}
+
+impl Agreeing<'_> {
+    /// Runs some lanes from these power-up states, of which the first is the first of all if that is so, until all hold what
+    /// the first of all holds; the step at which that is seen of each lane is told.
+    fn turn(
+        &mut self,
+        lanes: &[usize],
+        numbers: &[u64],
+        is_first: bool,
+    ) -> Result<Vec<usize>, Stop> {
+        let run = self.run;
+        let part = run.group.only(lanes, numbers.len());
+        let seeds: Vec<u64> = numbers.iter().flat_map(|&n| seeds(run, lanes, n)).collect();
+        let mut met = vec![NEVER; lanes.len()];
+        let mut checks = 0;
+        self.go(&part, &seeds, |own, step, machine, planes| {
+            own.take_in(step, planes, lanes, numbers.len(), is_first);
+            if !snapshot::is_due(step) {
+                return ControlFlow::Continue(());
+            }
+            if is_first {
+                own.held.push(machine.snapshot(lanes));
+            }
+            if let Some(Some(held)) = own.held.get(checks) {
+                let holding = machine.holding(held, lanes);
+                for (met, lane) in met.iter_mut().zip(lanes) {
+                    if holding >> lane & 1 == 1 {
+                        *met = step.min(*met);
+                    }
+                }
+            }
+            checks += 1;
+            if met.contains(&NEVER) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(met)
+    }
+
+    /// Runs the first one alone and keeps what it does after a step.
+    fn go_on(&mut self, lanes: &[usize], after: usize) -> Result<(), Stop> {
+        let part = self.run.group.only(lanes, 1);
+        self.go(&part, &seeds(self.run, lanes, 0), |own, step, machine, planes| {
+            if step > after {
+                own.take_in(step, planes, lanes, 1, true);
+                if snapshot::is_due(step) {
+                    own.held.push(machine.snapshot(lanes));
+                }
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Runs lanes from these power-up states; `see` is given each step and the outputs.
+    fn go(
+        &mut self,
+        part: &Part<'_>,
+        seeds: &[u64],
+        mut see: impl FnMut(&mut Self, usize, &Machine<'_>, &Planes) -> ControlFlow<()>,
+    ) -> Result<(), Stop> {
+        let (outputs, widths) = (&self.golden.outputs, &self.golden.stimulus.inputs().widths);
+        let (budget, ports) = (self.budget, self.ports);
+        let mut machine = Machine::new(self.code, part.lanes(), budget.bounds());
+        let stride = machine.stride();
+        let size = outputs.words * stride;
+        let mut planes = Planes { value: vec![0; size], defined: vec![0; size] };
+        let how = PowerUp::Random { seeds };
+        let done = part.run(&mut machine, &ports.inputs, widths, how, |step, machine| {
+            for (&port, &offset) in ports.outputs.iter().zip(&outputs.offsets) {
+                let at = offset * stride;
+                machine.copy_output(port, &mut planes.value[at..], &mut planes.defined[at..]);
+            }
+            see(self, step, machine, &planes)
+        });
+        budget.spend(&machine);
+        done
+    }
+
+    /// Takes in what copies of the lanes have as outputs.
+    fn take_in(
+        &mut self,
+        step: usize,
+        planes: &Planes,
+        lanes: &[usize],
+        copies: usize,
+        is_first: bool,
+    ) {
+        let words = self.golden.outputs.words;
+        let stride = planes.value.len() / words.max(1);
+        for word in 0..words {
+            let to = (step * words + word) * self.run.stride;
+            let own = word * stride..word * stride + copies * lanes.len();
+            let own = (&planes.value[own.clone()], &planes.defined[own]);
+            self.agreed.take_in((to, lanes), own, is_first);
+        }
+    }
+}
+
+/// The seeds of some lanes for one of several runs.
+fn seeds(run: &GoldenRun, lanes: &[usize], number: u64) -> Vec<u64> {
+    let all = run.seeds(number);
+    lanes.iter().map(|&lane| all[lane]).collect()
 }
 
 #[cfg(test)]
@@ -247,15 +280,21 @@ mod tests {
                                 for word in 0..golden.outputs.words {
                                     let to = step * width + word * run.stride;
                                     let from = word * run.stride..(word + 1) * run.stride;
-                                    let own = (&value[from.clone()], &defined[from]);
-                                    all.take_in(to..to + lanes, own, 1, number == 0);
+                                    let own =
+                                        (&value[from.clone()][..lanes], &defined[from][..lanes]);
+                                    let lanes: Vec<usize> = (0..lanes).collect();
+                                    all.take_in((to, &lanes), own, number == 0);
                                 }
                                 ControlFlow::Continue(())
                             });
                         done.expect("it ends");
                     }
-                    assert_eq!(met.value, all.value, "{body}");
-                    assert_eq!(met.defined, all.defined, "{body}");
+                    // What is compared is all that counts.
+                    for at in 0..size {
+                        let both = [&met, &all].map(|own| own.defined[at] & run.defined[at]);
+                        assert_eq!(both[0], both[1], "{body}");
+                        assert_eq!(met.value[at] & both[0], all.value[at] & both[1], "{body}");
+                    }
                 }
             }
         }

@@ -125,7 +125,7 @@ pub struct Part<'g> {
     /// Which; all by default.
     lanes: Option<Vec<usize>>,
     /// How often each.
-    pub copies: usize,
+    copies: usize,
 }
 
 impl Part<'_> {

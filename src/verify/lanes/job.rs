@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Budget;
 use super::golden::Golden;
 use super::judge::judge;
 use crate::design::program::Program;
@@ -76,6 +77,7 @@ pub struct Lanes {
     kept: VecDeque<Kept>,
     /// The text, top and module of a golden module that was elaborated and is expected to be asked for.
     expected: Option<(String, Option<String>, Module)>,
+    spent: u64,
 }
 
 impl std::fmt::Debug for Lanes {
@@ -92,10 +94,16 @@ impl Lanes {
             Err(refusal) => return Verdict::Refused(refusal),
         };
         let ready = self.golden(job);
+        self.spent = 0;
         match &*ready {
-            Ok(ready) => ready.judge(lowered),
+            Ok(ready) => ready.judge(lowered, &mut self.spent),
             Err(why) => Verdict::HandedOver(why.clone()),
         }
+    }
+
+    /// Instructions of all runs of the last candidate; those of its golden module are not counted.
+    pub fn spent(&self) -> u64 {
+        self.spent
     }
 
     /// Keeps what came of a golden text, until a candidate's job has it.
@@ -138,7 +146,7 @@ impl Ready {
         made.map(|golden| Ready { golden, pool }).map_err(|error| format!("golden: {error}"))
     }
 
-    fn judge(&self, lowered: Lowered) -> Verdict {
+    fn judge(&self, lowered: Lowered, spent: &mut u64) -> Verdict {
         let Lowered { interface, races, uses_z, program, reordered } = lowered;
         if let Some(output) = uses_z.into_iter().next() {
             return Verdict::UsesZ(output);
@@ -150,9 +158,11 @@ impl Ready {
         let constants: Vec<Bits> = interface.pool.iter().filter(fresh).cloned().collect();
         let mut outcomes = Vec::new();
         for program in std::iter::once(program).chain(reordered) {
+            let budget = Budget::of_candidate();
             let outcome = program
                 .map_err(|construct| construct.0)
-                .and_then(|program| judge(&self.golden, &program, &constants));
+                .and_then(|program| judge(&self.golden, &program, &constants, &budget));
+            *spent += budget.spent();
             match outcome {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(why) => return Verdict::HandedOver(why),

@@ -20,12 +20,17 @@ use crate::verify::verdict::{FirstMismatch, MismatchKind};
 
 /// Judges a candidate, whose interface the golden one accepts; `constants` are those of its text that the golden text lacks. An error
 /// says why another backend is to judge it.
-pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<Outcome, String> {
+pub fn judge(
+    golden: &Golden,
+    program: &Program,
+    constants: &[Bits],
+    budget: &Budget,
+) -> Result<Outcome, String> {
     let ports = Ports::new(&golden.interface, program)
         .ok_or_else(|| "a port that goes both ways".to_owned())?;
     let code = Code::new(program);
     if program.is_stateless
-        && let Some(tallies) = by_rows(golden, &code, &ports, constants)
+        && let Some(tallies) = by_rows(golden, &code, &ports, constants, budget)
     {
         return Ok(Outcome::Counted(counts(golden, tallies)));
     }
@@ -34,7 +39,7 @@ pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<O
         code: &code,
         ports,
         counts: vec![Tally::default(); golden.outputs.widths.len()],
-        budget: Budget::of_candidate(),
+        budget,
     };
     // Where the golden module itself does not get through a candidate's own episodes, it is judged without them.
     let own = golden.own_runs(constants).unwrap_or_default();
@@ -50,12 +55,18 @@ pub fn judge(golden: &Golden, program: &Program, constants: &[Bits]) -> Result<O
 }
 
 /// What is found in all rows, the candidate's own included, where neither side keeps anything.
-fn by_rows(golden: &Golden, code: &Code, ports: &Ports, constants: &[Bits]) -> Option<Vec<Tally>> {
+fn by_rows(
+    golden: &Golden,
+    code: &Code,
+    ports: &Ports,
+    constants: &[Bits],
+    budget: &Budget,
+) -> Option<Vec<Tally>> {
     let (first, more) = golden.rows.split_first()?;
     let own = golden.own_rows(constants)?;
-    let mut tallies = first.judge(golden, code, ports)?;
+    let mut tallies = first.judge(golden, code, ports, budget)?;
     for rows in more.iter().chain(&own) {
-        for (tally, found) in tallies.iter_mut().zip(rows.judge(golden, code, ports)?) {
+        for (tally, found) in tallies.iter_mut().zip(rows.judge(golden, code, ports, budget)?) {
             let compared = found.compared;
             tally.add(found, compared);
         }
@@ -95,7 +106,7 @@ struct Judging<'a> {
     code: &'a Code,
     ports: Ports,
     counts: Vec<Tally>,
-    budget: Budget,
+    budget: &'a Budget,
 }
 
 impl Judging<'_> {
@@ -129,7 +140,7 @@ impl Judging<'_> {
             open => {
                 let is_enough =
                     |own: &Planes| !open.iter().any(|&o| self.differs_by_value(run, own, o));
-                let power_ups = (POWER_UPS, &self.budget);
+                let power_ups = (POWER_UPS, self.budget);
                 Some(run.agreed(self.code, &self.ports, self.golden, power_ups, is_enough)?)
             }
         };
@@ -363,7 +374,7 @@ mod tests {
             let ports = Ports::new(&golden.interface, &own).expect("its ports");
             let counts = vec![Tally::default(); 2];
             let budget = Budget::of_candidate();
-            let judging = Judging { golden: &golden, code: &code, ports, counts, budget };
+            let judging = Judging { golden: &golden, code: &code, ports, counts, budget: &budget };
             for run in golden.runs().expect("it ends") {
                 let mut machine = Machine::new(&code, run.group.lanes(), judging.budget.bounds());
                 let mut found = judging.none();
@@ -372,7 +383,7 @@ mod tests {
                 judging.compare(run, &mut machine, how, &mut found).expect("it ends");
                 let wrong: Vec<usize> = (0..2).filter(|&o| found[o].mismatches > 0).collect();
                 let open = judging.without_witness(run, &found, wrong.clone());
-                let power_ups = (POWER_UPS, &judging.budget);
+                let power_ups = (POWER_UPS, judging.budget);
                 let all = run.agreed(&code, &judging.ports, &golden, power_ups, |_| false);
                 let all = all.expect("it ends");
                 for output in wrong {

@@ -21,11 +21,13 @@
 //!
 //! Most modules are some dozens of operations, and two lanes run for thousands of steps; so deciding what comes next
 //! costs more than the arithmetic. Known values have a code of their own (`code`), small processes run together
-//! (`units`), variables that nobody watches are not compared, and the interpreter has one table of jumps. Vector
-//! instructions beyond those of every x86-64 processor were tried (the whole engine compiled for AVX2, November 2026,
-//! the module of `tests/suite/lanes/speed.rs`): 132 to 155 us for 1,000 steps of 2 lanes and 73 to 82 us for 256 steps
-//! of 16 lanes, against 131 to 154 and 72 to 79 us without. Choosing them at run time would need `unsafe`, and does
-//! not pay.
+//! (`units`), variables that nobody watches are not compared, and the interpreter has one table of jumps. From 32 lanes on
+//! the arithmetic counts, and the interpreter is compiled for AVX2 and AVX-512 as well and chosen at run time; for 2 to 16
+//! lanes that was measured not to pay (November 2026: 132 to 155 us for 1,000 steps of 2 lanes and 73 to 82 us for 256 steps
+//! of 16, against 131 to 154 and 72 to 79 without).
+//!
+//! What need not be run is not: runs from several power-up states end once they hold the same (`agree`, `snapshot`), and a
+//! module that keeps nothing is run once for each different row of inputs (`rows`).
 //!
 //! # Bounds
 //!
@@ -96,28 +98,40 @@ impl Default for Bounds {
 /// What all runs of one candidate through episodes may do together: instructions, a few seconds at worst. So the time that a
 /// worker is allowed never decides anything.
 #[derive(Debug)]
-struct Budget(std::cell::Cell<u64>);
+struct Budget {
+    all: u64,
+    left: std::cell::Cell<u64>,
+}
 
 impl Budget {
+    fn new(all: u64) -> Budget {
+        Budget { all, left: std::cell::Cell::new(all) }
+    }
+
     /// For a candidate, whose text may be hostile.
     fn of_candidate() -> Budget {
-        Budget(std::cell::Cell::new(200_000_000))
+        Budget::new(200_000_000)
     }
 
     /// For a golden module: each run has its own bound.
     fn of_golden() -> Budget {
-        Budget(std::cell::Cell::new(u64::MAX))
+        Budget::new(u64::MAX)
     }
 
     /// What the next run may do.
     fn bounds(&self) -> Bounds {
         let usual = Bounds::default();
-        Bounds { instructions: usual.instructions.min(self.0.get()), ..usual }
+        Bounds { instructions: usual.instructions.min(self.left.get()), ..usual }
     }
 
     /// Takes off what a machine did since it was powered up.
     fn spend(&self, machine: &Machine<'_>) {
-        self.0.set(self.0.get().saturating_sub(machine.instructions()));
+        self.left.set(self.left.get().saturating_sub(machine.instructions()));
+    }
+
+    /// Instructions that were taken off.
+    fn spent(&self) -> u64 {
+        self.all - self.left.get()
     }
 }
 
@@ -269,14 +283,14 @@ impl<'c> Machine<'c> {
         engine!(&self.0, engine => engine.is_known(port))
     }
 
-    /// What the first lanes hold between two steps, unless that is much.
-    fn snapshot(&self, lanes: usize) -> Option<Snapshot> {
+    /// What the first lanes hold between two steps, which are these of a group; unless that is much.
+    fn snapshot(&self, lanes: &[usize]) -> Option<Snapshot> {
         engine!(&self.0, engine => engine.snapshot(lanes))
     }
 
-    /// Whether all lanes, copies of those of a snapshot, hold what it holds.
-    fn holds(&self, snapshot: &Snapshot) -> bool {
-        engine!(&self.0, engine => engine.holds(snapshot))
+    /// Which of some lanes of a group hold what a snapshot says, in all copies that the machine has of them.
+    fn holding(&self, snapshot: &Snapshot, lanes: &[usize]) -> u64 {
+        engine!(&self.0, engine => engine.holding(snapshot, lanes))
     }
 
     /// Lanes in which an `if`, a `case` or an edge saw an unknown bit since this was last cleared: from there on four

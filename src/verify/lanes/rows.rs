@@ -16,7 +16,7 @@ use hashbrown::hash_table::{Entry, HashTable};
 use super::engine::each_lane;
 use super::golden::{Golden, Ports};
 use super::judge::{Tally, literals};
-use super::{Bounds, Code, LANES_MAX, Machine, PowerUp};
+use super::{Budget, Code, LANES_MAX, Machine, PowerUp};
 use crate::verify::compare::Toggles;
 use crate::verify::stimulus::{Episode, Layout, StepAt, Stimulus};
 use crate::verify::verdict::FirstMismatch;
@@ -161,7 +161,7 @@ impl Rows {
         let (mut value, mut defined) = (vec![0; size], vec![0; size]);
         let mut rows =
             Rows { inputs, value: Vec::new(), defined: Vec::new(), found, compared: Vec::new() };
-        rows.run(golden, code, ports, |block, machine| {
+        rows.run(golden, code, ports, &Budget::of_golden(), |block, machine| {
             for (&port, &offset) in ports.outputs.iter().zip(&outputs.offsets) {
                 let at = (block * outputs.words + offset) * LANES_MAX;
                 machine.copy_output(port, &mut value[at..], &mut defined[at..]);
@@ -203,10 +203,11 @@ impl Rows {
         golden: &Golden,
         code: &Code,
         ports: &Ports,
+        budget: &Budget,
         mut see: impl FnMut(usize, &Machine<'_>),
     ) -> Option<()> {
         let layout = golden.stimulus.inputs();
-        let mut machine = Machine::new(code, LANES_MAX, Bounds::default());
+        let mut machine = Machine::new(code, LANES_MAX, budget.bounds());
         machine.power_up(PowerUp::Unknown);
         for block in 0..self.found.len().div_ceil(LANES_MAX) {
             for (&port, words) in ports.inputs.iter().zip(layout.word_ranges()) {
@@ -220,16 +221,23 @@ impl Rows {
             }
             see(block, &machine);
         }
+        budget.spend(&machine);
         Some(())
     }
 
     /// Compares a candidate; nothing where it is not sure that each row stands by itself.
-    pub fn judge(&self, golden: &Golden, code: &Code, ports: &Ports) -> Option<Vec<Tally>> {
+    pub fn judge(
+        &self,
+        golden: &Golden,
+        code: &Code,
+        ports: &Ports,
+        budget: &Budget,
+    ) -> Option<Vec<Tally>> {
         let outputs = &golden.outputs;
         let tally = |&compared: &u64| Tally { compared, ..Tally::default() };
         let mut tallies: Vec<Tally> = self.compared.iter().map(tally).collect();
         let mut firsts = vec![(u32::MAX, usize::MAX); tallies.len()];
-        self.run(golden, code, ports, |block, machine| {
+        self.run(golden, code, ports, budget, |block, machine| {
             for (output, tally) in tallies.iter_mut().enumerate() {
                 let (port, width) = (ports.outputs[output], outputs.widths[output]);
                 let at = (block * outputs.words + outputs.offsets[output]) * LANES_MAX;

@@ -11,7 +11,8 @@ const WORDS_MAX: usize = 1 << 16;
 /// Values of variables that are read, and of memories, in some lanes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Snapshot {
-    lanes: usize,
+    /// Which.
+    lanes: Vec<usize>,
     /// Both planes of each word, lane by lane.
     words: Vec<(u64, u64)>,
 }
@@ -31,23 +32,31 @@ impl<const L: usize> Engine<'_, L> {
             .chain(self.memories.iter().flatten())
     }
 
-    /// What the first lanes hold, unless that is much.
-    pub fn snapshot(&self, lanes: usize) -> Option<Snapshot> {
+    /// What the first lanes of the machine hold, which are these of a group; unless that is much.
+    pub fn snapshot(&self, lanes: &[usize]) -> Option<Snapshot> {
         let memories: usize = self.memories.iter().map(Vec::len).sum();
-        if (memories + self.code.variables.len()) * lanes > WORDS_MAX {
+        if (memories + self.code.variables.len()) * lanes.len() > WORDS_MAX {
             return None;
         }
-        let of_lanes = |word: &Word<L>| {
-            (0..lanes).map(|l| (word.value[l], word.unknown[l])).collect::<Vec<_>>()
-        };
-        Some(Snapshot { lanes, words: self.words().flat_map(of_lanes).collect() })
+        let words = self
+            .words()
+            .flat_map(|word| (0..lanes.len()).map(|lane| (word.value[lane], word.unknown[lane])));
+        Some(Snapshot { lanes: lanes.to_vec(), words: words.collect() })
     }
 
-    /// Whether all lanes, copies of those of the snapshot, hold what it holds.
-    pub fn holds(&self, snapshot: &Snapshot) -> bool {
-        self.words().zip(snapshot.words.chunks(snapshot.lanes)).all(|(word, held)| {
-            (0..self.lanes)
-                .all(|lane| (word.value[lane], word.unknown[lane]) == held[lane % held.len()])
-        })
+    /// Which of some lanes of a group hold what the snapshot says, in all copies that the machine has of them.
+    pub fn holding(&self, snapshot: &Snapshot, lanes: &[usize]) -> u64 {
+        let place = |lane: &usize| snapshot.lanes.iter().position(|own| own == lane);
+        let places: Vec<usize> = lanes.iter().filter_map(place).collect();
+        let mut holding = lanes.iter().fold(0, |all, &lane| all | 1 << lane);
+        for (word, held) in self.words().zip(snapshot.words.chunks(snapshot.lanes.len())) {
+            for own in 0..self.lanes {
+                let (lane, place) = (lanes[own % lanes.len()], places[own % lanes.len()]);
+                if (word.value[own], word.unknown[own]) != held[place] {
+                    holding &= !(1 << lane);
+                }
+            }
+        }
+        holding
     }
 }
