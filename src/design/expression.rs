@@ -39,6 +39,36 @@ pub(super) fn is_constant(expression: Expression<'_>) -> bool {
     expression.constant_value().is_some_and(|value| !matches!(value, ConstantValue::Bad))
 }
 
+/// Whether slang's value of a constant expression may be another than ours. Of `==?`, `!=?` and `inside` whose left side has
+/// an unknown bit slang makes x though known bits differ, against IEEE 1800-2017, 11.4.6; of `$clog2` of unknown bits, of which
+/// the standard says nothing, a number, where what is computed later gives x. In the body of a function both show by unknown
+/// bits of the call, unless the function makes something else of them.
+pub(super) fn is_misfolded(at: Expression<'_>) -> bool {
+    let mut found = false;
+    walk(at.as_sem_node(), &mut |node| {
+        found |= node.as_expression().is_some_and(misfolds);
+        !found
+    });
+    found
+}
+
+fn misfolds(at: Expression<'_>) -> bool {
+    let is_unknown = |at: Expression<'_>| constant(at).is_some_and(|value| value.has_unknown());
+    let wildcard = [BinaryOp::WildcardEquality, BinaryOp::WildcardInequality];
+    match at.kind() {
+        ExpressionKind::BinaryOp if at.binary_op().is_some_and(|op| wildcard.contains(&op)) => {
+            at.operands().first().copied().is_some_and(is_unknown)
+        }
+        ExpressionKind::Inside => at.inside_left().is_some_and(is_unknown),
+        ExpressionKind::Call => match at.call_subroutine_name().as_deref() {
+            Some("$clog2") => at.operands().into_iter().any(is_unknown),
+            Some(name) if !name.starts_with('$') => is_unknown(at),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// Calls `see` for the node and, where it says so, for all below it.
 pub(super) fn walk<'d>(node: SemNode<'d>, see: &mut impl FnMut(SemNode<'d>) -> bool) {
     let mut stack = vec![node];

@@ -155,6 +155,31 @@ fn two_states_have_no_x() {
     }
 }
 
+/// Constants whose left side has an unknown bit and differs elsewhere (IEEE 1800-2017, 11.4.6), one that does not differ,
+/// and a logarithm of unknown bits: as with variables.
+const FOLDED: &str = "module top(input d, output [5:0] y, output [31:0] n);
+  function logic f(input logic [2:0] a); f = a ==? 3'b00x; endfunction
+  assign y[0] = 3'b1zx ==? 3'b0x0;
+  assign y[1] = 3'b1zx !=? 3'b0x0;
+  assign y[2] = f(3'bx1z);
+  assign y[3] = {1'b1, (3'b1zx ==? 3'b0x0) | 1'b0} == 2'b10;
+  assign y[4] = 3'b0zx ==? 3'b0x0;
+  assign y[5] = 3'b11x inside {3'b0x1, 3'b001};
+  assign n = $clog2(4'b0x10) + $clog2(4'b0110);
+endmodule
+";
+
+#[test]
+fn constants_are_as_variables() {
+    let stage = Stage::new(FOLDED, TOP, &CONFIG).expect("a legal text");
+    for trace in &stage.ours().expect("lanes run it") {
+        for (value, unknown) in trace.value.chunks(2).zip(trace.unknown.chunks(2)) {
+            assert_eq!((value[0], unknown[0]), (0b00_1010, 0b01_0000), "{value:x?} {unknown:x?}");
+            assert_eq!(unknown[1], 0xffff_ffff);
+        }
+    }
+}
+
 #[test]
 fn a_bad_module_does_not_touch_the_others() {
     let Some(icarus) = icarus() else { return };

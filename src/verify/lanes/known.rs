@@ -1,5 +1,6 @@
 //! Which values of a unit are known when all variables are that it deals with.
 
+use super::range::largest;
 use crate::design::program::{Net, Op, OpKind, Program, Slot, Statement, Store, Target};
 
 /// What may be unknown although the variables were known when the unit began.
@@ -50,7 +51,8 @@ impl Unknown {
         each(body, &mut |statement| match statement {
             Statement::Compute(op) => {
                 self.slots[op.dst as usize] |= self.result(program, op);
-                self.largest[op.dst as usize] = largest(program, op);
+                self.largest[op.dst as usize] =
+                    largest(program, op, |slot| self.largest[slot as usize]);
             }
             Statement::Store(store) => {
                 if let Some(variable) = variable(store)
@@ -91,13 +93,6 @@ fn is_not_zero(program: &Program, slot: Slot) -> bool {
     let constant = slot.checked_sub(program.variables).map(|at| at as usize);
     let constant = constant.and_then(|at| program.constants.get(at));
     constant.is_some_and(|constant| constant.value.iter().any(|&word| word != 0))
-}
-
-/// The largest number that a result can be, if it cannot be negative: an index that was extended.
-fn largest(program: &Program, op: &Op) -> Option<u64> {
-    let OpKind::Extend { a, signed: false } = op.kind else { return None };
-    let (from, to) = (program.widths[a as usize], program.widths[op.dst as usize]);
-    (from < to && from < 64).then(|| (1 << from) - 1)
 }
 
 /// The variable that a store writes, if it is one.

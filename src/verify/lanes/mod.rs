@@ -48,6 +48,7 @@ mod known;
 mod lives;
 mod narrow;
 mod number;
+mod range;
 mod rows;
 mod scalar;
 mod schedule;
@@ -63,7 +64,7 @@ use engine::Engine;
 use snapshot::Snapshot;
 
 /// Version of what lanes tell of a module; a change of any verdict is a new version.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Lanes of a machine at most: a set of lanes is a word.
 pub const LANES_MAX: usize = 64;

@@ -24,24 +24,19 @@ impl Flattener<'_> {
             return;
         }
         let slots = operands(&op.kind);
+        // An operation without an instruction for known values has one that writes 0 to the unknown plane, all being known.
+        let is_value_alone = self.is_value_alone(op.dst, &slots);
         if self.program.widths[op.dst as usize] <= 64 {
-            if self.is_value_alone(op.dst, &slots)
-                && let dst = self.upcoming(true)
-                && let Some(instruction) = self.known(dst, op)
-            {
-                self.result(op.dst, true);
-                self.emit(instruction);
-                return;
-            }
-            let dst = self.upcoming(false);
-            if let Some(instruction) = self.four(dst, op) {
-                self.result(op.dst, false);
+            let dst = self.upcoming(is_value_alone);
+            let known = if is_value_alone { self.known(dst, op) } else { None };
+            if let Some(instruction) = known.or_else(|| self.four(dst, op)) {
+                self.result(op.dst, is_value_alone);
                 self.emit(instruction);
                 return;
             }
         }
         let places = slots.iter().map(|&slot| self.place(slot)).collect();
-        let dst = self.result(op.dst, false);
+        let dst = self.result(op.dst, is_value_alone);
         self.code.generals.push(General { kind: op.kind.clone(), dst, operands: places });
         let index = self.code.generals.len() as u32 - 1;
         self.emit(match super::wide::has(&op.kind) {

@@ -34,9 +34,10 @@ pub(super) fn read(pen: &mut Pen, view: View, atom: &Atom) -> Value {
 }
 
 /// Whether the index of a word may be a constant that is no numeral: a parameter, a member of an enumeration, a genvar, or a
-/// bit that is not there, in braces (`amount`) or in a cast (`inner_index`).
+/// bit that is not there, in braces (`amount`) or in a cast (`inner_index`), or there a literal of unknown digits.
 fn is_folded(word: &str) -> bool {
-    word.contains(['P', 'E', 'j']) || word.contains("]}") || word.contains("])")
+    let parts = ["]}", "])", "'b", "'sb"];
+    word.contains(['P', 'E', 'j']) || parts.iter().any(|part| word.contains(part))
 }
 
 /// A place that a statement writes, of a variable that it writes in part or as a whole.
@@ -163,10 +164,11 @@ pub(super) fn index(pen: &mut Pen, view: View, range: (i32, i32)) -> String {
         }
         return at.to_string();
     }
-    // Icarus 11.0 takes the low 32 bits of a wider index.
+    // Icarus 11.0 takes the low 32 bits of a wider index, and an unsigned one of 32 bits for signed, against 11.5.1.
     let width_max = if pen.draw.percent(70) { 6 } else { 32 };
     let value = amount(pen, view, width_max);
-    if value.text.starts_with(|c: char| c.is_ascii_digit() || c == '\'' || c == '-') {
+    let is_misread = value.width == 32 && !value.signed;
+    if is_misread || value.text.starts_with(|c: char| c.is_ascii_digit() || c == '\'' || c == '-') {
         // slang refuses a constant that is x or far away.
         return pen.draw.within(low.into(), high.into()).to_string();
     }

@@ -3,6 +3,7 @@
 
 use super::super::family::Family;
 use super::expression::{leaf, value};
+use super::literal;
 use super::pen::{Pen, either};
 use super::process::{combinational_head, edge};
 use super::select::{index, inner_index};
@@ -316,7 +317,15 @@ impl Unit {
                     false => pen.draw.pick(&self.clocks).clone(),
                 },
                 FormalRole::Stable => {
-                    let name = pen.draw.pick(&stable).name.clone();
+                    // A port that cuts what it takes may pass it later than others (4.7, 23.3.3), and a latch that it closes
+                    // take their new values or not.
+                    let width = formal.shape.width();
+                    let whole: Vec<&Atom> =
+                        stable.iter().filter(|atom| atom.shape.width() <= width).collect();
+                    let name = match whole.is_empty() {
+                        true => literal::known(pen, width, false),
+                        false => pen.draw.pick(&whole).name.clone(),
+                    };
                     // Of two inputs that are one net Icarus 11.0 confuses what `@*` waits for, against 9.4.2.2.
                     if connected.contains(&name) {
                         format!("{{{name}}}")
@@ -327,7 +336,12 @@ impl Unit {
                 }
                 // A port's width is context (23.3.3), but Icarus 11.0 computes as wide as the operands are.
                 FormalRole::Settled => match value(pen, body.view(), 2) {
-                    actual if actual.is_unsized || actual.text.starts_with('\'') => actual.text,
+                    actual if actual.text.starts_with('\'') => actual.text,
+                    // Braces may hold what a cast gives a size.
+                    actual if actual.is_unsized && actual.text.contains('(') => {
+                        format!("{{{}'({})}}", actual.width, actual.text)
+                    }
+                    actual if actual.is_unsized => actual.text,
                     actual => format!("{{{}}}", actual.text),
                 },
                 FormalRole::Output(_) if is_named && pen.draw.percent(5) => String::new(),
