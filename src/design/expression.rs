@@ -2,7 +2,10 @@
 //! constant, and which symbol a path of selects starts from.
 
 use sv_lang::kinds::ExpressionKind;
-use sv_lang::{BinaryOp, Bit, ConstantValue, Expression, SVInt, SemNode, Symbol, Type};
+use sv_lang::{
+    BinaryOp, Bit, CaseStatementCondition, ConstantValue, Expression, SVInt, SemNode, Symbol, Type,
+    UnaryOp,
+};
 
 use super::Bits;
 
@@ -39,30 +42,59 @@ pub(super) fn is_constant(expression: Expression<'_>) -> bool {
     expression.constant_value().is_some_and(|value| !matches!(value, ConstantValue::Bad))
 }
 
-/// Whether slang's value of a constant expression may be another than ours. Of `==?`, `!=?` and `inside` whose left side has
-/// an unknown bit slang makes x though known bits differ, against IEEE 1800-2017, 11.4.6; of `$clog2` of unknown bits, of which
-/// the standard says nothing, a number, where what is computed later gives x. In the body of a function both show by unknown
-/// bits of the call, unless the function makes something else of them.
+/// Whether slang's value of a constant expression may be another than the language's. slang 12 makes x of `==?`, `!=?` and `inside`
+/// whose left side has an unknown bit though known bits differ, against IEEE 1800-2017, 11.4.6; two bits of a variable of one that
+/// `++` or `--` behind it counts, against 11.4.2; and a number of `$clog2` of unknown bits, of which the standard says nothing, where
+/// what is computed later gives x. What slang needs itself (parameters, ranges, conditions of generate blocks) stays as it is.
 pub(super) fn is_misfolded(at: Expression<'_>) -> bool {
+    has_misfolded(at.as_sem_node(), &|at| constant(at).is_none_or(|value| value.has_unknown()), 0)
+}
+
+/// Functions in functions that are looked into.
+const CALLS_MAX: u32 = 8;
+
+/// The same of some code; `is_unknown` says whether an expression in it may have an unknown bit.
+fn has_misfolded<'d>(
+    code: SemNode<'d>,
+    is_unknown: &dyn Fn(Expression<'d>) -> bool,
+    calls: u32,
+) -> bool {
     let mut found = false;
-    walk(at.as_sem_node(), &mut |node| {
-        found |= node.as_expression().is_some_and(misfolds);
+    walk(code, &mut |node| {
+        found |= match (node.as_expression(), node.as_statement()) {
+            (Some(at), _) => misfolds(at, is_unknown, calls),
+            (_, Some(at)) => at.case_condition() == Some(CaseStatementCondition::Inside),
+            _ => false,
+        };
         !found
     });
     found
 }
 
-fn misfolds(at: Expression<'_>) -> bool {
-    let is_unknown = |at: Expression<'_>| constant(at).is_some_and(|value| value.has_unknown());
-    let wildcard = [BinaryOp::WildcardEquality, BinaryOp::WildcardInequality];
+fn misfolds<'d>(
+    at: Expression<'d>,
+    is_unknown: &dyn Fn(Expression<'d>) -> bool,
+    calls: u32,
+) -> bool {
+    use BinaryOp::{WildcardEquality, WildcardInequality};
+    use UnaryOp::{Postdecrement, Postincrement};
     match at.kind() {
-        ExpressionKind::BinaryOp if at.binary_op().is_some_and(|op| wildcard.contains(&op)) => {
-            at.operands().first().copied().is_some_and(is_unknown)
+        ExpressionKind::BinaryOp => {
+            matches!(at.binary_op(), Some(WildcardEquality | WildcardInequality))
+                && at.left().is_none_or(is_unknown)
         }
-        ExpressionKind::Inside => at.inside_left().is_some_and(is_unknown),
+        ExpressionKind::Inside => at.inside_left().is_none_or(is_unknown),
+        ExpressionKind::UnaryOp => {
+            matches!(at.unary_op(), Some(Postincrement | Postdecrement)) && width(at) == 1
+        }
         ExpressionKind::Call => match at.call_subroutine_name().as_deref() {
             Some("$clog2") => at.operands().into_iter().any(is_unknown),
-            Some(name) if !name.starts_with('$') => is_unknown(at),
+            Some(name) if !name.starts_with('$') => {
+                let body = at.call_subroutine().and_then(|subroutine| subroutine.body());
+                calls == CALLS_MAX
+                    || body
+                        .is_none_or(|body| has_misfolded(body.as_sem_node(), &|_| true, calls + 1))
+            }
             _ => false,
         },
         _ => false,

@@ -174,6 +174,10 @@ impl Unit {
             let enable = value(pen, body.view(), 1).text;
             // Where it is unknown Icarus 11.0 makes z of z and z, against table 11-20; so the data has none.
             let line = match pen.draw.below(3) {
+                // Icarus 11.0 joins two nets of which one is all of a conversion of the other, against 10.3.2.
+                0 if wired && data.contains(['$', '\'']) => {
+                    format!("assign {} = ({data} | 1'sb0);", atom.name)
+                }
                 0 if wired => format!("assign {} = {data};", atom.name),
                 0 => format!("assign {} = (!{enable}) ? {width}'bz : ({data} | 1'sb0);", atom.name),
                 _ => format!("assign {} = {enable} ? ({data} | 1'sb0) : {width}'bz;", atom.name),
@@ -206,8 +210,11 @@ impl Unit {
             let inputs: Vec<String> = (0..count).map(|_| bit(pen)).collect();
             let full = format!("{gate}{name} ({}, {});", out.name, inputs.join(", "));
             match gate {
-                // Icarus 11.0 lets z through, against table 28-4.
+                // Icarus 11.0 lets z through, `not` that of a constant, against table 28-4.
                 "buf" => either(&full, &format!("assign {} = ({} & 1'b1);", out.name, inputs[0])),
+                "not" => {
+                    either(&full, &format!("not{name} ({}, ({} & 1'b1));", out.name, inputs[0]))
+                }
                 _ => full,
             }
         };
