@@ -141,7 +141,7 @@ pub fn warn_of_gaps() -> anyhow::Result<()> {
 /// Prepares the backend with its cache in a folder of the caller's choice.
 pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Workers)> {
     warn_of_gaps()?;
-    let cache = Cache::open(folder)?.with_memory(tools.memory.clone()).limited(CACHE_SIZE_MAX)?;
+    let cache = Cache::open(folder)?.with_memory(tools.memory.clone()).limited(CACHE_SIZE_MAX);
     let workers = Workers { program: tools::own_program()?, folder: folder.to_path_buf() };
     let compiler = Compiler {
         cxx: tools.cxx,

@@ -77,11 +77,10 @@ impl Cache {
         Cache { memory, ..self }
     }
 
-    /// The cache with a limit: the oldest entries go, now and whenever a quarter as much was added.
-    pub fn limited(mut self, size_max: u64) -> Result<Cache, CacheError> {
-        self.size_max = size_max;
-        self.prune(size_max)?;
-        Ok(self)
+    /// The cache with a limit: the oldest entries go when something is first added, and whenever a quarter as much was. A run that
+    /// adds nothing does not look at them.
+    pub fn limited(self, size_max: u64) -> Cache {
+        Cache { size_max, kept: AtomicU64::new(size_max / 4), ..self }
     }
 
     /// The name of the entry made from `parts`.
@@ -241,7 +240,7 @@ mod tests {
     #[test]
     fn a_limited_cache_stays_within_its_limit_during_a_run() {
         let folder = tempfile::tempdir().expect("a folder");
-        let cache = Cache::open(folder.path()).and_then(|c| c.limited(10_000)).expect("a cache");
+        let cache = Cache::open(folder.path()).expect("a cache").limited(10_000);
         for number in 0..300 {
             let scratch = cache.scratch().expect("a folder");
             let file = scratch.path().join("entry");
