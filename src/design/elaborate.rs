@@ -63,13 +63,9 @@ pub fn elaborate_and_lower(
 }
 
 impl Design {
-    fn of(view: View<'_, '_>) -> Design {
-        let roles = view.roles();
-        let View { top, ports, mut netlist, body, main, tree } = view;
-        let constants::Constants { by_port, pool, durations } =
-            constants::constants(&netlist, &ports);
-        let sequential = state::is_sequential(&mut netlist);
-        let initialised = state::is_initialised(&netlist, body);
+    fn of(mut view: View<'_, '_>) -> Design {
+        let interface = view.interface();
+        let View { ports, netlist, main, tree, .. } = view;
         let races::Races { outputs: races, stale } = races::races(&netlist, &ports);
         let uses_z = tristate::outputs(&netlist, &ports, tree);
         let source = literal::shorten(&rewrite::rewrite(&netlist, main, &[]));
@@ -77,16 +73,6 @@ impl Design {
             .filter(|stale| !stale.is_empty())
             .map(|stale| literal::shorten(&rewrite::rewrite(&netlist, main, stale)))
             .filter(|text| *text != source && is_legal(text));
-        let interface = Interface {
-            top,
-            ports,
-            roles,
-            constants: by_port,
-            pool,
-            durations,
-            sequential,
-            initialised,
-        };
         Design { interface, source, reordered, races, uses_z }
     }
 }
@@ -109,29 +95,15 @@ pub struct Lowered {
 /// Elaborates and lowers `top` in `source`; without a name, the one module that no other instantiates.
 pub fn lower(source: &str, top: Option<&str>) -> Result<Lowered, Refusal> {
     let mut reordered = None;
-    let mut lowered = see(source, top, |view| {
-        let roles = view.roles();
-        let View { top, ports, mut netlist, body, main, tree } = view;
-        let constants::Constants { by_port, pool, durations } =
-            constants::constants(&netlist, &ports);
-        let sequential = state::is_sequential(&mut netlist);
-        let initialised = state::is_initialised(&netlist, body);
+    let mut lowered = see(source, top, |mut view| {
+        let interface = view.interface();
+        let View { ports, netlist, body, main, tree, .. } = view;
         let races::Races { outputs: races, stale } = races::races(&netlist, &ports);
         let uses_z = tristate::outputs(&netlist, &ports, tree);
         if !stale.is_empty() {
             let text = rewrite::rewrite(&netlist, main, &[]);
             reordered = Some(rewrite::rewrite(&netlist, main, &stale)).filter(|own| *own != text);
         }
-        let interface = Interface {
-            top,
-            ports,
-            roles,
-            constants: by_port,
-            pool,
-            durations,
-            sequential,
-            initialised,
-        };
         let program = lower::lower(body, tree, main.text);
         Lowered { interface, races, uses_z, program, reordered: None }
     })?;
@@ -159,6 +131,21 @@ impl View<'_, '_> {
     /// A role for each port.
     pub(super) fn roles(&self) -> Vec<Role> {
         roles::roles(&self.netlist, &self.ports)
+    }
+
+    fn interface(&mut self) -> Interface {
+        let constants::Constants { by_port, pool, durations } =
+            constants::constants(&self.netlist, &self.ports);
+        Interface {
+            top: self.top.clone(),
+            ports: self.ports.clone(),
+            roles: self.roles(),
+            constants: by_port,
+            pool,
+            durations,
+            sequential: state::is_sequential(&mut self.netlist),
+            initialised: state::is_initialised(&self.netlist, self.body),
+        }
     }
 }
 

@@ -42,63 +42,82 @@ pub(super) fn is_constant(expression: Expression<'_>) -> bool {
     expression.constant_value().is_some_and(|value| !matches!(value, ConstantValue::Bad))
 }
 
-/// Whether slang's value of a constant expression may be another than the language's. slang 12 makes x of `==?`, `!=?` and `inside`
-/// whose left side has an unknown bit though known bits differ, against IEEE 1800-2017, 11.4.6; two bits of a variable of one that
-/// `++` or `--` behind it counts, against 11.4.2; and a number of `$clog2` of unknown bits, of which the standard says nothing, where
+/// Constant expressions whose value slang may give otherwise than the language. slang 12 makes x of `==?`, `!=?` and `inside` whose
+/// left side has an unknown bit though known bits differ, against IEEE 1800-2017, 11.4.6; two bits of a variable of one that `++` or
+/// `--` behind it counts, against 11.4.2; and a number of `$clog2` of unknown bits, of which the standard says nothing, where
 /// what is computed later gives x. What slang needs itself (parameters, ranges, conditions of generate blocks) stays as it is.
-pub(super) fn is_misfolded(at: Expression<'_>) -> bool {
-    has_misfolded(at.as_sem_node(), &|at| constant(at).is_none_or(|value| value.has_unknown()), 0)
+#[derive(Default)]
+pub(super) struct Misfolded<'d> {
+    /// What was found of functions.
+    functions: Vec<(Symbol<'d>, bool)>,
 }
 
-/// Functions in functions that are looked into.
-const CALLS_MAX: u32 = 8;
+/// Functions that a function may reach; where there are more, it counts as misfolded.
+const REACHED_MAX: usize = 256;
 
-/// The same of some code; `is_unknown` says whether an expression in it may have an unknown bit.
-fn has_misfolded<'d>(
-    code: SemNode<'d>,
-    is_unknown: &dyn Fn(Expression<'d>) -> bool,
-    calls: u32,
-) -> bool {
+impl<'d> Misfolded<'d> {
+    /// Whether this may be one.
+    pub(super) fn has(&mut self, at: Expression<'d>) -> bool {
+        let mut called = Vec::new();
+        misfolds(at.as_sem_node(), &mut called)
+            || called.into_iter().any(|function| self.has_function(function))
+    }
+
+    fn has_function(&mut self, function: Symbol<'d>) -> bool {
+        if let Some(&(_, found)) = self.functions.iter().find(|(known, _)| *known == function) {
+            return found;
+        }
+        // Each function that is reached is looked at once, however often it is called and by whom.
+        let mut reached = vec![function];
+        let mut at = 0;
+        let mut found = false;
+        while let Some(reaching) = reached.get(at).copied().filter(|_| !found) {
+            found = reaching.body().is_none_or(|body| misfolds(body.as_sem_node(), &mut reached))
+                || reached.len() > REACHED_MAX;
+            at += 1;
+        }
+        self.functions.push((function, found));
+        found
+    }
+}
+
+/// Whether code has something of the kind in itself; functions that it calls are added to those that are reached.
+fn misfolds<'d>(code: SemNode<'d>, reached: &mut Vec<Symbol<'d>>) -> bool {
+    use BinaryOp::{WildcardEquality, WildcardInequality};
+    use UnaryOp::{Postdecrement, Postincrement};
+    let is_unknown = |at: Expression<'d>| constant(at).is_none_or(|value| value.has_unknown());
     let mut found = false;
     walk(code, &mut |node| {
         found |= match (node.as_expression(), node.as_statement()) {
-            (Some(at), _) => misfolds(at, is_unknown, calls),
             (_, Some(at)) => at.case_condition() == Some(CaseStatementCondition::Inside),
+            (Some(at), _) => match at.kind() {
+                ExpressionKind::BinaryOp => {
+                    matches!(at.binary_op(), Some(WildcardEquality | WildcardInequality))
+                        && at.left().is_none_or(is_unknown)
+                }
+                ExpressionKind::Inside => at.inside_left().is_none_or(is_unknown),
+                ExpressionKind::UnaryOp => {
+                    matches!(at.unary_op(), Some(Postincrement | Postdecrement)) && width(at) == 1
+                }
+                ExpressionKind::Call => match at.call_subroutine() {
+                    Some(function) => {
+                        if reached.len() <= REACHED_MAX && !reached.contains(&function) {
+                            reached.push(function);
+                        }
+                        false
+                    }
+                    None => {
+                        at.call_subroutine_name().as_deref() == Some("$clog2")
+                            && at.operands().into_iter().any(is_unknown)
+                    }
+                },
+                _ => false,
+            },
             _ => false,
         };
         !found
     });
     found
-}
-
-fn misfolds<'d>(
-    at: Expression<'d>,
-    is_unknown: &dyn Fn(Expression<'d>) -> bool,
-    calls: u32,
-) -> bool {
-    use BinaryOp::{WildcardEquality, WildcardInequality};
-    use UnaryOp::{Postdecrement, Postincrement};
-    match at.kind() {
-        ExpressionKind::BinaryOp => {
-            matches!(at.binary_op(), Some(WildcardEquality | WildcardInequality))
-                && at.left().is_none_or(is_unknown)
-        }
-        ExpressionKind::Inside => at.inside_left().is_none_or(is_unknown),
-        ExpressionKind::UnaryOp => {
-            matches!(at.unary_op(), Some(Postincrement | Postdecrement)) && width(at) == 1
-        }
-        ExpressionKind::Call => match at.call_subroutine_name().as_deref() {
-            Some("$clog2") => at.operands().into_iter().any(is_unknown),
-            Some(name) if !name.starts_with('$') => {
-                let body = at.call_subroutine().and_then(|subroutine| subroutine.body());
-                calls == CALLS_MAX
-                    || body
-                        .is_none_or(|body| has_misfolded(body.as_sem_node(), &|_| true, calls + 1))
-            }
-            _ => false,
-        },
-        _ => false,
-    }
 }
 
 /// Calls `see` for the node and, where it says so, for all below it.

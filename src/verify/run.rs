@@ -361,12 +361,13 @@ fn elaborate_golden(
     elaborator: &mut Elaborator,
 ) -> Result<Golden, RunError> {
     let (source, top) = (&problem.golden, problem.golden_top.as_deref());
-    let elaborated = if context.lanes {
-        elaborator.golden(source, top)
-    } else {
-        elaborator.elaborate(source, top)
-    };
-    let design = match elaborated? {
+    let mut elaborated = None;
+    if context.lanes {
+        // What the worker dies of may be the lowering, which only lanes need.
+        let both = elaborator.golden(source, top)?;
+        elaborated = Some(both).filter(|both| !matches!(both, Elaborated::Died(_)));
+    }
+    let design = match elaborated.map_or_else(|| elaborator.elaborate(source, top), Ok)? {
         Elaborated::Design(design) => *design,
         Elaborated::Refused(refusal) => return Ok(Err(describe(&refusal))),
         Elaborated::Died(how) => return Ok(Err(format!("the elaborator {how}"))),

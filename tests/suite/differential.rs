@@ -186,6 +186,33 @@ fn constants_are_as_variables() {
     }
 }
 
+/// Calls with constants that slang evaluates well are not run: one that calls itself, functions that call each other many times
+/// over, one with a logarithm of a number.
+#[test]
+fn calls_that_are_folded_well_stay_folded() {
+    let mut text = "module top(input d, output [31:0] y, output [31:0] z, output [31:0] w);
+  function automatic integer fact(input integer n); fact = n <= 1 ? 1 : n * fact(n - 1); endfunction
+  function integer bits(input integer n); bits = n + $clog2(9); endfunction
+  function integer f8(input integer a); f8 = a; endfunction
+"
+    .to_owned();
+    for level in (0..8).rev() {
+        let calls = vec![format!("f{}(a)", level + 1); 16].join(" + ");
+        let body = format!("f{level} = 0; if (a != 0) f{level} = {calls};");
+        text += &format!(
+            "  function integer f{level}(input integer a); begin {body} end endfunction\n"
+        );
+    }
+    text += "  assign y = fact(5) + d;\n  assign z = f0(0) + d;\n  assign w = bits(1) - d;\nendmodule\n";
+    let stage = Stage::new(&text, TOP, &CONFIG).expect("a legal text");
+    for trace in &stage.ours().expect("lanes run it") {
+        for row in trace.value.chunks(3) {
+            let d = row[1];
+            assert_eq!((row[0], row[2]), (120 + d, 5 - d));
+        }
+    }
+}
+
 #[test]
 fn a_bad_module_does_not_touch_the_others() {
     let Some(icarus) = icarus() else { return };

@@ -7,7 +7,6 @@
 use sv_lang::kinds::{ExpressionKind, SymbolKind};
 use sv_lang::{BinaryOp, Bit, ConstantValue, Expression, SVInt, Type, UnaryOp};
 
-use super::super::expression::is_misfolded;
 use super::super::program::{Constant, OpKind, Slot, Store, Target};
 use super::build::mask;
 use super::place::Place;
@@ -71,7 +70,7 @@ impl<'d> Lowering<'d> {
     /// The value of an expression that slang has folded.
     fn folded(&mut self, expression: Expression<'d>, ty: Type<'d>) -> Lowered<Option<Slot>> {
         match expression.constant_value() {
-            Some(ConstantValue::Integer(_)) if is_misfolded(expression) => Ok(None),
+            Some(ConstantValue::Integer(_)) if self.misfolded.has(expression) => Ok(None),
             Some(ConstantValue::Integer(value)) if ty.is_integral() => {
                 let width = width_of(ty)?;
                 let constant = constant_of(&value);

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use sv_lang::kinds::SymbolKind;
 use sv_lang::{Child, NetKind, Symbol, SyntaxTree, Type, VariableLifetime};
 
+use super::expression::Misfolded;
 use super::program::{Kind, Label, Memory, MemoryId, PowerUp, Program, Slot, Statement, Trigger};
 use build::Builder;
 
@@ -104,6 +105,7 @@ struct Lowering<'d> {
     /// Whether the text has a word for a net that is no plain wire.
     has_special_nets: bool,
     build: Builder,
+    misfolded: Misfolded<'d>,
     /// Symbols by name, since slang's handles cannot be hashed.
     storage: HashMap<&'d str, Vec<(Symbol<'d>, Storage)>>,
     /// The same for locals of functions, in the present process.

@@ -213,11 +213,11 @@ fn seeds(run: &GoldenRun, lanes: &[usize], number: u64) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::ops::ControlFlow;
 
-    use super::super::golden::Golden;
-    use super::{Budget, Code, Machine, Planes, Ports, PowerUp};
+    use super::super::golden::{Golden, GoldenRun};
+    use super::{Agreeing, Budget, Code, Machine, NEVER, Planes, Ports, PowerUp};
     use crate::design::lower;
     use crate::design::program::Program;
     use crate::verify::stimulus::Config;
@@ -230,7 +230,7 @@ mod tests {
         "reg [7:0] q; always @(posedge clk or posedge rst) if (rst) q <= 1; else q <= {q[6:0], d[0]}; \
          reg s; always @(posedge clk) if (d == 3) s <= q[0]; assign y = q; assign z = s;",
         "reg [7:0] q; reg s; always @(posedge clk) begin q <= rst ? 0 : d; s <= ~s; end assign y = q; assign z = s;",
-        "reg [7:0] m [0:15]; always @(posedge clk) m[d[3:0]] <= d; assign y = m[d[7:4]]; assign z = rst;",
+        "reg [7:0] m [0:4095]; always @(posedge clk) m[{d, d[3:0]}] <= d; assign y = m[{d[3:0], d}]; assign z = rst;",
         "reg s; always @(posedge clk) if (rst) s <= 0; else if (d == 77) s <= 1; \
          reg [7:0] unused; always @(posedge clk) unused <= unused + 1; assign y = {8{s}}; assign z = s & d[0];",
         "reg [7:0] q; always @(posedge clk) if (rst) q <= 0; else q <= d / q; assign y = q; assign z = |q;",
@@ -242,10 +242,54 @@ mod tests {
         (lowered.interface, lowered.program.expect("a program"))
     }
 
+    /// Power-up states that are compared.
+    const POWER_UPS: u64 = 40;
+
+    /// What all have in common, each run to its end by itself.
+    fn to_the_end(run: &GoldenRun, golden: &Golden, code: &Code, ports: &Ports) -> Planes {
+        let (outputs, widths) = (&golden.outputs, &golden.stimulus.inputs().widths);
+        let lanes: Vec<usize> = (0..run.group.lanes()).collect();
+        let mut machine = Machine::new(code, lanes.len(), Budget::of_golden().bounds());
+        let size = run.value.len();
+        let mut all = Planes { value: vec![0; size], defined: vec![0; size] };
+        let width = outputs.words * run.stride;
+        let (mut value, mut defined) = (vec![0; width], vec![0; width]);
+        for number in 0..POWER_UPS {
+            let seeds = run.seeds(number);
+            let (how, part) = (PowerUp::Random { seeds: &seeds }, run.group.whole());
+            let done = part.run(&mut machine, &ports.inputs, widths, how, |step, own| {
+                for (&port, &at) in ports.outputs.iter().zip(&outputs.offsets) {
+                    let at = at * run.stride;
+                    own.copy_output(port, &mut value[at..], &mut defined[at..]);
+                }
+                for word in 0..outputs.words {
+                    let to = step * width + word * run.stride;
+                    let from = word * run.stride..word * run.stride + lanes.len();
+                    let own = (&value[from.clone()], &defined[from]);
+                    all.take_in((to, &lanes), own, number == 0);
+                }
+                ControlFlow::Continue(())
+            });
+            done.expect("it ends");
+        }
+        all
+    }
+
+    /// The steps at which two runs of each lane meet.
+    fn steps(run: &GoldenRun, golden: &Golden, code: &Code, ports: &Ports) -> Vec<usize> {
+        let size = run.value.len();
+        let agreed = Planes { value: vec![0; size], defined: vec![0; size] };
+        let budget = &Budget::of_golden();
+        let mut agreeing = Agreeing { run, code, ports, golden, budget, agreed, held: Vec::new() };
+        let lanes: Vec<usize> = (0..run.group.lanes()).collect();
+        agreeing.turn(&lanes, &[0, 1], true).expect("it ends")
+    }
+
     /// Runs that end when they have met give what runs to the end give.
     #[test]
     fn runs_that_met_stay_together() {
-        const POWER_UPS: u64 = 40;
+        // Lanes that meet before the end, groups in which they do so at several steps, lanes that never do.
+        let mut seen = [0; 3];
         for golden_body in &BODIES[..2] {
             let (interface, own) = program(golden_body);
             let golden = Golden::new(interface, &own, &BTreeMap::new(), "key", &Config::default())
@@ -254,49 +298,25 @@ mod tests {
                 let (_, own) = program(body);
                 let code = Code::new(&own);
                 let ports = Ports::new(&golden.interface, &own).expect("its ports");
-                let widths = &golden.stimulus.inputs().widths;
                 for run in golden.runs().expect("it ends") {
                     let power_ups = (POWER_UPS, &Budget::of_golden());
                     let met = run.agreed(&code, &ports, &golden, power_ups, |_| false);
                     let met = met.expect("it ends");
-                    let lanes = run.group.lanes();
-                    let mut machine = Machine::new(&code, lanes, power_ups.1.bounds());
-                    let size = run.value.len();
-                    let mut all = Planes { value: vec![0; size], defined: vec![0; size] };
-                    let width = golden.outputs.words * run.stride;
-                    let (mut value, mut defined) = (vec![0; width], vec![0; width]);
-                    for number in 0..POWER_UPS {
-                        let seeds = run.seeds(number);
-                        let how = PowerUp::Random { seeds: &seeds };
-                        let part = run.group.whole();
-                        let done =
-                            part.run(&mut machine, &ports.inputs, widths, how, |step, own| {
-                                for (&port, &at) in
-                                    ports.outputs.iter().zip(&golden.outputs.offsets)
-                                {
-                                    let at = at * run.stride;
-                                    own.copy_output(port, &mut value[at..], &mut defined[at..]);
-                                }
-                                for word in 0..golden.outputs.words {
-                                    let to = step * width + word * run.stride;
-                                    let from = word * run.stride..(word + 1) * run.stride;
-                                    let own =
-                                        (&value[from.clone()][..lanes], &defined[from][..lanes]);
-                                    let lanes: Vec<usize> = (0..lanes).collect();
-                                    all.take_in((to, &lanes), own, number == 0);
-                                }
-                                ControlFlow::Continue(())
-                            });
-                        done.expect("it ends");
-                    }
+                    let all = to_the_end(run, &golden, &code, &ports);
                     // What is compared is all that counts.
-                    for at in 0..size {
+                    for at in 0..run.value.len() {
                         let both = [&met, &all].map(|own| own.defined[at] & run.defined[at]);
                         assert_eq!(both[0], both[1], "{body}");
                         assert_eq!(met.value[at] & both[0], all.value[at] & both[1], "{body}");
                     }
+                    let steps = steps(run, &golden, &code, &ports);
+                    let early = steps.iter().filter(|step| **step < run.group.steps);
+                    seen[0] += early.clone().count();
+                    seen[1] += usize::from(early.collect::<BTreeSet<_>>().len() > 1);
+                    seen[2] += steps.iter().filter(|step| **step == NEVER).count();
                 }
             }
         }
+        assert!(seen.iter().all(|&count| count > 2), "{seen:?}");
     }
 }

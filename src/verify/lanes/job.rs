@@ -130,6 +130,7 @@ impl Lanes {
 impl Ready {
     fn new(job: &Job, module: Option<Module>) -> Result<Ready, String> {
         let (interface, program) = match module {
+            // Outputs that may be Z were refused when it was elaborated.
             Some(module) => module,
             None => {
                 let lowered = design::lower(&job.golden, job.golden_top.as_deref())

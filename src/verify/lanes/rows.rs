@@ -215,8 +215,9 @@ impl Rows {
                 let values = (at + words.start) * LANES_MAX..(at + words.end) * LANES_MAX;
                 machine.set_input(port, &self.inputs[values]);
             }
-            machine.settle().ok()?;
-            if !machine.forgets() {
+            let is_settled = machine.settle().is_ok();
+            if !is_settled || !machine.forgets() {
+                budget.spend(&machine);
                 return None;
             }
             see(block, &machine);

@@ -34,8 +34,7 @@ impl<const L: usize> Engine<'_, L> {
 
     /// What the first lanes of the machine hold, which are these of a group; unless that is much.
     pub fn snapshot(&self, lanes: &[usize]) -> Option<Snapshot> {
-        let memories: usize = self.memories.iter().map(Vec::len).sum();
-        if (memories + self.code.variables.len()) * lanes.len() > WORDS_MAX {
+        if self.words().take(WORDS_MAX).count() * lanes.len() > WORDS_MAX {
             return None;
         }
         let words = self
