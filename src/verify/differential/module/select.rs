@@ -132,13 +132,17 @@ fn part(pen: &mut Pen, view: View, text: &str, range: (i32, i32), indexed: bool)
 }
 
 /// Where an indexed part begins. Of a part of an ascending vector that is as wide, begins at its end and leaves it, Icarus
-/// 11.0 reads the whole vector, against 11.5.1; so a constant one stays within.
+/// 11.0 reads the whole vector, against 11.5.1; so a constant one stays within. And with `+:` it computes the place in few bits
+/// where the index has few.
 fn base(pen: &mut Pen, view: View, range: (i32, i32), count: u32, sign: &str) -> String {
     let base = index(pen, view, range);
     // A numeral, or a parameter, a member of an enumeration or a genvar.
     let is_constant = base.parse::<i64>().is_ok() || base.contains(['P', 'E', 'j']);
-    if range.0 >= range.1 || !is_constant {
+    if range.0 >= range.1 {
         return base;
+    }
+    if !is_constant {
+        return if sign == "+" { format!("({base} + 0)") } else { base };
     }
     let inside = i64::from(range.1 - range.0) + 1 - i64::from(count);
     let first = i64::from(range.0) + pen.draw.within(0, inside);
