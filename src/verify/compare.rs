@@ -25,12 +25,7 @@ impl Toggles {
     /// Takes the defined bits of an episode in and returns whether a bit toggled for the first time.
     pub fn add(&mut self, golden: &Values) -> bool {
         let before = self.total();
-        let width = self.mask.len();
-        for (value, defined) in golden.value.chunks(width).zip(golden.defined.chunks(width)) {
-            for word in 0..width {
-                self.see(word, &value[word..=word], &defined[word..=word]);
-            }
-        }
+        self.see_all(&golden.value, &golden.defined, 1);
         self.total() > before
     }
 
@@ -43,6 +38,15 @@ impl Toggles {
         }
         self.seen_low[word] |= low & self.mask[word];
         self.seen_high[word] |= high & self.mask[word];
+    }
+
+    /// The same of all words, one after the other, again and again: each in `stride` lanes.
+    pub fn see_all(&mut self, value: &[u64], defined: &[u64], stride: usize) {
+        let words = (0..self.mask.len()).cycle();
+        for ((value, defined), word) in value.chunks(stride).zip(defined.chunks(stride)).zip(words)
+        {
+            self.see(word, value, defined);
+        }
     }
 
     /// Whether every bit of every output has toggled.

@@ -121,7 +121,7 @@ impl Agreeing<'_> {
     ) -> Result<Vec<usize>, Stop> {
         let run = self.run;
         let part = run.group.only(lanes, numbers.len());
-        let seeds: Vec<u64> = numbers.iter().flat_map(|&n| seeds(run, lanes, n)).collect();
+        let seeds: Vec<u64> = numbers.iter().flat_map(|&n| run.seeds_of(lanes, n)).collect();
         let mut met = vec![NEVER; lanes.len()];
         let mut checks = 0;
         self.go(&part, &seeds, |own, step, machine, planes| {
@@ -149,7 +149,7 @@ impl Agreeing<'_> {
     /// Runs the first one alone and keeps what it does after a step.
     fn go_on(&mut self, lanes: &[usize], after: usize) -> Result<(), Stop> {
         let part = self.run.group.only(lanes, 1);
-        self.go(&part, &seeds(self.run, lanes, 0), |own, step, machine, planes| {
+        self.go(&part, &self.run.seeds_of(lanes, 0), |own, step, machine, planes| {
             if step > after {
                 own.take_in(step, planes, lanes, 1, true);
                 if snapshot::is_due(step) {
@@ -203,12 +203,6 @@ impl Agreeing<'_> {
             self.agreed.take_in((to, lanes), own, is_first);
         }
     }
-}
-
-/// The seeds of some lanes for one of several runs.
-fn seeds(run: &GoldenRun, lanes: &[usize], number: u64) -> Vec<u64> {
-    let all = run.seeds(number);
-    lanes.iter().map(|&lane| all[lane]).collect()
 }
 
 #[cfg(test)]

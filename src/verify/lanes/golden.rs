@@ -120,10 +120,12 @@ impl Golden {
             golden.rows.extend(golden.rows_of(&episodes));
         }
         match golden.rows.first() {
-            Some(rows) => rows.toggle(&mut toggles, &golden.outputs),
+            Some(rows) => rows.toggle(&mut toggles),
             None => {
                 let runs = golden.run_all(episodes)?;
-                runs.iter().for_each(|run| run.toggle(&mut toggles, &golden.outputs));
+                for run in &runs {
+                    toggles.see_all(&run.value, &run.defined, run.stride);
+                }
                 golden.base = OnceCell::from(Ok(runs));
             }
         }
@@ -302,6 +304,12 @@ impl GoldenRun {
         self.group.episodes.iter().map(|episode| episode.power_up.wrapping_add(more)).collect()
     }
 
+    /// Those of some lanes.
+    pub fn seeds_of(&self, lanes: &[usize], number: u64) -> Vec<u64> {
+        let all = self.seeds(number);
+        lanes.iter().map(|&lane| all[lane]).collect()
+    }
+
     /// Whether an unknown bit decided something in a lane at or after the point from which it counts.
     pub fn is_optimistic(&self, machine: &mut Machine<'_>, step: usize) -> bool {
         let lanes = machine.optimistic();
@@ -312,15 +320,7 @@ impl GoldenRun {
         each_lane(lanes).any(|lane| step >= self.group.settled[lane])
     }
 
-    /// Notes which bits were 0 and 1.
-    fn toggle(&self, toggles: &mut Toggles, outputs: &Layout) {
-        let planes = self.value.chunks(self.stride).zip(self.defined.chunks(self.stride));
-        for ((value, defined), word) in planes.zip((0..outputs.words).cycle()) {
-            toggles.see(word, value, defined);
-        }
-    }
-
-    /// Notes it for one episode; whether a bit toggled for the first time.
+    /// Notes which bits were 0 and 1 in one episode; whether a bit toggled for the first time.
     fn toggle_lane(&self, toggles: &mut Toggles, outputs: &Layout, lane: usize) -> bool {
         let before = toggles.total();
         let steps = self.group.episodes[lane].steps.len();

@@ -170,11 +170,7 @@ impl Judging<'_> {
         lanes.dedup();
         lanes.truncate(LANES_MAX / copies);
         let part = run.group.only(&lanes, copies);
-        let seeds = |number| {
-            let all = run.seeds(number);
-            lanes.iter().map(move |&lane| all[lane])
-        };
-        let seeds: Vec<u64> = (0..POWER_UPS).flat_map(seeds).collect();
+        let seeds: Vec<u64> = (0..POWER_UPS).flat_map(|n| run.seeds_of(&lanes, n)).collect();
         let mut machine = Machine::new(self.code, part.lanes(), self.budget.bounds());
         let widths = &self.golden.stimulus.inputs().widths;
         let how = PowerUp::Random { seeds: &seeds };
@@ -240,24 +236,23 @@ impl Judging<'_> {
         let row = outputs.words * run.stride;
         let mut is_optimistic = false;
         machine.bound(self.budget.bounds());
-        let done =
-            run.group.whole().run(machine, &self.ports.inputs, widths, how, |step, machine| {
-                for (output, tally) in found.iter_mut().enumerate() {
-                    let at = step * row + outputs.offsets[output] * run.stride;
-                    let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
-                    let (golden, defined) =
-                        (&run.value[at..at + words], &run.defined[at..at + words]);
-                    let (by_value, at_all) =
-                        machine.differs(self.ports.outputs[output], golden, defined);
-                    if at_all != 0 {
-                        tally.mismatches += u64::from(at_all.count_ones());
-                        tally.by_value |= by_value != 0;
-                        self.note_first(run, machine, output, step, at_all, tally);
-                    }
+        let part = run.group.whole();
+        let done = part.run(machine, &self.ports.inputs, widths, how, |step, machine| {
+            for (output, tally) in found.iter_mut().enumerate() {
+                let at = step * row + outputs.offsets[output] * run.stride;
+                let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
+                let (golden, defined) = (&run.value[at..at + words], &run.defined[at..at + words]);
+                let (by_value, at_all) =
+                    machine.differs(self.ports.outputs[output], golden, defined);
+                if at_all != 0 {
+                    tally.mismatches += u64::from(at_all.count_ones());
+                    tally.by_value |= by_value != 0;
+                    self.note_first(run, machine, output, step, at_all, tally);
                 }
-                is_optimistic |= how == PowerUp::Unknown && run.is_optimistic(machine, step);
-                if is_optimistic { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            });
+            }
+            is_optimistic |= how == PowerUp::Unknown && run.is_optimistic(machine, step);
+            if is_optimistic { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
         self.budget.spend(machine);
         done.map(|()| is_optimistic)
     }

@@ -23,8 +23,8 @@
 //! costs more than the arithmetic. Known values have a code of their own (`code`), small processes run together
 //! (`units`), variables that nobody watches are not compared, and the interpreter has one table of jumps. From 32 lanes on
 //! the arithmetic counts, and the interpreter with its operations on known words is compiled for AVX2 and AVX-512 as well and
-//! chosen at run time; for 2 to 16 lanes that was measured not to pay (November 2026: 132 to 155 us for 1,000 steps of 2 lanes and 73 to 82 us for 256 steps
-//! of 16, against 131 to 154 and 72 to 79 without).
+//! chosen at run time; for 2 to 16 lanes that was measured not to pay (November 2026: 132 to 155 us for 1,000 steps of 2
+//! lanes and 73 to 82 us for 256 steps of 16, against 131 to 154 and 72 to 79 without).
 //!
 //! What need not be run is not: runs from several power-up states end once they hold the same (`agree`, `snapshot`), and a
 //! module that keeps nothing is run once for each different row of inputs (`rows`).

@@ -173,11 +173,8 @@ impl Rows {
     }
 
     /// Notes which bits were 0 and 1.
-    pub fn toggle(&self, toggles: &mut Toggles, outputs: &Layout) {
-        let planes = self.value.chunks(LANES_MAX).zip(self.defined.chunks(LANES_MAX));
-        for ((value, defined), word) in planes.zip((0..outputs.words).cycle()) {
-            toggles.see(word, value, defined);
-        }
+    pub fn toggle(&self, toggles: &mut Toggles) {
+        toggles.see_all(&self.value, &self.defined, LANES_MAX);
     }
 
     /// Nothing is compared in the lanes after the last row.
