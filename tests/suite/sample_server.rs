@@ -5,13 +5,13 @@ mod http;
 
 use std::collections::HashMap;
 use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use salv::problem::Problem;
 use salv::sample::{Finish, Row};
 
-pub use http::{Answer, Server, completion, models};
+pub use http::{Answer, Request, Server, completion, late, models};
 
 use crate::verify::{Bench, succeeded};
 
@@ -52,10 +52,29 @@ fn echo() -> Server {
         if request.head.starts_with("GET") {
             return models(&["only"]);
         }
-        let text = format!("// {} seed {}", request.prompt(), request.body["seed"]);
-        // The earlier ones take longer, so that answers come out of order.
-        let late = u64::from(request.prompt().contains("p0"));
-        Answer::Late(Duration::from_millis(80 * late + 5), completion(&text, "stop"))
+        late(Duration::from_millis(5), answer_to(request))
+    })
+}
+
+fn answer_to(request: &Request) -> String {
+    let text = format!("// {} seed {}", request.prompt(), request.body["seed"]);
+    completion(&text, "stop")
+}
+
+/// One that answers its first sample when four more were asked for: with four at a time, another was answered first.
+fn echo_out_of_order() -> Server {
+    let (asked, more) = (Mutex::new(0), Condvar::new());
+    Server::start(move |request, _| {
+        if request.head.starts_with("GET") {
+            return models(&["only"]);
+        }
+        let mut asked = asked.lock().expect("a count");
+        *asked += 1;
+        more.notify_all();
+        if *asked == 1 {
+            drop(more.wait_while(asked, |asked| *asked < 5).expect("a count"));
+        }
+        Answer::Whole(200, "", answer_to(request))
     })
 }
 
@@ -68,7 +87,7 @@ fn failed(command: &mut Command) -> String {
 
 #[test]
 fn every_sample_is_asked_once_with_its_own_seed_and_written_in_order() {
-    let (bench, server) = (bench(5), echo());
+    let (bench, server) = (bench(5), echo_out_of_order());
     let arguments = ["-n", "3", "--temperature", "0.6", "--top-p", "0.9", "--max-tokens", "77"];
     let more = ["--stop", "endmodule", "--system", "Be brief.", "--parallel", "4"];
     let output = succeeded(sample(&bench, &server, &arguments).args(more));
@@ -211,7 +230,7 @@ fn what_does_not_pass_is_an_error_that_names_the_cure() {
         &["does not take the request", "400", "maximum context length"],
     );
     check_error(
-        || Answer::Late(Duration::from_secs(3), completion("late", "stop")),
+        || late(Duration::from_secs(3), completion("late", "stop")),
         &named,
         3,
         &["3 tries failed", "no answer in time", "--timeout"],
@@ -262,7 +281,12 @@ fn a_killed_run_goes_on_and_asks_for_nothing_twice() {
     let mut killed = 0;
     let mut asked = 0;
     for _ in 0..20 {
-        let server = echo();
+        // Eight answers, and then none: a run that wants more is still there to be killed.
+        let server = Server::start(|request, number| match request.head.starts_with("GET") {
+            true => models(&["only"]),
+            false if number <= 8 => Answer::Whole(200, "", answer_to(request)),
+            false => late(Duration::from_secs(3600), String::new()),
+        });
         let mut run = sample(&bench, &server, &arguments)
             .arg("--resume")
             .stderr(Stdio::null())
@@ -273,7 +297,7 @@ fn a_killed_run_goes_on_and_asks_for_nothing_twice() {
             if let Some(status) = run.try_wait().expect("a status") {
                 break Some(status);
             }
-            if posts() > 7 {
+            if posts() > 8 {
                 run.kill().expect("a kill");
                 run.wait().expect("an end");
                 break None;
@@ -316,8 +340,7 @@ fn parts_come_together() {
 /// The first Ctrl-C waits for the answers that are on their way, the second does not.
 #[test]
 fn a_second_ctrl_c_ends_at_once() {
-    let server =
-        Server::start(|_, _| Answer::Late(Duration::from_secs(60), completion("late", "stop")));
+    let server = Server::start(|_, _| late(Duration::from_secs(60), completion("late", "stop")));
     let bench = bench(2);
     let mut run = sample(&bench, &server, &["-n", "1", "--served-model", "m"])
         .stderr(Stdio::null())

@@ -36,8 +36,12 @@ pub enum Answer {
     Cut(String),
     /// The connection is closed without a word.
     Nothing,
-    /// An answer after this time.
-    Late(Duration, String),
+}
+
+/// An answer after this time.
+pub fn late(time: Duration, body: String) -> Answer {
+    std::thread::sleep(time);
+    Answer::Whole(200, "", body)
 }
 
 /// A completion in OpenAI's form.
@@ -62,7 +66,7 @@ pub struct Server {
     pub url: String,
     /// What it was asked, in order of arrival.
     pub asked: Arc<Mutex<Vec<Request>>>,
-    /// The most requests that it held at one time.
+    /// The most requests that it held at one time, from their last byte to the first one of their answer.
     pub most_at_once: Arc<AtomicUsize>,
 }
 
@@ -87,9 +91,11 @@ impl Server {
                         asked.push(request.clone());
                         asked.len() - 1
                     };
-                    // The client may have gone away: that is what some tests are about.
-                    let _ = write(stream, answer(&request, number));
+                    let answer = answer(&request, number);
+                    // No longer held once its answer begins: a client that has it may ask for more at once.
                     now.fetch_sub(1, Ordering::SeqCst);
+                    // The client may have gone away: that is what some tests are about.
+                    let _ = write(stream, answer);
                 });
             }
         });
@@ -137,10 +143,6 @@ fn write(mut stream: TcpStream, answer: Answer) -> std::io::Result<()> {
     match answer {
         Answer::Whole(status, headers, body) => whole(status, headers, &body, body.len()),
         Answer::Cut(body) => whole(200, "", &body, body.len() + 100),
-        Answer::Late(time, body) => {
-            std::thread::sleep(time);
-            whole(200, "", &body, body.len())
-        }
         Answer::Nothing => Ok(()),
     }
 }
