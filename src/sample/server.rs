@@ -99,8 +99,9 @@ pub fn sample(
     };
     hand_on(&mut known)?;
     let (taken, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let (sender, answers) = mpsc::channel();
-    let ask_all = |sender: mpsc::Sender<(usize, Result<Row, RunError>)>| {
+    // Whoever has an answer asks for the next only when this one is taken, so that a kill loses no queue of answers.
+    let (sender, answers) = mpsc::sync_channel(0);
+    let ask_all = |sender: mpsc::SyncSender<(usize, Result<Row, RunError>)>| {
         while !run.stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
             let Some(&at) = missing.get(taken.fetch_add(1, Ordering::Relaxed)) else { return };
             // The receiver is gone after an error: then there is nothing more to do.
