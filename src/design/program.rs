@@ -176,7 +176,7 @@ pub struct Watcher {
 /// A piece of code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Statement {
-    /// Computes, in all lanes.
+    /// Computes in the lanes of the mask; in the others the result may be anything, and is not read.
     Compute(Op),
     /// Writes, in the lanes of the mask.
     Store(Store),

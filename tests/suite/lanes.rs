@@ -7,4 +7,5 @@ mod operators;
 mod oracle;
 mod random;
 mod reference;
+mod scopes;
 mod speed;

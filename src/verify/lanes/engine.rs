@@ -23,6 +23,24 @@ impl<const L: usize> Word<L> {
     pub fn all(value: u64, unknown: u64) -> Word<L> {
         Word { value: [value; L], unknown: [unknown; L] }
     }
+
+    /// The number that all lanes of a mask have, where it is known: an index that a loop counts. What is computed from it
+    /// for the other lanes is read in none of them.
+    #[inline(always)]
+    pub fn shared(&self, lanes: u64) -> Option<u64> {
+        let first = self.value[lanes.trailing_zeros() as usize & (L - 1)];
+        let mask = ones_in::<L>(lanes);
+        let other = (0..L).fold(0, |other, lane| {
+            other | ((self.value[lane] ^ first) | self.unknown[lane]) & mask[lane]
+        });
+        (other == 0).then_some(first)
+    }
+}
+
+/// All ones in the lanes of a mask.
+#[inline(always)]
+pub(super) fn ones_in<const L: usize>(lanes: u64) -> [u64; L] {
+    std::array::from_fn(|lane| 0u64.wrapping_sub(lanes >> lane & 1))
 }
 
 /// The lanes whose word is not 0.

@@ -76,10 +76,10 @@ impl<const L: usize> Engine<'_, L> {
                 I::LessSigned(o, shift) => binary(c, o, |a, b| less_signed(a, b, shift)),
                 I::Mux(o, condition) => mux(c, o, condition),
                 I::Join(o, by) => binary(c, o, |a, b| a << (by & 63) | b),
-                I::Four(operation) => four(c, operation),
-                I::Wide(index) => wide::compute(c, &code.generals[index as usize]),
+                I::Four(operation) => four(c, operation, mask),
+                I::Wide(index) => wide::compute(c, &code.generals[index as usize], mask),
                 I::General(index) => self.general(&code.generals[index as usize]),
-                I::Read(index) => self.read(&code.reads[index as usize]),
+                I::Read(index) => self.read(&code.reads[index as usize], mask),
                 I::PutKnown(put) => self.put_known(put, mask),
                 I::Put(put) => self.put_part(put, (0, !0), mask),
                 I::PutPartKnown(put, by, bits) => self.put_part_known(put, (by, bits), mask),
@@ -196,12 +196,18 @@ impl<const L: usize> Engine<'_, L> {
     }
 
     #[inline(never)]
-    fn read(&mut self, read: &Read) {
+    fn read(&mut self, read: &Read, mask: u64) {
         let words = i64::from(self.code.memories[read.memory as usize].words);
         let memory = &self.memories[read.memory as usize];
         let (cells, results) = self.cells.split_at_mut(read.dst.cell as usize);
         let Place { limbs, width, .. } = read.dst;
         let index = &cells[read.index.cell as usize];
+        let shared = index.shared(mask).map(|number| sign(number, read.index.width));
+        if let Some(number) = shared.filter(|number| (0..words).contains(number)) {
+            let word = &memory[number as usize * limbs as usize..][..limbs as usize];
+            results[..limbs as usize].copy_from_slice(word);
+            return;
+        }
         for lane in 0..L {
             let number = sign(index.value[lane], read.index.width);
             let is_there = index.unknown[lane] == 0 && (0..words).contains(&number);

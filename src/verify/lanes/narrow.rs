@@ -88,9 +88,9 @@ pub(super) fn less_signed(a: u64, b: u64, shift: u8) -> u64 {
 /// One operand of four states, in one lane: value and unknown plane.
 type Bits = (u64, u64);
 
-/// Computes it.
+/// Computes it; in lanes that are not in `lanes` the result is read by nobody.
 #[inline(never)]
-pub(super) fn four<const L: usize>(cells: &mut [Word<L>], op: Operation) {
+pub(super) fn four<const L: usize>(cells: &mut [Word<L>], op: Operation, lanes: u64) {
     use Four as F;
     let mask = limb_mask(op.width.into(), 0);
     let shift = u32::from(op.shift);
@@ -102,6 +102,12 @@ pub(super) fn four<const L: usize>(cells: &mut [Word<L>], op: Operation) {
         F::Join => two(cells, op, |(a, x), (b, y)| (a << shift | b, x << shift | y)),
         F::Select => {
             let offset_width = op.operands[2];
+            let shared = cells[op.operands[1] as usize].shared(lanes);
+            if let Some(by) = shared.map(|by| sign(by, offset_width))
+                && (0..=i64::from(shift) - i64::from(op.width)).contains(&by)
+            {
+                return one(cells, op, |(a, x)| (a >> by & mask, x >> by & mask));
+            }
             two(cells, op, |a, b| select(a, shift, b, offset_width, mask));
         }
         F::Not => one(cells, op, |(a, x)| (!a & !x & mask, x)),
@@ -125,6 +131,16 @@ pub(super) fn four<const L: usize>(cells: &mut [Word<L>], op: Operation) {
         F::ShiftRightSigned => two(cells, op, |a, b| {
             let by_width = u32::from(op.width);
             shifted(a, b, mask, |plane, by| (sign(plane, by_width) >> by.min(63)) as u64 & mask)
+        }),
+        F::Divide => quotient(cells, op, (mask, lanes), u64::checked_div),
+        F::Remainder => quotient(cells, op, (mask, lanes), u64::checked_rem),
+        F::DivideSigned => quotient(cells, op, (mask, lanes), |a, b| {
+            let width = u32::from(op.width);
+            (b != 0).then(|| sign(a, width).wrapping_div(sign(b, width)).cast_unsigned())
+        }),
+        F::RemainderSigned => quotient(cells, op, (mask, lanes), |a, b| {
+            let width = u32::from(op.width);
+            (b != 0).then(|| sign(a, width).wrapping_rem(sign(b, width)).cast_unsigned())
         }),
         _ => truth_or_whole(cells, op, mask),
     }
@@ -167,14 +183,6 @@ fn truth_or_whole<const L: usize>(cells: &mut [Word<L>], op: Operation, mask: u6
         F::Add => whole(cells, op, mask, |a, b| Some(a.wrapping_add(b))),
         F::Subtract => whole(cells, op, mask, |a, b| Some(a.wrapping_sub(b))),
         F::Multiply => whole(cells, op, mask, |a, b| Some(a.wrapping_mul(b))),
-        F::Divide => whole(cells, op, mask, u64::checked_div),
-        F::Remainder => whole(cells, op, mask, u64::checked_rem),
-        F::DivideSigned => whole(cells, op, mask, |a, b| {
-            (b != 0).then(|| sign(a, width).wrapping_div(sign(b, width)).cast_unsigned())
-        }),
-        F::RemainderSigned => whole(cells, op, mask, |a, b| {
-            (b != 0).then(|| sign(a, width).wrapping_rem(sign(b, width)).cast_unsigned())
-        }),
         _ => unreachable!("has a form bit by bit"),
     }
 }
@@ -226,6 +234,24 @@ fn whole<const L: usize>(
         Some(result) if x | y == 0 => (result & mask, 0),
         _ => (0, mask),
     });
+}
+
+/// The same of a division, which is done once where all of these lanes have the same one.
+#[inline(always)]
+fn quotient<const L: usize>(
+    cells: &mut [Word<L>],
+    op: Operation,
+    (mask, lanes): (u64, u64),
+    compute: impl Fn(u64, u64) -> Option<u64>,
+) {
+    let [a, b] = [0, 1].map(|at| cells[op.operands[at] as usize].shared(lanes));
+    match (a, b) {
+        (Some(a), Some(b)) => {
+            let (value, unknown) = compute(a, b).map_or((0, mask), |quotient| (quotient & mask, 0));
+            cells[op.dst as usize] = Word::all(value, unknown);
+        }
+        _ => whole(cells, op, mask, compute),
+    }
 }
 
 /// A bit that is decided (as the opposite of `otherwise`), or unknown, or `otherwise`.

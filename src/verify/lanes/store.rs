@@ -3,7 +3,7 @@
 #![expect(clippy::needless_range_loop, reason = "all loops over lanes are written alike")]
 
 use super::code::{Destination, Place, Put, Write};
-use super::engine::{Engine, Word, each_lane};
+use super::engine::{Engine, Word, each_lane, lanes_of, ones_in};
 use super::narrow::sign;
 use super::number::{Number, bits_at, limb_mask, limbs};
 use super::scalar::overlap;
@@ -22,12 +22,6 @@ pub(super) struct MemoryWrite {
 
 /// First bit in the target, first bit of the value, number of bits.
 type Part = (u32, u32, u32);
-
-/// All ones in the lanes of a mask.
-#[inline(always)]
-fn ones_in<const L: usize>(lanes: u64) -> [u64; L] {
-    std::array::from_fn(|lane| 0u64.wrapping_sub(lanes >> lane & 1))
-}
 
 impl<const L: usize> Engine<'_, L> {
     /// A cell to write and one to read.
@@ -146,16 +140,21 @@ impl<const L: usize> Engine<'_, L> {
         }
     }
 
-    /// A write lane by lane.
+    /// A write: in all lanes at once where its place is the same in all of them, else lane by lane.
     #[inline(never)]
     pub fn store(&mut self, write: &Write, mask: u64) {
         match write.to {
             Destination::Part { variable, lsb } => {
-                for lane in each_lane(mask) {
-                    self.store_bits(variable, lane, (lsb, 0, write.value.width), write.value);
-                }
+                self.store_part(variable, (lsb, 0, write.value.width), write.value, mask);
             }
             Destination::Select { variable, offset } => {
+                if let Some(offset) = self.shared_index(offset, mask) {
+                    let part = overlap(offset, write.value.width, variable.width);
+                    if let Some(part) = part {
+                        self.store_part(variable, part, write.value, mask);
+                    }
+                    return;
+                }
                 for lane in each_lane(mask) {
                     let offset = self.index(offset, lane);
                     let part = offset
@@ -167,11 +166,33 @@ impl<const L: usize> Engine<'_, L> {
             }
             Destination::Word { memory, index, offset } => {
                 let but = self.but();
+                if let Some(lanes) = self.store_shared_word(write, mask, memory, (index, offset)) {
+                    self.start_memory_watchers(memory, lanes, but);
+                    return;
+                }
                 let lanes = each_lane(mask)
                     .filter(|&lane| self.store_word(write, lane, memory, index, offset))
                     .fold(0, |lanes, lane| lanes | 1 << lane);
                 self.start_memory_watchers(memory, lanes, but);
             }
+        }
+    }
+
+    /// The same bits in all lanes of a mask.
+    fn store_part(&mut self, variable: Place, part: Part, value: Place, lanes: u64) {
+        if variable.cell == value.cell {
+            for lane in each_lane(lanes) {
+                self.store_bits(variable, lane, part, value);
+            }
+            return;
+        }
+        let mask = ones_in::<L>(lanes);
+        for Chunk { to, from, bits } in chunks(part) {
+            let Some((target, source)) = self.pair(variable.cell + to.0, value.cell + from.0)
+            else {
+                unreachable!("a variable and another value share no cell")
+            };
+            replace(target, to.1, (source, from.1), bits, &mask);
         }
     }
 
@@ -197,6 +218,13 @@ impl<const L: usize> Engine<'_, L> {
     fn index(&self, place: Place, lane: usize) -> Option<i64> {
         let word = &self.cells[place.cell as usize];
         (word.unknown[lane] == 0).then(|| sign(word.value[lane], place.width))
+    }
+
+    /// The same where it is the same in all lanes of a mask.
+    #[inline(always)]
+    fn shared_index(&self, place: Place, lanes: u64) -> Option<i64> {
+        let word = &self.cells[place.cell as usize];
+        word.shared(lanes).map(|number| sign(number, place.width))
     }
 
     /// Writes to a memory now or later; whether something changed now.
@@ -229,6 +257,37 @@ impl<const L: usize> Engine<'_, L> {
         put_bits(target, lane, part, |lsb| bits_of(source, lane, lsb))
     }
 
+    /// Writes to the same word of a memory in all lanes of a mask; those in which something changed, or nothing where the
+    /// word differs or is written later.
+    fn store_shared_word(
+        &mut self,
+        write: &Write,
+        mask: u64,
+        memory: u32,
+        (index, offset): (Place, Option<Place>),
+    ) -> Option<u64> {
+        let kind = &self.code.memories[memory as usize];
+        let (words, width) = (i64::from(kind.words), kind.width);
+        let index = self.shared_index(index, mask).filter(|_| !write.nonblocking)?;
+        let offset = offset.map_or(Some(0), |offset| self.shared_index(offset, mask))?;
+        let part = overlap(offset, write.value.width, width);
+        let Some(part) = part.filter(|_| (0..words).contains(&index)) else { return Some(0) };
+        let target = &mut self.memories[memory as usize][index as usize * limbs(width)..];
+        let lanes = ones_in::<L>(mask);
+        let mut changed = [0; L];
+        for Chunk { to, from, bits } in chunks(part) {
+            let (target, source) =
+                (&mut target[to.0 as usize], &self.cells[(write.value.cell + from.0) as usize]);
+            let old = *target;
+            replace(target, to.1, (source, from.1), bits, &lanes);
+            for lane in 0..L {
+                changed[lane] |=
+                    old.value[lane] ^ target.value[lane] | old.unknown[lane] ^ target.unknown[lane];
+            }
+        }
+        Some(lanes_of(&changed))
+    }
+
     fn start_memory_watchers(&mut self, memory: u32, lanes: u64, but: Option<u32>) {
         let code = self.code;
         if lanes != 0 {
@@ -256,6 +315,45 @@ impl<const L: usize> Engine<'_, L> {
         }
         self.memory_writes.clear();
         self.later.clear();
+    }
+}
+
+/// Bits that lie within one limb on both sides: limb and first bit of each.
+struct Chunk {
+    to: (u32, u32),
+    from: (u32, u32),
+    /// As many ones from bit 0 on.
+    bits: u64,
+}
+
+/// A part limb by limb.
+#[inline(always)]
+fn chunks((to, from, count): Part) -> impl Iterator<Item = Chunk> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        let (to, from) = (to + done, from + done);
+        let chunk = (64 - to % 64).min(64 - from % 64).min(count - done);
+        done += chunk;
+        let bits = limb_mask(chunk, 0);
+        (chunk > 0).then_some(Chunk { to: (to / 64, to % 64), from: (from / 64, from % 64), bits })
+    })
+}
+
+/// Replaces `bits` from bit `to` on by those of another word from `from` on, in the lanes of `mask`.
+#[inline(always)]
+fn replace<const L: usize>(
+    target: &mut Word<L>,
+    to: u32,
+    (source, from): (&Word<L>, u32),
+    bits: u64,
+    mask: &[u64; L],
+) {
+    for lane in 0..L {
+        let mask = mask[lane] & bits << to;
+        let (value, unknown) =
+            (source.value[lane] >> from << to, source.unknown[lane] >> from << to);
+        target.value[lane] = target.value[lane] & !mask | value & mask;
+        target.unknown[lane] = target.unknown[lane] & !mask | unknown & mask;
     }
 }
 

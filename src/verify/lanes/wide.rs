@@ -37,9 +37,9 @@ pub(super) fn has(kind: &OpKind) -> bool {
     )
 }
 
-/// Computes one.
+/// Computes one; in lanes that are not in `lanes` the result is read by nobody.
 #[inline(never)]
-pub(super) fn compute<const L: usize>(cells: &mut [Word<L>], op: &General) {
+pub(super) fn compute<const L: usize>(cells: &mut [Word<L>], op: &General, lanes: u64) {
     use OpKind as K;
     let place = |at: usize| op.operands[at];
     match op.kind {
@@ -48,7 +48,7 @@ pub(super) fn compute<const L: usize>(cells: &mut [Word<L>], op: &General) {
             clear(cells, op.dst);
             put(cells, (op.dst, 0), (place(0), lsb), op.dst.width);
         }
-        K::Select { .. } => select(cells, op),
+        K::Select { .. } => select(cells, op, lanes),
         K::ShiftLeft(..) => shift(cells, op, true),
         K::ShiftRight(..) => shift(cells, op, false),
         K::CountOnes(_) => count_ones(cells, op),
@@ -132,9 +132,20 @@ fn extend<const L: usize>(cells: &mut [Word<L>], op: &General, signed: bool) {
 }
 
 /// Bits of each lane from an offset of its own; what does not exist is x.
-fn select<const L: usize>(cells: &mut [Word<L>], op: &General) {
+fn select<const L: usize>(cells: &mut [Word<L>], op: &General, lanes: u64) {
+    let [a, offset] = [0, 1].map(|at| op.operands[at]);
+    if let Some(at) = cells[offset.cell as usize].shared(lanes) {
+        let part = scalar::overlap(sign(at, offset.width), op.dst.width, a.width);
+        let (from, to, count) = part.unwrap_or_default();
+        for limb in 0..op.dst.limbs {
+            let there = limb_mask(to + count, limb as usize) & !limb_mask(to, limb as usize);
+            let unknown = limb_mask(op.dst.width, limb as usize) & !there;
+            cells[(op.dst.cell + limb) as usize] = Word::all(0, unknown);
+        }
+        put(cells, (op.dst, to), (a, from), count);
+        return;
+    }
     let (operands, results) = cells.split_at_mut(op.dst.cell as usize);
-    let (a, offset) = (op.operands[0], op.operands[1]);
     let words = &operands[a.cell as usize..(a.cell + a.limbs) as usize];
     let by = &operands[offset.cell as usize];
     for lane in 0..L {

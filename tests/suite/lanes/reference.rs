@@ -345,7 +345,7 @@ impl<'a> Reference<'a> {
 }
 
 /// An operation's operands, found by their names in its debug form: the engine's own list is not asked.
-fn operands(kind: &OpKind) -> Vec<Slot> {
+pub fn operands(kind: &OpKind) -> Vec<Slot> {
     let text = format!("{kind:?}");
     let skip: HashMap<&str, ()> = ["lsb", "memory"].into_iter().map(|name| (name, ())).collect();
     let mut found = Vec::new();

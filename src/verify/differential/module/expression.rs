@@ -134,7 +134,17 @@ fn operands(pen: &mut Pen, view: View, depth: u32) -> (Value, Value) {
         return (a, Value::new(fill.to_owned(), 1, false));
     }
     let b = value(pen, view, depth);
+    if is_short_shift(&a, &b) {
+        let mut sized = |value: Value| if value.is_unsized { sized_leaf(pen, view) } else { value };
+        return (sized(a), sized(b));
+    }
     (a, b)
+}
+
+/// Whether an unsized literal widens a left shift: Icarus 11.0 computes in fewer than 32 bits then, and a sum loses what
+/// is unknown above them, against 5.7.1, 11.6.1 and 11.4.3.
+fn is_short_shift(a: &Value, b: &Value) -> bool {
+    (a.is_unsized || b.is_unsized) && (a.text.contains("<<") || b.text.contains("<<"))
 }
 
 fn binary(pen: &mut Pen, view: View, depth: u32, operators: &[&str]) -> Value {

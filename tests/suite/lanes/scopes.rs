@@ -1,0 +1,87 @@
+//! What a lowered module computes where some lanes wait is read in those lanes alone: lanes leave undefined what it is in
+//! the others ([`Statement::Compute`]).
+
+use std::collections::HashSet;
+
+use super::reference::operands;
+use crate::verify::real::benchmark;
+use salv::design::lower;
+use salv::design::program::{Program, Slot, Statement, Target};
+use salv::problem;
+use salv::verify::differential::{Families, TOP, random_module};
+
+const MODULES: u64 = 300;
+
+/// The slots that have a value in all lanes that run the statements at hand.
+struct Scope<'p> {
+    program: &'p Program,
+    computed: HashSet<Slot>,
+    reads: usize,
+}
+
+impl Scope<'_> {
+    fn read(&mut self, slot: Slot) {
+        let fixed = self.program.variables + self.program.constants.len() as Slot;
+        self.reads += usize::from(slot >= fixed);
+        assert!(slot < fixed || self.computed.contains(&slot), "slot {slot} is read elsewhere");
+    }
+
+    /// Statements that only some of the lanes run.
+    fn inner(&mut self, body: &[Statement]) {
+        let outer = self.computed.clone();
+        self.body(body);
+        self.computed = outer;
+    }
+
+    fn body(&mut self, body: &[Statement]) {
+        for statement in body {
+            match statement {
+                Statement::Compute(op) => {
+                    operands(&op.kind).into_iter().for_each(|slot| self.read(slot));
+                    self.computed.insert(op.dst);
+                }
+                Statement::Store(store) => {
+                    self.read(store.value);
+                    match store.target {
+                        Target::Whole(_) | Target::Part { .. } => {}
+                        Target::Select { offset, .. } => self.read(offset),
+                        Target::Word { index, offset, .. } => {
+                            std::iter::once(index).chain(offset).for_each(|slot| self.read(slot));
+                        }
+                    }
+                }
+                Statement::If { condition, then, otherwise } => {
+                    self.read(*condition);
+                    self.inner(then);
+                    self.inner(otherwise);
+                }
+                Statement::Switch(switch) => {
+                    self.read(switch.selector);
+                    switch.arms.iter().for_each(|arm| self.inner(arm));
+                }
+                Statement::Block { body, .. } | Statement::Loop { body } => self.inner(body),
+                Statement::Exit(_) => {}
+            }
+        }
+    }
+}
+
+/// Temporaries that are read, of a text that is lowered.
+fn check(text: &str, top: Option<&str>) -> usize {
+    let Ok(program) = lower(text, top).map(|lowered| lowered.program) else { return 0 };
+    let Ok(program) = program else { return 0 };
+    let mut scope = Scope { program: &program, computed: HashSet::new(), reads: 0 };
+    program.processes.iter().for_each(|process| scope.inner(&process.body));
+    scope.reads
+}
+
+#[test]
+fn what_some_lanes_compute_is_read_in_no_other() {
+    let random = |seed| check(&random_module(seed, Families::all()).full(), Some(TOP));
+    let reads: usize = (0..MODULES).map(random).sum();
+    assert!(reads > 100 * MODULES as usize, "{reads} reads of temporaries");
+    for problem in benchmark().map(|path| problem::load(&path).expect("problems")).iter().flatten()
+    {
+        check(&problem.golden, problem.golden_top.as_deref());
+    }
+}
