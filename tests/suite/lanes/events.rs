@@ -160,3 +160,29 @@ fn an_endless_loop_stops_its_lane() {
     assert_eq!(machine.stopped(Stop::Loop), 0b1000);
     assert_eq!(&shown(&machine, 0, 4, 4)[..14], "0000 0110 0110");
 }
+
+/// `t = a + a; for (i = 0; i != limit; i = i + 1) sum = sum + t`: the next turn reads what was there before the loop.
+#[test]
+fn a_loop_leaves_alone_what_it_was_given() {
+    let mut b = Build::default();
+    let (limit, a) = (b.input("limit", 4), b.input("a", 4));
+    let (i, sum) = (b.variable(4), b.output("sum", 4));
+    let (zero, one) = (b.constant("0000"), b.constant("0001"));
+    let mut body = vec![blocking(i, zero), blocking(sum, zero)];
+    let twice = b.op(&mut body, 4, OpKind::Add(a, a));
+    let mut inner: Vec<Statement> = Vec::new();
+    let is_done: Slot = b.op(&mut inner, 1, OpKind::Equal(i, limit));
+    let then = vec![Statement::Exit(0)];
+    inner.push(Statement::If { condition: is_done, then, otherwise: vec![] });
+    let total = b.op(&mut inner, 4, OpKind::Add(sum, twice));
+    inner.push(blocking(sum, total));
+    let next = b.op(&mut inner, 4, OpKind::Add(i, one));
+    inner.push(blocking(i, next));
+    body.push(Statement::Block { label: 0, body: vec![Statement::Loop { body: inner }] });
+    b.combinational(&[limit, a], &[i, sum], body);
+    b.program.labels = 1;
+    let code = b.code();
+    let mut machine = machine(&code, 3);
+    step(&mut machine, &["0000 0011 0110", "0001 0010 0001"]).expect("settles");
+    assert_eq!(shown(&machine, 0, 4, 3), "0000 1100 1100");
+}

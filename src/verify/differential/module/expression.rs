@@ -95,7 +95,9 @@ pub(super) fn value(pen: &mut Pen, view: View, depth: u32) -> Value {
         }
         Family::Bitwise if pen.draw.percent(25) => {
             let a = value(pen, view, below);
-            Value::new(format!("(~{})", a.text), a.width, a.signed).of(&[&a])
+            // Icarus 11.0 gives z for `~` of what has been z since the start, against 11.4.8.
+            let text = format!("(~({}{}))", a.text, either("", " | 1'sb0"));
+            Value::new(text, a.width, a.signed).of(&[&a])
         }
         Family::Arithmetic => binary(pen, view, below, &["+", "-", "*"]),
         Family::Division => divided(pen, view),

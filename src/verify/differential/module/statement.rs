@@ -160,12 +160,12 @@ fn conditional(pen: &mut Pen, body: &Body, depth: u32, family: Family) -> Lines 
 /// A `case`, of constants or, seldom, of what is none.
 fn selection(pen: &mut Pen, body: &Body, depth: u32, family: Family) -> Lines {
     let inverse = family == Family::Case && pen.draw.percent(12);
-    let (selector, width) = if inverse {
-        ("1'b1".to_owned(), 1)
+    let (selector, width, signed) = if inverse {
+        ("1'b1".to_owned(), 1, false)
     } else {
         let depth = pen.draw.below(2) as u32;
         let selector = value(pen, body.view(), depth);
-        (selector.text, selector.width.min(80))
+        (selector.text, selector.width.min(80), selector.signed)
     };
     let mut arms: Vec<(String, Lines)> = Vec::new();
     for _ in 0..1 + pen.draw.below(3) {
@@ -174,7 +174,8 @@ fn selection(pen: &mut Pen, body: &Body, depth: u32, family: Family) -> Lines {
             Family::CaseZ => literal::pattern(pen, width, &['?', 'z']),
             Family::CaseX => literal::pattern(pen, width, &['?', 'x', 'z']),
             Family::CaseInside => literal::pattern(pen, width, &['?', 'x']),
-            _ if inverse || pen.draw.percent(15) => value(pen, body.view(), 1).text,
+            // Beside a wider constant Icarus 11.0 extends a signed selector by its sign though an item is unsigned, against 12.5.
+            _ if inverse || !signed && pen.draw.percent(15) => value(pen, body.view(), 1).text,
             _ => literal::sized(pen, width, false),
         };
         let items: Vec<String> = (0..count).map(|_| item(pen)).collect();
