@@ -136,17 +136,14 @@ fn operands(pen: &mut Pen, view: View, depth: u32) -> (Value, Value) {
         return (a, Value::new(fill.to_owned(), 1, false));
     }
     let b = value(pen, view, depth);
-    if is_short_shift(&a, &b) {
-        let mut sized = |value: Value| if value.is_unsized { sized_leaf(pen, view) } else { value };
-        return (sized(a), sized(b));
-    }
-    (a, b)
-}
-
-/// Whether an unsized literal widens a left shift: Icarus 11.0 computes in fewer than 32 bits then, and a sum loses what
-/// is unknown above them, against 5.7.1, 11.6.1 and 11.4.3.
-fn is_short_shift(a: &Value, b: &Value) -> bool {
-    (a.is_unsized || b.is_unsized) && (a.text.contains("<<") || b.text.contains("<<"))
+    // Beside an unsized literal Icarus 11.0 computes in fewer than 32 bits, and what is unknown above them is lost, against
+    // 5.7.1, 11.6.1 and 11.4.3; so only variables and literals stand beside one, and others beside one with a size.
+    let is_nested = a.text.contains('(') || b.text.contains('(');
+    let mut sized = |value: Value| match value.is_unsized && is_nested {
+        true => Value::new(literal::sized(pen, 32, value.signed), 32, value.signed),
+        false => value,
+    };
+    (sized(a), sized(b))
 }
 
 fn binary(pen: &mut Pen, view: View, depth: u32, operators: &[&str]) -> Value {
@@ -251,7 +248,9 @@ fn conversion(pen: &mut Pen, a: Value, family: Family) -> Value {
             // A quotient that is x stays x in Icarus 11.0 in a type of two states, against 6.24.1.
             let is_quotient = a.text.contains(['/', '%']);
             let (keyword, width) = if is_quotient { ("integer", 32) } else { (keyword, width) };
-            Value::new(format!("{keyword}'({})", a.text), width, true)
+            // In a continuous assignment Icarus 11.0 does not cut a concatenation of two states, against 6.24.1.
+            let plain = if a.text.starts_with('{') { " | 1'sb0" } else { "" };
+            Value::new(format!("{keyword}'({}{})", a.text, either("", plain)), width, true)
         }
         // Of unknown bits the standard says nothing (20.8.1), and slang folds them.
         Family::CeilLog2 => {
