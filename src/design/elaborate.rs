@@ -282,7 +282,7 @@ fn choose_top(text: &Text<'_>, top: Option<&str>) -> Result<String, Refusal> {
 
 fn parse(text: &str) -> Result<(Session, SyntaxTree), Refusal> {
     let session = Session::new();
-    let tree = session.parse_named(text, MAIN, MAIN).map_err(own_failure)?;
+    let tree = session.parse_named(text, MAIN, "").map_err(own_failure)?;
     match tree.diagnostics().items().iter().find(|found| counts(found)) {
         Some(found) => Err(refusal(Reason::ParseError, found)),
         None => Ok((session, tree)),
