@@ -282,6 +282,7 @@ fn choose_top(text: &Text<'_>, top: Option<&str>) -> Result<String, Refusal> {
 
 fn parse(text: &str) -> Result<(Session, SyntaxTree), Refusal> {
     let session = Session::new();
+    // A path would be looked up on the disk; the name is enough for messages.
     let tree = session.parse_named(text, MAIN, "").map_err(own_failure)?;
     match tree.diagnostics().items().iter().find(|found| counts(found)) {
         Some(found) => Err(refusal(Reason::ParseError, found)),

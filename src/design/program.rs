@@ -17,12 +17,12 @@
 //! A slot holds one value in each lane. The first [`Program::variables`] slots are the nets and variables and keep
 //! their values; constants follow, then temporaries, each the result of one operation of one process, written before it
 //! is read in every run of the code that uses it, and numbered so that a result has a higher number than its operands.
-//! What is computed in an arm of a `switch` or in a turn of a loop is read nowhere else.
+//! What is computed in a side of an `if`, an arm of a `switch`, a block or a turn of a loop is read nowhere else.
 //!
 //! # Code
 //!
-//! A [`Statement`] runs under a mask of lanes: operations compute in all lanes (their results do not matter outside of
-//! the mask, and none of them can fail), stores write in the lanes of the mask alone.
+//! A [`Statement`] runs under a mask of lanes: operations compute in those lanes (in the others their results may be
+//! anything, and none of them can fail), stores write in the lanes of the mask alone.
 
 /// Index of a slot.
 pub type Slot = u32;

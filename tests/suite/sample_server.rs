@@ -3,12 +3,16 @@
 
 mod http;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use salv::problem::Problem;
+use salv::record::RecordError;
+use salv::sample::client::{Client, Patience};
+use salv::sample::server::{self, Run, Settings, Sink};
 use salv::sample::{Finish, Row};
 
 pub use http::{Answer, Request, Server, completion, late, models};
@@ -72,7 +76,8 @@ fn echo_out_of_order() -> Server {
         *asked += 1;
         more.notify_all();
         if *asked == 1 {
-            drop(more.wait_while(asked, |asked| *asked < 5).expect("a count"));
+            let until = Duration::from_secs(30);
+            drop(more.wait_timeout_while(asked, until, |asked| *asked < 5).expect("a count"));
         }
         Answer::Whole(200, "", answer_to(request))
     })
@@ -103,7 +108,7 @@ fn every_sample_is_asked_once_with_its_own_seed_and_written_in_order() {
     let asked: Vec<_> =
         server.requests().into_iter().filter(|request| request.head.starts_with("POST")).collect();
     assert_eq!(asked.len(), 15);
-    let seeds: std::collections::HashSet<u64> =
+    let seeds: HashSet<u64> =
         asked.iter().map(|request| request.body["seed"].as_u64().expect("a seed")).collect();
     assert_eq!(seeds.len(), 15, "every sample has a seed of its own");
     let first = &asked[0];
@@ -186,7 +191,7 @@ fn check_error(answer: fn() -> Answer, arguments: &[&str], requests: usize, word
         false => answer(),
     });
     let bench = bench(1);
-    let all = ["-n", "1", "--tries", "3", "--timeout", "1", "--parallel", "1"];
+    let all = ["-n", "1", "--tries", "3", "--parallel", "1"];
     let error = failed(sample(&bench, &server, &all).args(arguments));
     for word in words {
         assert!(error.contains(word), "{word:?} is not in: {error}");
@@ -231,7 +236,7 @@ fn what_does_not_pass_is_an_error_that_names_the_cure() {
     );
     check_error(
         || late(Duration::from_secs(3), completion("late", "stop")),
-        &named,
+        &["--served-model", "qwen", "--timeout", "1"],
         3,
         &["3 tries failed", "no answer in time", "--timeout"],
     );
@@ -293,7 +298,9 @@ fn a_killed_run_goes_on_and_asks_for_nothing_twice() {
             .spawn()
             .expect("a command");
         let posts = || server.requests().iter().filter(|r| r.head.starts_with("POST")).count();
+        let started = Instant::now();
         let ended = loop {
+            assert!(started.elapsed() < Duration::from_secs(60), "{} requests", posts());
             if let Some(status) = run.try_wait().expect("a status") {
                 break Some(status);
             }
@@ -323,6 +330,64 @@ fn a_killed_run_goes_on_and_asks_for_nothing_twice() {
     assert!(!other.status.success() && said.contains("temperature"), "{said}");
 }
 
+/// Writes slowly, and looks at what the server was asked meanwhile.
+struct Slow<'a> {
+    server: &'a Server,
+    taken: HashSet<String>,
+}
+
+impl Slow<'_> {
+    fn take(&mut self, row: &Row) {
+        self.taken.insert(row.id.clone());
+        std::thread::sleep(Duration::from_millis(50));
+        let (asked, taken) = (self.server.requests().len(), self.taken.len());
+        assert!(asked <= taken + PARALLEL, "{asked} requests with {taken} answers taken");
+    }
+}
+
+impl Sink for Slow<'_> {
+    fn write(&mut self, row: Row) -> Result<(), RecordError> {
+        self.take(&row);
+        Ok(())
+    }
+
+    fn keep(&mut self, _: usize, row: &Row) -> Result<(), RecordError> {
+        self.take(row);
+        Ok(())
+    }
+}
+
+const PARALLEL: usize = 3;
+
+/// No more answers can be lost by a kill than are on their way.
+#[test]
+fn nothing_more_is_asked_while_answers_wait_to_be_written() {
+    let server = echo();
+    let patience =
+        Patience { timeout: Duration::from_secs(30), tries: 1, wait: Duration::from_millis(5) };
+    let client = Client::new(&server.url, None, patience).expect("a client");
+    let settings = Settings {
+        samples: 4,
+        temperature: 1.0,
+        top_p: 1.0,
+        max_tokens: 9,
+        stop: Vec::new(),
+        seed: 0,
+    };
+    let run = Run {
+        client: &client,
+        model: "only",
+        system: None,
+        settings: &settings,
+        problems: &[problem("p0"), problem("p1"), problem("p2")],
+        parallel: PARALLEL,
+        stop: &AtomicBool::new(false),
+    };
+    let mut slow = Slow { server: &server, taken: HashSet::new() };
+    server::sample(&run, 0..12, BTreeMap::new(), &mut slow).expect("a run");
+    assert_eq!(slow.taken.len(), 12);
+}
+
 /// Parts that are made apart are the whole run.
 #[test]
 fn parts_come_together() {
@@ -346,7 +411,9 @@ fn a_second_ctrl_c_ends_at_once() {
         .stderr(Stdio::null())
         .spawn()
         .expect("a command");
+    let started = Instant::now();
     while server.requests().len() < 2 {
+        assert!(started.elapsed() < Duration::from_secs(60), "nothing is asked");
         std::thread::sleep(Duration::from_millis(5));
     }
     let started = Instant::now();

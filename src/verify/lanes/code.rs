@@ -72,7 +72,7 @@ pub(super) enum Instruction {
     Wide(u32),
     /// An operation lane by lane.
     General(u32),
-    /// A word of a memory, lane by lane.
+    /// A word of a memory.
     Read(u32),
 
     /// Writes a cell in the lanes of the mask, known or of four states.
@@ -90,7 +90,7 @@ pub(super) enum Instruction {
         variable: u32,
         value: u32,
     },
-    /// A write lane by lane.
+    /// Any other write.
     Store(u32),
     /// Begins nonblocking writes to a variable in this phase, if none have begun.
     Open {

@@ -24,8 +24,8 @@ impl<const L: usize> Word<L> {
         Word { value: [value; L], unknown: [unknown; L] }
     }
 
-    /// The number that all lanes of a mask have, where it is known: an index that a loop counts. What is computed from it
-    /// for the other lanes is read in none of them.
+    /// The number that all lanes of a mask have, if all have the same known one, as the index that a loop counts; of no
+    /// lanes, anything. What is computed from it is read in no other lane.
     #[inline(always)]
     pub fn shared(&self, lanes: u64) -> Option<u64> {
         let first = self.value[lanes.trailing_zeros() as usize & (L - 1)];

@@ -26,6 +26,9 @@
 //! chosen at run time; for 2 to 16 lanes that was measured not to pay (November 2026: 132 to 155 us for 1,000 steps of 2
 //! lanes and 73 to 82 us for 256 steps of 16, against 131 to 154 and 72 to 79 without).
 //!
+//! What all lanes of the mask select, read, write or divide alike, as in a loop that counts an index, is done for all of them
+//! at once and not lane by lane ([`engine::Word::shared`]).
+//!
 //! What need not be run is not: runs from several power-up states end once they hold the same (`agree`, `snapshot`), and a
 //! module that keeps nothing is run once for each different row of inputs (`rows`).
 //!

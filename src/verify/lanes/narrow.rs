@@ -183,7 +183,7 @@ fn truth_or_whole<const L: usize>(cells: &mut [Word<L>], op: Operation, mask: u6
         F::Add => whole(cells, op, mask, |a, b| Some(a.wrapping_add(b))),
         F::Subtract => whole(cells, op, mask, |a, b| Some(a.wrapping_sub(b))),
         F::Multiply => whole(cells, op, mask, |a, b| Some(a.wrapping_mul(b))),
-        _ => unreachable!("has a form bit by bit"),
+        _ => unreachable!("is among those of `four`"),
     }
 }
 

@@ -262,24 +262,27 @@ impl<const L: usize> Engine<'_, L> {
     fn store_shared_word(
         &mut self,
         write: &Write,
-        mask: u64,
+        lanes: u64,
         memory: u32,
         (index, offset): (Place, Option<Place>),
     ) -> Option<u64> {
+        if write.nonblocking {
+            return None;
+        }
         let kind = &self.code.memories[memory as usize];
         let (words, width) = (i64::from(kind.words), kind.width);
-        let index = self.shared_index(index, mask).filter(|_| !write.nonblocking)?;
-        let offset = offset.map_or(Some(0), |offset| self.shared_index(offset, mask))?;
+        let index = self.shared_index(index, lanes)?;
+        let offset = offset.map_or(Some(0), |offset| self.shared_index(offset, lanes))?;
         let part = overlap(offset, write.value.width, width);
         let Some(part) = part.filter(|_| (0..words).contains(&index)) else { return Some(0) };
         let target = &mut self.memories[memory as usize][index as usize * limbs(width)..];
-        let lanes = ones_in::<L>(mask);
+        let mask = ones_in::<L>(lanes);
         let mut changed = [0; L];
         for Chunk { to, from, bits } in chunks(part) {
             let (target, source) =
                 (&mut target[to.0 as usize], &self.cells[(write.value.cell + from.0) as usize]);
             let old = *target;
-            replace(target, to.1, (source, from.1), bits, &lanes);
+            replace(target, to.1, (source, from.1), bits, &mask);
             for lane in 0..L {
                 changed[lane] |=
                     old.value[lane] ^ target.value[lane] | old.unknown[lane] ^ target.unknown[lane];
@@ -339,17 +342,17 @@ fn chunks((to, from, count): Part) -> impl Iterator<Item = Chunk> {
     })
 }
 
-/// Replaces `bits` from bit `to` on by those of another word from `from` on, in the lanes of `mask`.
+/// Replaces `bits` from bit `to` on by those of another word from `from` on, in the lanes that are all ones in `lanes`.
 #[inline(always)]
 fn replace<const L: usize>(
     target: &mut Word<L>,
     to: u32,
     (source, from): (&Word<L>, u32),
     bits: u64,
-    mask: &[u64; L],
+    lanes: &[u64; L],
 ) {
     for lane in 0..L {
-        let mask = mask[lane] & bits << to;
+        let mask = lanes[lane] & bits << to;
         let (value, unknown) =
             (source.value[lane] >> from << to, source.unknown[lane] >> from << to);
         target.value[lane] = target.value[lane] & !mask | value & mask;

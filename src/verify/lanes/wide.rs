@@ -131,7 +131,7 @@ fn extend<const L: usize>(cells: &mut [Word<L>], op: &General, signed: bool) {
     }
 }
 
-/// Bits of each lane from an offset of its own; what does not exist is x.
+/// Bits from an offset, which may be each lane's own; what does not exist is x.
 fn select<const L: usize>(cells: &mut [Word<L>], op: &General, lanes: u64) {
     let [a, offset] = [0, 1].map(|at| op.operands[at]);
     if let Some(at) = cells[offset.cell as usize].shared(lanes) {

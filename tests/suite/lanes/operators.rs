@@ -9,6 +9,9 @@ use super::build::{Build, bits, blocking, machine, set};
 use super::oracle::{self, Bits};
 
 const LANES: usize = 64;
+
+/// Cases of each operator that run alone.
+const ALONE: usize = 700;
 const WIDTHS: [usize; 12] = [1, 7, 8, 31, 32, 33, 63, 64, 65, 100, 128, 200];
 
 /// An operator: its operands' widths and the result's, for a base width.
@@ -193,8 +196,14 @@ fn operand(build: &mut Build, body: &mut Vec<Statement>, input: Slot, states: Sl
     build.op(body, width, OpKind::Concat(pieces))
 }
 
-/// Runs an operator on many cases and compares each result.
+/// Runs an operator on many cases and compares each result: side by side, and some of them alone, where all lanes of the
+/// machine have the same operands.
 fn check(operator: &Operator, cases: &[Vec<Bits>], is_known: bool) {
+    check_beside(operator, cases, is_known, LANES);
+    check_beside(operator, &cases[..cases.len().min(ALONE)], is_known, 1);
+}
+
+fn check_beside(operator: &Operator, cases: &[Vec<Bits>], is_known: bool, lanes: usize) {
     let mut build = Build::default();
     let factor = if is_known { 1 } else { 2 };
     let inputs: Vec<Slot> =
@@ -211,13 +220,13 @@ fn check(operator: &Operator, cases: &[Vec<Bits>], is_known: bool) {
     body.push(blocking(result, value));
     build.combinational(&inputs, &[result], body);
     let code = build.code();
-    let mut machine = machine(&code, LANES);
-    for some in cases.chunks(LANES) {
+    let mut machine = machine(&code, lanes);
+    for some in cases.chunks(lanes) {
         for port in 0..inputs.len() {
             let text = |case: &Vec<Bits>| text(&case[port], is_known);
-            let mut lanes: Vec<String> = some.iter().map(text).collect();
-            lanes.resize(LANES, lanes[0].clone());
-            set(&mut machine, port, &lanes);
+            let mut texts: Vec<String> = some.iter().map(text).collect();
+            texts.resize(lanes, texts[0].clone());
+            set(&mut machine, port, &texts);
         }
         machine.settle().expect("no loops");
         let output = machine.output(0);

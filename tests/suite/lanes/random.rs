@@ -202,9 +202,10 @@ impl Generator {
 
     /// An offset or index that is mostly small.
     fn offset(&mut self, body: &mut Vec<Statement>) -> Slot {
-        let small = self.expression(body, 3, 1);
+        let width = if self.below(4) == 0 { 8 } else { 3 };
+        let small = self.expression(body, width, 1);
         let signed = self.below(3) == 0;
-        self.build.op(body, 8, OpKind::Extend { a: small, signed })
+        self.build.op(body, 9, OpKind::Extend { a: small, signed })
     }
 
     fn statements(&mut self, owned: &[Slot], later: bool, depth: u32) -> Vec<Statement> {

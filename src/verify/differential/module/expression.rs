@@ -137,7 +137,8 @@ fn operands(pen: &mut Pen, view: View, depth: u32) -> (Value, Value) {
     }
     let b = value(pen, view, depth);
     // Beside an unsized literal Icarus 11.0 computes in fewer than 32 bits, and what is unknown above them is lost, against
-    // 5.7.1, 11.6.1 and 11.4.3; so only variables and literals stand beside one, and others beside one with a size.
+    // 5.7.1, 11.6.1 and 11.4.3. So a number without a size stands beside a single operand only; in place of an operand with
+    // one in it comes a literal of 32 bits where the other is more than that, or it is itself.
     let is_nested = a.text.contains('(') || b.text.contains('(');
     let mut sized = |value: Value| match value.is_unsized && is_nested {
         true => Value::new(literal::sized(pen, 32, value.signed), 32, value.signed),
@@ -248,8 +249,10 @@ fn conversion(pen: &mut Pen, a: Value, family: Family) -> Value {
             // A quotient that is x stays x in Icarus 11.0 in a type of two states, against 6.24.1.
             let is_quotient = a.text.contains(['/', '%']);
             let (keyword, width) = if is_quotient { ("integer", 32) } else { (keyword, width) };
-            // In a continuous assignment Icarus 11.0 does not cut a concatenation of two states, against 6.24.1.
-            let plain = if a.text.starts_with('{') { " | 1'sb0" } else { "" };
+            // In a continuous assignment Icarus 11.0 does not cut a concatenation of two states, against 6.24.1; to a type of
+            // four states it is not changed, since an operator would make x of z.
+            let is_kept = keyword == "integer" || !a.text.starts_with('{');
+            let plain = if is_kept { "" } else { " | 1'sb0" };
             Value::new(format!("{keyword}'({}{})", a.text, either("", plain)), width, true)
         }
         // Of unknown bits the standard says nothing (20.8.1), and slang folds them.

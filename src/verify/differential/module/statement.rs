@@ -4,7 +4,7 @@
 //! value first, so that nothing is latched by accident. Loops have constant bounds.
 
 use super::super::family::Family;
-use super::expression::{Function, View, amount, member, value};
+use super::expression::{Function, Value, View, amount, member, value};
 use super::literal;
 use super::pen::{Pen, either};
 use super::select;
@@ -157,6 +157,17 @@ fn conditional(pen: &mut Pen, body: &Body, depth: u32, family: Family) -> Lines 
     lines
 }
 
+/// A selector as it may stand. Of a conditional that it folds, or `$unsigned`, Icarus 11.0 extends the operand by its own sign
+/// where all items need fewer bits than the selector, against 12.5 and 11.8.2, but not in braces.
+fn as_selector(selector: &Value) -> String {
+    let Value { text, is_unsized, .. } = selector;
+    match text.contains('?') || text.contains("unsigned") {
+        true if *is_unsized => format!("({text} | 1'sb0)"),
+        true => format!("{{{text}}}"),
+        false => text.clone(),
+    }
+}
+
 /// A `case`, of constants or, seldom, of what is none.
 fn selection(pen: &mut Pen, body: &Body, depth: u32, family: Family) -> Lines {
     let inverse = family == Family::Case && pen.draw.percent(12);
@@ -165,7 +176,7 @@ fn selection(pen: &mut Pen, body: &Body, depth: u32, family: Family) -> Lines {
     } else {
         let depth = pen.draw.below(2) as u32;
         let selector = value(pen, body.view(), depth);
-        (selector.text, selector.width.min(80), selector.signed)
+        (as_selector(&selector), selector.width.min(80), selector.signed)
     };
     let mut arms: Vec<(String, Lines)> = Vec::new();
     for _ in 0..1 + pen.draw.below(3) {
