@@ -290,7 +290,8 @@ fn parse(text: &str) -> Result<(Session, SyntaxTree), Refusal> {
     }
 }
 
-fn is_legal(text: &str) -> bool {
+/// Whether slang takes a text, by all that it looks at before we do: what this costs, every judgement costs.
+pub fn is_legal(text: &str) -> bool {
     parse(text).is_ok_and(|(session, tree)| compile(&session, &tree).is_ok())
 }
 

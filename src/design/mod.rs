@@ -37,7 +37,7 @@ mod tristate;
 mod units;
 mod unknown;
 
-pub use elaborate::{Lowered, confined, elaborate, elaborate_and_lower, lower};
+pub use elaborate::{Lowered, confined, elaborate, elaborate_and_lower, is_legal, lower};
 pub use lower::Unsupported;
 pub use mutate::{Class, Mutation, Mutations, Replacement, mutations};
 

@@ -1,7 +1,8 @@
 //! `salv bench lanes`: the lanes engine beside verdicts of another backend, and where its time goes.
 //!
 //! Everything runs in this process, one row after the other, without a worker or a barrier around it: the times are those of
-//! slang, lowering and execution alone, and rows that lanes hand over are counted by the construct.
+//! slang, lowering and execution alone, and rows that lanes hand over are counted by the construct. Below what slang takes by
+//! itself, which is measured too, no row can come.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use crate::verify::lanes::job::{self, Job, Lanes};
 use crate::verify::run::golden_key;
 use crate::verify::stimulus::Config;
 use crate::verify::verdict::{self, SignalVerdict, Status, Verdict};
-use crate::{candidate, problem, record};
+use crate::{candidate, design, problem, record};
 
 /// Compare the lanes engine with the verdicts of another backend
 #[derive(clap::Args)]
@@ -51,6 +52,8 @@ struct Report {
     equal: u64,
     differences: BTreeMap<String, u64>,
     time: Duration,
+    /// What slang takes for the candidates' texts alone.
+    slang: Duration,
     /// The last problem, and the key of its golden module.
     last: Option<(String, String)>,
 }
@@ -81,17 +84,22 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let Some(problem) = by_name.get(row.problem.as_str()) else { continue };
         report.rows += 1;
         let started = Instant::now();
-        report.row(&arguments, &mut lanes, problem, row, verdict.as_ref());
-        report.time += started.elapsed();
+        let text = report.row(&arguments, &mut lanes, problem, row, verdict.as_ref());
+        let time = started.elapsed();
+        report.time += time;
         if arguments.times {
-            println!("{}\t{}\t{}", row.problem, row.id, started.elapsed().as_micros());
+            println!("{}\t{}\t{}", row.problem, row.id, time.as_micros());
         }
+        let started = Instant::now();
+        std::hint::black_box(text.is_some_and(|text| design::is_legal(&text)));
+        report.slang += started.elapsed();
     }
     eprint!("{}", report.render());
     Ok(ExitCode::SUCCESS)
 }
 
 impl Report {
+    /// Judges a row; gives the text that was judged, if there was one.
     fn row(
         &mut self,
         arguments: &Arguments,
@@ -99,10 +107,10 @@ impl Report {
         problem: &Problem,
         row: &candidate::Candidate,
         verdict: Option<&Verdict>,
-    ) {
+    ) -> Option<String> {
         let Ok(code) = extract_code(&row.completion, &problem.prompt, &problem.top) else {
             self.refused += 1;
-            return;
+            return None;
         };
         let asked = Job {
             golden: problem.golden.clone(),
@@ -126,6 +134,7 @@ impl Report {
             }
             _ => self.refused += 1,
         }
+        Some(asked.candidate)
     }
 
     /// The golden module's identity, by which the other backend made its stimulus.
@@ -133,7 +142,7 @@ impl Report {
         if let Some((_, key)) = self.last.as_ref().filter(|(name, _)| *name == problem.problem) {
             return key.clone();
         }
-        let golden = crate::design::elaborate(&problem.golden, problem.golden_top.as_deref());
+        let golden = design::elaborate(&problem.golden, problem.golden_top.as_deref());
         let key = golden.map_or_else(|_| String::new(), |d| golden_key(problem, &d.interface.top));
         self.last = Some((problem.problem.clone(), key.clone()));
         key
@@ -199,8 +208,9 @@ impl Report {
         for (what, count) in &self.handed_over {
             text += &format!("  handed over {count}: {what}\n");
         }
-        let per_row = self.time.as_secs_f64() * 1e3 / self.rows.max(1) as f64;
-        text += &format!("{per_row:.3} ms a row\n");
+        let per_row = |time: Duration| time.as_secs_f64() * 1e3 / self.rows.max(1) as f64;
+        let (row, slang) = (per_row(self.time), per_row(self.slang));
+        text += &format!("{row:.3} ms a row; slang alone, without golden modules, {slang:.3}\n");
         text
     }
 }
