@@ -341,7 +341,9 @@ impl Slow<'_> {
         self.taken.insert(row.id.clone());
         std::thread::sleep(Duration::from_millis(50));
         let (asked, taken) = (self.server.requests().len(), self.taken.len());
-        assert!(asked <= taken + PARALLEL, "{asked} requests with {taken} answers taken");
+        // One answer may be taken that is not shown yet: rows that waited before it come first.
+        let bound = taken + 1 + PARALLEL;
+        assert!(asked <= bound, "{asked} requests with {taken} answers taken");
     }
 }
 

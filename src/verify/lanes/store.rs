@@ -322,16 +322,16 @@ impl<const L: usize> Engine<'_, L> {
 }
 
 /// Bits that lie within one limb on both sides: limb and first bit of each.
-struct Chunk {
-    to: (u32, u32),
-    from: (u32, u32),
+pub(super) struct Chunk {
+    pub to: (u32, u32),
+    pub from: (u32, u32),
     /// As many ones from bit 0 on.
-    bits: u64,
+    pub bits: u64,
 }
 
 /// A part limb by limb.
 #[inline(always)]
-fn chunks((to, from, count): Part) -> impl Iterator<Item = Chunk> {
+pub(super) fn chunks((to, from, count): Part) -> impl Iterator<Item = Chunk> {
     let mut done = 0;
     std::iter::from_fn(move || {
         let (to, from) = (to + done, from + done);

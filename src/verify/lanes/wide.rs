@@ -7,7 +7,7 @@ use super::engine::Word;
 use super::narrow::sign;
 use super::number::{limb_mask, limbs};
 use super::scalar;
-use super::store::bits_of;
+use super::store::{Chunk, bits_of, chunks};
 use crate::design::program::OpKind;
 
 /// Whether an operation has such a form.
@@ -97,18 +97,12 @@ fn put<const L: usize>(
 ) {
     let (operands, results) = cells.split_at_mut(to.cell as usize);
     let from = &operands[from.cell as usize..][..from.limbs as usize];
-    let mut done = 0;
-    while done < count {
-        let (limb, shift) = ((to_bit + done) / 64, (to_bit + done) % 64);
-        let (source, by) = ((from_bit + done) / 64, (from_bit + done) % 64);
-        let chunk = (64 - shift).min(64 - by).min(count - done);
-        let mask = limb_mask(chunk, 0);
-        let (source, out) = (&from[source as usize], &mut results[limb as usize]);
+    for Chunk { to, from: part, bits } in chunks((to_bit, from_bit, count)) {
+        let (source, out) = (&from[part.0 as usize], &mut results[to.0 as usize]);
         for lane in 0..L {
-            out.value[lane] |= (source.value[lane] >> by & mask) << shift;
-            out.unknown[lane] |= (source.unknown[lane] >> by & mask) << shift;
+            out.value[lane] |= (source.value[lane] >> part.1 & bits) << to.1;
+            out.unknown[lane] |= (source.unknown[lane] >> part.1 & bits) << to.1;
         }
-        done += chunk;
     }
 }
 
