@@ -138,6 +138,7 @@ pub fn open(
     let tools = Tools::find(verilator)?;
     let cache = tools.cache.clone();
     let (verilator, workers) = super::verify::open_in(tools, &cache)?;
+    verilator.ready()?;
     Ok((arguments.open(verilator, jobs)?, workers))
 }
 

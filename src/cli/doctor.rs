@@ -12,6 +12,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, ensure};
 
+use crate::worker::launch::first_line;
 use crate::worker::sandbox::Cover;
 
 use super::tools::{self, cache_folder, find_cxx, find_verilator, on_path};
@@ -88,7 +89,8 @@ fn examine_verilator(flag: Option<&Path>) -> anyhow::Result<Vec<String>> {
 }
 
 fn examine_cxx() -> anyhow::Result<Vec<String>> {
-    let (cxx, version) = find_cxx()?;
+    let cxx = find_cxx()?;
+    let version = first_line(Command::new(&cxx).arg("--version"))?;
     let folder = cache_folder()?.join(format!("doctor-{}", std::process::id()));
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
@@ -123,7 +125,7 @@ fn compile_with_header(cxx: &Path, folder: &Path) -> anyhow::Result<()> {
         command
     };
     compile(&mut compiler(&["-x", "c++-header", "probe.h", "-o", "probe.h.gch"]))?;
-    let is_clang = tools::first_line(Command::new(cxx).arg("--version"))?.contains("clang");
+    let is_clang = first_line(Command::new(cxx).arg("--version"))?.contains("clang");
     let include: &[&str] =
         if is_clang { &["-include-pch", "probe.h.gch"] } else { &["-include", "probe.h"] };
     if !is_clang {
@@ -147,7 +149,7 @@ fn examine_prover() -> anyhow::Result<Vec<String>> {
     let prover = tools::find_prover(&cache_folder()?)?;
     let version = "import importlib.metadata as of; print('pyosys', of.version('pyosys'))";
     Ok(vec![
-        tools::first_line(Command::new(&prover.python).args(["-c", version]))?,
+        first_line(Command::new(&prover.python).args(["-c", version]))?,
         prover.abc.display().to_string(),
     ])
 }
@@ -160,7 +162,7 @@ fn examine_fpga() -> anyhow::Result<Vec<String>> {
         None => "no icebox_vlog: `--simulate bitstream` will not run (type: sudo apt-get install fpga-icestorm fpga-icestorm-chipdb)".to_owned(),
     };
     Ok(vec![
-        tools::first_line(Command::new(&found.python).args(["-c", version]))?,
+        first_line(Command::new(&found.python).args(["-c", version]))?,
         found.environment.display().to_string(),
         decoder,
     ])
@@ -188,7 +190,7 @@ fn examine_icarus() -> anyhow::Result<Vec<String>> {
         "not on the PATH (only tests and benchmarks use it; type: sudo apt-get install iverilog)";
     let iverilog = on_path("iverilog").context(cure)?;
     on_path("vvp").context(cure)?;
-    Ok(vec![tools::first_line(Command::new(&iverilog).arg("-V"))?, iverilog.display().to_string()])
+    Ok(vec![first_line(Command::new(&iverilog).arg("-V"))?, iverilog.display().to_string()])
 }
 
 fn examine_cache() -> anyhow::Result<Vec<String>> {

@@ -25,7 +25,7 @@ use crate::record::{self, Meta, Writer};
 use crate::verify::cache::Cache;
 use crate::verify::verdict::Verdict;
 use crate::worker::Workers;
-use crate::worker::launch::Launchers;
+use crate::worker::launch::{Launchers, first_line};
 
 mod page;
 mod scores;
@@ -196,7 +196,7 @@ fn check_attempted(arguments: &Arguments, entries: &[Entry]) -> anyhow::Result<(
 }
 
 fn icarus_version() -> anyhow::Result<String> {
-    tools::first_line(std::process::Command::new(tools::icarus()?.iverilog).arg("-V"))
+    Ok(first_line(std::process::Command::new(tools::icarus()?.iverilog).arg("-V"))?)
 }
 
 /// What a reader must know to repeat it.

@@ -25,6 +25,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::verify::icarus::Icarus;
 use crate::worker::Workers;
+use crate::worker::launch::first_line;
 
 /// The requirements that this binary was built with; an environment made for others is not used.
 const REQUIREMENTS: &str = include_str!("../../scripts/requirements.txt");
@@ -46,8 +47,6 @@ pub struct Tools {
     pub verilator_version: String,
     /// The C++ compiler.
     pub cxx: PathBuf,
-    /// The first line of the compiler's `--version`.
-    pub cxx_version: String,
     /// The cache folder; it may not exist yet.
     pub cache: PathBuf,
     /// A folder in memory for short-lived files, where there is one.
@@ -59,13 +58,11 @@ impl Tools {
     pub fn find(verilator: Option<&Path>) -> anyhow::Result<Tools> {
         let cache = cache_folder()?;
         let verilator = find_verilator(verilator, &cache)?;
-        let (cxx, cxx_version) = find_cxx()?;
         Ok(Tools {
             verilator: verilator.program,
             verilator_root: verilator.root,
             verilator_version: verilator.version,
-            cxx,
-            cxx_version,
+            cxx: find_cxx()?,
             cache,
             memory: memory_folder(),
         })
@@ -149,17 +146,15 @@ pub fn find_verilator(flag: Option<&Path>, cache: &Path) -> anyhow::Result<Veril
 
 /// Finds the C++ compiler: `CXX`, else the first of `clang++`, `g++`, `c++` on the `PATH`: clang compiles models
 /// in half the time.
-pub fn find_cxx() -> anyhow::Result<(PathBuf, String)> {
+pub fn find_cxx() -> anyhow::Result<PathBuf> {
     let named = env::var("CXX").ok().filter(|name| !name.is_empty());
     let names = named.as_deref().map_or(vec!["clang++", "g++", "c++"], |name| vec![name]);
-    let cxx = names.iter().find_map(|name| on_path(name)).with_context(|| {
+    names.iter().find_map(|name| on_path(name)).with_context(|| {
         format!(
             "failed to find a C++ compiler: no {} (type: sudo apt-get install g++)",
             names.join(", no ")
         )
-    })?;
-    let version = first_line(Command::new(&cxx).arg("--version"))?;
-    Ok((cxx, version))
+    })
 }
 
 /// Returns the program `name` of the `PATH`, or `name` itself if it is a path to a program.
@@ -170,24 +165,6 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|folder| folder.join(name))
         .find(|path| is_program(path))
-}
-
-/// Returns the first line that is not blank of what a command prints to stdout.
-pub fn first_line(command: &mut Command) -> anyhow::Result<String> {
-    let program = Path::new(command.get_program()).display().to_string();
-    let output = command.output().with_context(|| format!("failed to run {program}"))?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "failed to run {program}: {}: {}",
-        output.status,
-        stderr.trim()
-    );
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let line = stdout.lines().map(str::trim).find(|line| !line.is_empty());
-    Ok(line
-        .with_context(|| format!("failed to read the version of {program}: it printed nothing"))?
-        .to_owned())
 }
 
 /// `path` may be the program, the Perl script beside it, or the `VERILATOR_ROOT` above it.

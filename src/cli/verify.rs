@@ -121,7 +121,11 @@ impl BackendArguments {
     pub fn open(&self) -> anyhow::Result<(Verilator, Workers)> {
         let tools = self.tools()?;
         let cache = tools.cache.clone();
-        open_in(tools, &cache)
+        let (backend, workers) = open_in(tools, &cache)?;
+        if !self.lanes() {
+            backend.ready()?;
+        }
+        Ok((backend, workers))
     }
 
     /// Finds the tools.
@@ -143,15 +147,13 @@ pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Worker
     warn_of_gaps()?;
     let cache = Cache::open(folder)?.with_memory(tools.memory.clone()).limited(CACHE_SIZE_MAX);
     let workers = Workers { program: tools::own_program()?, folder: folder.to_path_buf() };
-    let compiler = Compiler {
-        cxx: tools.cxx,
-        cxx_version: tools.cxx_version,
-        verilator_root: tools.verilator_root,
-        verilator_version: tools.verilator_version,
-        launchers: Launchers::new(workers.clone()),
-    };
-    let backend = Verilator::new(compiler, tools.verilator, cache, workers.clone())?;
-    Ok((backend, workers))
+    let compiler = Compiler::new(
+        tools.cxx,
+        tools.verilator_root,
+        tools.verilator_version,
+        Launchers::new(workers.clone()),
+    );
+    Ok((Verilator::new(compiler, tools.verilator, cache, workers.clone()), workers))
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {

@@ -144,9 +144,10 @@ fn write_meta(path: &Path, meta: &Meta) -> Result<(), RecordError> {
     let target = meta_path(path);
     let draft = beside(path, ".meta.json.tmp");
     let write = || -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(meta)?;
+        text.push(b'\n');
         let mut file = File::create(&draft)?;
-        serde_json::to_writer_pretty(&mut file, meta)?;
-        file.write_all(b"\n")?;
+        file.write_all(&text)?;
         file.sync_all()?;
         std::fs::rename(&draft, &target)?;
         let folder = target

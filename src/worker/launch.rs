@@ -29,6 +29,14 @@ pub enum LaunchError {
         /// The cause.
         message: String,
     },
+    /// It did not say what was asked.
+    #[error("failed to ask {program} for its version: {message}")]
+    Version {
+        /// The program.
+        program: String,
+        /// What it did instead.
+        message: String,
+    },
     /// Somebody killed it, or the machine ran out of memory.
     #[error(
         "{program} was killed by signal {signal} from outside (out of memory? fewer --threads need less); --resume continues the run"
@@ -81,6 +89,22 @@ pub struct Ended {
 
 /// Bytes kept of a program's messages.
 const STDERR_SIZE_MAX: u64 = 256 << 10;
+
+/// Runs a program that only says something of itself, and returns the first line of it that is not blank.
+///
+/// It is started at once, without limits or a barrier: it is given nothing that a candidate wrote.
+pub fn first_line(command: &mut Command) -> Result<String, LaunchError> {
+    let program = Path::new(command.get_program()).display().to_string();
+    let failed = |message| LaunchError::Version { program: program.clone(), message };
+    let output = command.output().map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(format!("{}: {}", output.status, said.trim())));
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let line = said.lines().map(str::trim).find(|line| !line.is_empty());
+    line.map(str::to_owned).ok_or_else(|| failed("it printed nothing".into()))
+}
 
 impl Ended {
     /// Exit status.

@@ -107,6 +107,17 @@ fn a_gate_is_told_from_its_clock() {
         "module m(input en, clk, d, output reg q, r); wire g = en & ~clk; always @(posedge g) q <= d; always @(posedge clk) r <= d; endmodule",
         &[("en", Role::Gate { closed: Level::High })],
     );
+    // A reset that a gate lets through is no clock, whatever stands beside it.
+    let reset = "always @(posedge clk or negedge en) if (!en) r <= 0; else r <= d;";
+    check_roles(&gated("&", reset), &[("clk", RISING), ("en", ASYNC_LOW)]);
+    for gate in ["wire g = en & k", "wire g = en & 1'b0"] {
+        check_roles(
+            &format!(
+                "module m(input en, k, clk, d, output reg q, r); {gate}; always @(posedge g) q <= d; {reset} endmodule"
+            ),
+            &[("clk", RISING), ("en", ASYNC_LOW)],
+        );
+    }
 }
 
 #[test]

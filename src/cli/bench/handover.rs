@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use super::sample;
@@ -23,6 +23,7 @@ use crate::verify::run::golden_key;
 use crate::verify::stimulus::Config;
 use crate::verify::verdict::Status;
 use crate::verify::verilator::timing::Timing;
+use crate::worker::launch::first_line;
 
 /// Measure from how much work on Verilator is quicker than lanes
 #[derive(clap::Args)]
@@ -101,7 +102,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         arguments.vectors,
         arguments.seed,
         tools.verilator_version,
-        tools.cxx_version
+        first_line(Command::new(&tools.cxx).arg("--version"))?
     );
     print!("{}", render(&mut rows, arguments.worst));
     Ok(ExitCode::SUCCESS)

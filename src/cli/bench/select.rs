@@ -76,7 +76,8 @@ impl<'a> Judge<'a> {
         threads: usize,
     ) -> anyhow::Result<Self> {
         let (backend, workers) = open_in(tools, folder)?;
-        // What opening it took is not to be counted.
+        // What it takes to be ready is not to be counted.
+        backend.ready()?;
         backend.rest();
         Ok(Judge { problems, backend, workers, threads, stop: AtomicBool::new(false) })
     }

@@ -30,6 +30,7 @@ use crate::verify::run;
 use crate::verify::stimulus::Config;
 use crate::verify::verdict::{Judgement, Status, Verdict};
 use crate::verify::verilator::timing::Timing;
+use crate::worker::launch::first_line;
 
 /// Compare the speed of lanes and verilator with that of one Icarus process for each candidate
 #[derive(clap::Args)]
@@ -158,8 +159,7 @@ fn print_head(
     threads: usize,
 ) -> anyhow::Result<()> {
     let problems: BTreeSet<&str> = rows.iter().map(|row| row.candidate.problem.as_str()).collect();
-    let icarus =
-        tools::on_path("iverilog").map(|path| tools::first_line(Command::new(path).arg("-V")));
+    let icarus = tools::on_path("iverilog").map(|path| first_line(Command::new(path).arg("-V")));
     println!(
         "{} candidates of {} problems, at most {} of each; seed {}, {threads} threads",
         rows.len(),
@@ -167,7 +167,8 @@ fn print_head(
         arguments.per_problem,
         arguments.seed
     );
-    println!("verilator {}, compiler {}", tools.verilator_version, tools.cxx_version);
+    let compiler = first_line(Command::new(&tools.cxx).arg("--version"))?;
+    println!("verilator {}, compiler {compiler}", tools.verilator_version);
     println!("{}", icarus.transpose()?.unwrap_or_default());
     println!(
         "verilator starts with an empty cache, but for its runtime and precompiled headers, which are \

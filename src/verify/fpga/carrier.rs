@@ -139,7 +139,7 @@ pub fn simulated(
 ) -> Result<SimulatedBoard, FpgaError> {
     let text = builder.simulated(harness, build, stage)?;
     let unit = model::build(&fpga.verilator, &text, fpga.board)?;
-    let runtime = fpga.verilator.runtime.library.display().to_string();
+    let runtime = fpga.verilator.runtime()?.library.display().to_string();
     let unit = unit.display().to_string();
     let workers = &fpga.verilator.workers;
     Ok(SimulatedBoard::start(workers, runtime, unit, fpga.board.divisor())?)

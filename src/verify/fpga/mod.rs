@@ -35,6 +35,7 @@ use super::cache::CacheError;
 use super::stimulus::{self, Config, StimulusError};
 use super::verilator::Verilator;
 use super::verilator::timing::Timing;
+use super::verilator::unit::UnitError;
 use crate::worker::WorkerError;
 use crate::worker::launch::{Ended, LaunchError};
 
@@ -73,6 +74,9 @@ pub enum FpgaError {
     /// A worker failed.
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    /// Verilator's runtime could not be built.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
     /// The stimulus has a fault.
     #[error(transparent)]
     Stimulus(#[from] StimulusError),

@@ -60,7 +60,7 @@ pub fn build(verilator: &Verilator, text: &ChipText, board: &Board) -> Result<Pa
     let compiler = &verilator.compiler;
     let table = shim(&[], board.pins);
     let arguments = [ARGUMENTS.join(" "), text.defines.join(" ")].join(" ");
-    let mut parts = vec!["board", &compiler.verilator_version, &compiler.cxx_version, &table];
+    let mut parts = vec!["board", &compiler.verilator_version, compiler.cxx_version()?, &table];
     parts.extend([arguments.as_str(), HEADER, &text.top]);
     parts.extend(text.files.iter().flat_map(|(name, text)| [name.as_str(), text.as_str()]));
     let key = cache.key(&parts);

@@ -1,7 +1,7 @@
 //! A module whose verdicts are known, to tell a failure of the tools from a candidate's, and a verifier that
 //! can say both `correct` and `wrong` from one that cannot.
 //!
-//! [`judge`] goes the whole way once at the start: a Verilator of another version, whose output is read
+//! [`judge`] goes the whole way once, before anything else is judged: a Verilator of another version, whose output is read
 //! wrongly, shows there and not as hundreds of refused candidates. [`check`] verilates alone, each time that
 //! Verilator has refused a module: where it refuses the canary too, the refusal says nothing.
 

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::backend::{Backend, BackendError, Module, Outcome, Task, TaskOutcome, Trace};
 use super::cache::{Cache, CacheError, Scratch};
@@ -50,7 +51,10 @@ const VERILATE_LIMITS_AGAIN: Limits = Limits { cpu_seconds: 120, ..VERILATE_LIMI
 /// The backend, ready to judge.
 pub struct Verilator {
     pub(in crate::verify) compiler: Compiler,
-    pub(in crate::verify) runtime: Runtime,
+    /// What is built once for a machine, once it was asked for.
+    runtime: OnceLock<Runtime>,
+    /// Whether the canary was judged as it should be.
+    is_ready: Mutex<bool>,
     pub(in crate::verify) cache: Cache,
     pub(in crate::verify) workers: Workers,
     program: PathBuf,
@@ -85,20 +89,31 @@ impl From<Failure> for BackendError {
 }
 
 impl Verilator {
-    /// Prepares the backend: builds Verilator's runtime on this machine's first run (some ten seconds).
+    /// The backend, of which nothing runs yet: lanes may leave it nothing to judge.
     ///
     /// `program` is `verilator_bin`; `workers` starts workers.
-    pub fn new(
-        compiler: Compiler,
-        program: PathBuf,
-        cache: Cache,
-        workers: Workers,
-    ) -> Result<Verilator, BackendError> {
-        let runtime = compiler.runtime(&cache).map_err(Failure::from)?;
-        let timing = Timing::default();
-        let backend = Verilator { compiler, runtime, cache, workers, program, timing };
-        canary::judge(&backend)?;
-        Ok(backend)
+    pub fn new(compiler: Compiler, program: PathBuf, cache: Cache, workers: Workers) -> Verilator {
+        let (runtime, is_ready, timing) = Default::default();
+        Verilator { compiler, runtime, is_ready, cache, workers, program, timing }
+    }
+
+    /// Builds Verilator's runtime, unless this machine has it (some ten seconds), and fails unless a module whose verdict is
+    /// known gets it; what was ready before is.
+    pub fn ready(&self) -> Result<(), BackendError> {
+        let mut is_ready = self.is_ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*is_ready {
+            canary::judge(self)?;
+            *is_ready = true;
+        }
+        Ok(())
+    }
+
+    pub(in crate::verify) fn runtime(&self) -> Result<&Runtime, UnitError> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
+        let built = self.compiler.runtime(&self.cache)?;
+        Ok(self.runtime.get_or_init(|| built))
     }
 
     /// Ends the processes that start tools and wait for the next: their CPU time then counts as that of
@@ -239,7 +254,8 @@ impl Verilator {
         let optimise =
             if config.vectors < VECTORS_OF_OPTIMISED { Optimise::Build } else { Optimise::Run };
         let all: Vec<&Member> = members.iter().collect();
-        let unit = || self.compiler.unit(&self.runtime, &self.cache, &all, optimise);
+        let runtime = self.runtime()?;
+        let unit = || self.compiler.unit(runtime, &self.cache, &all, optimise);
         let (path, dropped) = self.timing.time(Stage::Compile, unit)?;
         let dropped: BTreeMap<&str, &String> = all
             .iter()
@@ -255,7 +271,8 @@ impl Verilator {
             .into_iter()
             .map(|(golden, all)| (check(golden), all.into_iter().map(check).collect()))
             .collect();
-        Ok(Built { unit: path.display().to_string(), symbols })
+        let [runtime, unit] = [&runtime.library, &path].map(|path| path.display().to_string());
+        Ok(Built { runtime, unit, symbols })
     }
 
     fn job(
@@ -267,7 +284,7 @@ impl Verilator {
         marker: &Marker,
     ) -> Job {
         Job {
-            runtime: self.runtime.library.display().to_string(),
+            runtime: built.runtime.clone(),
             unit: built.unit.clone(),
             tasks,
             config: *config,
@@ -356,6 +373,7 @@ impl Backend for Verilator {
     }
 
     fn judge(&self, tasks: &[Task], config: &Config) -> Result<Vec<TaskOutcome>, BackendError> {
+        self.ready()?;
         Ok(self.judge_all(tasks, config)?)
     }
 
@@ -365,6 +383,7 @@ impl Backend for Verilator {
         config: &Config,
         episode: u32,
     ) -> Result<Result<Trace, Outcome>, BackendError> {
+        self.ready()?;
         Ok(self.trace_one(task, config, episode)?)
     }
 }

@@ -17,6 +17,7 @@ pub(super) type Symbol = Result<String, String>;
 
 /// A unit, and where each task's modules are in it.
 pub(super) struct Built {
+    pub(super) runtime: String,
     pub(super) unit: String,
     pub(super) symbols: Vec<(Symbol, Vec<Symbol>)>,
 }
@@ -288,7 +289,10 @@ mod tests {
         };
         let symbols = |&count: &usize| (Ok("golden".into()), vec![Ok("candidate".into()); count]);
         let symbols = candidates.iter().map(symbols).collect();
-        (candidates.iter().map(task).collect(), Built { unit: String::new(), symbols })
+        (
+            candidates.iter().map(task).collect(),
+            Built { runtime: String::new(), unit: String::new(), symbols },
+        )
     }
 
     fn said(text: &str) -> Outcome {

@@ -8,10 +8,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 use super::harvest::Member;
 use crate::verify::cache::{Cache, CacheError, Scratch};
-use crate::worker::launch::{Ended, Launch, LaunchError, Launchers};
+use crate::worker::launch::{Ended, Launch, LaunchError, Launchers, first_line};
 use crate::worker::sandbox::{Limits, Tool};
 
 /// How the models are optimised. It changes the speed of a run, never a result.
@@ -36,9 +38,9 @@ impl Optimise {
 #[derive(Clone, Debug)]
 pub struct Compiler {
     /// The C++ compiler.
-    pub cxx: PathBuf,
-    /// First line of its version message.
-    pub cxx_version: String,
+    cxx: PathBuf,
+    /// First line of its version message, once it was asked: clang takes 20 ms to say it.
+    cxx_version: OnceLock<String>,
     /// Verilator's root, which holds `include/`.
     pub verilator_root: PathBuf,
     /// Verilator's version.
@@ -125,12 +127,32 @@ pub struct Runtime {
 const HEADER: &str = "salv_unit.h.gch";
 
 impl Compiler {
+    /// The compiler `cxx` with the Verilator of this root and version; neither is started.
+    pub fn new(
+        cxx: PathBuf,
+        verilator_root: PathBuf,
+        verilator_version: String,
+        launchers: Launchers,
+    ) -> Compiler {
+        let cxx_version = OnceLock::new();
+        Compiler { cxx, cxx_version, verilator_root, verilator_version, launchers }
+    }
+
+    /// The first line of the compiler's version message.
+    pub fn cxx_version(&self) -> Result<&str, UnitError> {
+        if let Some(version) = self.cxx_version.get() {
+            return Ok(version);
+        }
+        let version = first_line(Command::new(&self.cxx).arg("--version"))?;
+        Ok(self.cxx_version.get_or_init(|| version))
+    }
+
     /// Builds the runtime, or finds it in the cache.
     pub fn runtime(&self, cache: &Cache) -> Result<Runtime, UnitError> {
         let key = cache.key(&[
             "runtime",
             &self.cxx.display().to_string(),
-            &self.cxx_version,
+            self.cxx_version()?,
             &self.verilator_root.display().to_string(),
             &self.verilator_version,
             MODEL_H,
@@ -174,7 +196,7 @@ impl Compiler {
     ) -> Result<PathBuf, UnitError> {
         let source = folder.join("salv_unit.h").display().to_string();
         let mut arguments = vec!["-x", "c++-header", optimise.flag(), "-fvisibility=hidden"];
-        if self.is_clang() {
+        if self.is_clang()? {
             arguments.extend(CLANG_HEADER);
         }
         arguments.extend([source.as_str(), "-o", HEADER]);
@@ -185,8 +207,8 @@ impl Compiler {
         })
     }
 
-    fn is_clang(&self) -> bool {
-        self.cxx_version.contains("clang")
+    fn is_clang(&self) -> Result<bool, UnitError> {
+        Ok(self.cxx_version()?.contains("clang"))
     }
 
     fn compile_own(
@@ -374,7 +396,7 @@ impl Build<'_> {
         let optimise = self.optimise.flag().into();
         arguments.extend([optimise, "-fvisibility=hidden".into(), "-shared".into()]);
         let header = &self.runtime.headers[self.optimise as usize];
-        if self.compiler.is_clang() {
+        if self.compiler.is_clang()? {
             arguments.extend(["-include-pch".into(), header.join(HEADER).display().to_string()]);
         } else {
             let folders = [header, &self.runtime.folder];

@@ -203,7 +203,7 @@ fn a_compiler_that_breaks_is_no_candidates_fault() {
 }
 
 #[test]
-fn a_verilator_that_refuses_everything_is_found_at_the_start() {
+fn a_verilator_that_refuses_everything_is_found_before_it_judges() {
     let _alone = TOOLS.lock().unwrap_or_else(PoisonError::into_inner);
     let tools = Tools::new();
     let bench = fresh_bench();
@@ -215,12 +215,16 @@ fn a_verilator_that_refuses_everything_is_found_at_the_start() {
     );
     std::fs::rename(tools.verilator(), tools.verilator().with_extension("away")).expect("away");
     std::fs::copy(bench.path("fake"), tools.verilator()).expect("a fake");
-    let run = tools.verify(&bench, "none.jsonl", &[]).output().expect("a run");
+    let run = tools.verify(&bench, "none.jsonl", &VERILATOR).output().expect("a run");
+    let by_lanes = tools.verify(&bench, "lanes.jsonl", &[]).output().expect("a run");
     std::fs::rename(tools.verilator().with_extension("away"), tools.verilator()).expect("back");
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     assert_eq!(run.status.code(), Some(1), "{said}");
     assert!(said.contains("every Verilator takes") && said.contains("doctor"), "{said}");
     assert!(!bench.path("none.jsonl").exists(), "nothing may be judged");
+    // Lanes hand none of these over.
+    assert!(by_lanes.status.success(), "{}", String::from_utf8_lossy(&by_lanes.stderr));
+    assert_eq!(bench.read("lanes.jsonl"), bench.verify("whole.jsonl", &[]));
 }
 
 #[test]
@@ -254,17 +258,18 @@ export SALV_CACHE="$PWD/cache"
 free() { df --output=avail -k cache | tail -n 1; }
 head -c $(( ($(free) - LEAVE) * 1024 )) /dev/zero > cache/filler
 code=0
-"$SALV" verify problems.jsonl candidates.jsonl -o part.jsonl --threads 1 --batch 7 2> said || code=$?
+judge() { "$SALV" verify problems.jsonl candidates.jsonl -o part.jsonl --backend verilator "$@"; }
+judge --threads 1 --batch 7 2> said || code=$?
 [ ! -e part.jsonl ] || cp part.jsonl before.jsonl
 rm cache/filler
-"$SALV" verify problems.jsonl candidates.jsonl -o part.jsonl --resume 2> resumed
+judge --resume 2> resumed
 exit $code
 "#;
 
 #[test]
 fn a_full_disk_is_no_candidates_fault() {
     let whole_bench = fresh_bench();
-    let whole = whole_bench.verify("whole.jsonl", &[]);
+    let whole = whole_bench.verify("whole.jsonl", &VERILATOR);
     let entries = std::fs::read_dir(cache_folder().join("entries")).expect("the cache").flatten();
     let mut runtimes: Vec<PathBuf> = entries
         .map(|entry| entry.path())

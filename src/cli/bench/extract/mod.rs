@@ -24,6 +24,7 @@ use crate::candidate::{self, Candidate, extract_code};
 use crate::cli::tools;
 use crate::extract::run::{self, Run, Status};
 use crate::problem::{self, Problem};
+use crate::worker::launch::first_line;
 
 /// Measure extraction beside one Yosys process for each candidate
 #[derive(clap::Args)]
@@ -94,7 +95,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         reader.context("failed to find Python (python3), which is part of what is compared")?;
     let yosys = arguments.yosys.clone().or_else(|| tools::on_path("yosys"));
     if let Some(yosys) = yosys {
-        let version = tools::first_line(Command::new(&yosys).arg("-V"))?;
+        let version = first_line(Command::new(&yosys).arg("-V"))?;
         lines.push(each(&version, &texts, |text| {
             let script = format!("read_verilog -sv -dump_ast1 {}", text.file.display());
             let mut command = Command::new(&yosys);

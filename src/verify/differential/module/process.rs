@@ -5,7 +5,7 @@ use super::expression::value;
 use super::literal;
 use super::pen::{Pen, either};
 use super::shape::{Atom, Shape};
-use super::statement::{Body, Lines, block, sequence, source};
+use super::statement::{Body, Lines, block, sequence, source, source_value};
 use super::unit::{Class, Unit, vector};
 
 impl Unit {
@@ -89,7 +89,8 @@ impl Unit {
         ordered.sort_by_key(|atom| matches!(atom.shape, Shape::Enum { .. }));
         for target in ordered {
             let body = self.code(atoms.clone(), Vec::new(), false);
-            let mut text = source(pen, &body, &target.shape, 3);
+            let source = source_value(pen, &body, &target.shape, 3);
+            let mut text = source.text.clone();
             if std::mem::take(&mut waits) {
                 let stable = self.stable();
                 let input = pen.draw.pick(&stable).name.clone();
@@ -99,7 +100,7 @@ impl Unit {
                     input
                 } else {
                     let operator = *pen.draw.pick(&["^", "+", "-", "|", "&"]);
-                    format!("({text} {operator} {input})")
+                    format!("({} {operator} {input})", source.as_operand(pen).text)
                 };
             }
             lines.push(format!("{} = {text};", target.name));

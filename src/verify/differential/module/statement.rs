@@ -124,14 +124,20 @@ pub(super) fn assignment(pen: &mut Pen, body: &Body) -> Lines {
 
 /// What a variable of a shape may be given.
 pub(super) fn source(pen: &mut Pen, body: &Body, shape: &Shape, depth: u32) -> String {
+    source_value(pen, body, shape, depth).text
+}
+
+/// The same with its width and sign; those of a member of an enumeration and of a fill literal are not told.
+pub(super) fn source_value(pen: &mut Pen, body: &Body, shape: &Shape, depth: u32) -> Value {
     if let Some(member) = member(pen, shape) {
-        return member;
+        return Value::new(member, 1, false);
     }
     if pen.may(Family::FillLiteral, 3) {
-        return (*pen.draw.pick(&["'0", "'1", "'x", "'z"])).to_owned();
+        let fill = *pen.draw.pick(&["'0", "'1", "'x", "'z"]);
+        return Value::new(fill.to_owned(), 1, false);
     }
     let depth = 1 + pen.draw.below(depth as usize) as u32;
-    value(pen, body.view(), depth).text
+    value(pen, body.view(), depth)
 }
 
 fn condition(pen: &mut Pen, body: &Body) -> String {
@@ -332,7 +338,10 @@ fn compound(pen: &mut Pen, body: &Body) -> Lines {
     let operators = ["+=", "-=", "*=", "&=", "|=", "^=", "<<=", ">>=", "<<<=", ">>>=", "/=", "%="];
     let operator = *pen.draw.pick(&operators);
     let is_shift = operator.len() > 2;
-    let value = if is_shift { amount(pen, body.view(), 30) } else { value(pen, body.view(), 2) };
+    let value = match is_shift {
+        true => amount(pen, body.view(), 30),
+        false => value(pen, body.view(), 2).as_operand(pen),
+    };
     // Icarus 11.0 cuts the right side to the width of the left one, and takes a shift's sign for its own.
     let full = format!("{name} {operator} {};", value.text);
     let bare = operator.trim_end_matches('=');
