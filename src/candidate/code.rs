@@ -58,6 +58,15 @@ impl Code {
         self.join(Piece { text: start..self.text.len(), completion });
     }
 
+    /// Adds a text that stands in the completion from `start` on.
+    pub(super) fn copy(&mut self, text: &str, start: usize) {
+        if !text.is_empty() {
+            let place = self.text.len()..self.text.len() + text.len();
+            self.text.push_str(text);
+            self.join(Piece { text: place, completion: start..start + text.len() });
+        }
+    }
+
     /// Adds a part of another text, with its way back.
     pub(super) fn append(&mut self, other: &Code, range: Range<usize>) {
         let start = self.text.len();

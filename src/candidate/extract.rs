@@ -73,7 +73,7 @@ fn from_answer(completion: &str, part: Range<usize>, prompt: &str, top: &str) ->
     {
         return from_marked(last, prompt, top);
     }
-    from_marked(&clean::clean(clean::plain(completion, part)), prompt, top)
+    from_marked(&clean::plain(completion, part), prompt, top)
 }
 
 fn from_marked(text: &Code, prompt: &str, top: &str) -> Option<Code> {
@@ -101,14 +101,13 @@ fn from_blocks(text: &Code, prompt: &str, top: &str) -> Option<Code> {
     let fenced = |found: &&Found| found.block.label != Label::Outside;
     let module = |found: &&Found| found.scan.units.iter().any(|unit| unit.is_module);
     let with_top = |found: &&Found| found.scan.declares(top);
-    let head = body::open_head(prompt);
     let last = |wanted: &dyn Fn(&&Found) -> bool| found.iter().rev().find(|found| wanted(found));
     if let Some(chosen) = last(&|f| fenced(f) && with_top(f)).or_else(|| last(&|f| with_top(f))) {
         return Some(with_helpers(text, &found, chosen, top));
     }
     // A body that comes before helper modules is told by the `endmodule` that no head belongs to.
-    if let Some(head) = head
-        && let Some((chosen, part, ended)) = body_of(&found)
+    if let Some((chosen, part, ended)) = body_of(&found)
+        && let Some(head) = body::open_head(prompt)
     {
         return Some(continue_head(text, head, chosen, part, ended));
     }
@@ -138,7 +137,7 @@ fn body_of<'a, 'b>(found: &'b [Found<'a>]) -> Option<(&'b Found<'a>, Range<usize
 
 fn continue_head(text: &Code, head: &str, chosen: &Found, part: Range<usize>, ended: bool) -> Code {
     let start = chosen.block.range.start;
-    let head = clean::clean(clean::plain(head, 0..head.len())).text;
+    let head = clean::plain(head, 0..head.len()).text;
     let mut out = Code::default();
     out.add(&head);
     if !head.ends_with('\n') {

@@ -38,20 +38,17 @@ pub(super) fn constants(netlist: &Netlist<'_>, ports: &[Port]) -> Constants {
         counters: counters(netlist),
         durations: BTreeSet::new(),
     };
-    for &(_, node) in &netlist.code {
-        expression::walk(node, &mut |node| {
-            if let Some(expression) = node.as_expression() {
-                collector.expression(expression);
-            } else if let Some(statement) = node.as_statement()
-                && statement.kind() == StatementKind::Case
-                && let Some(selector) = statement.expr()
-            {
-                for item in statement.case_items().iter().flat_map(|item| item.expressions()) {
-                    collector.compare(selector, item);
-                }
+    for &(_, node) in &netlist.nodes {
+        if let Some(expression) = node.as_expression() {
+            collector.expression(expression);
+        } else if let Some(statement) = node.as_statement()
+            && statement.kind() == StatementKind::Case
+            && let Some(selector) = statement.expr()
+        {
+            for item in statement.case_items().iter().flat_map(|item| item.expressions()) {
+                collector.compare(selector, item);
             }
-            true
-        });
+        }
     }
     let smallest =
         |values: BTreeSet<(Vec<u64>, u32)>| values.into_iter().take(MOST).map(bits).collect();
@@ -64,15 +61,9 @@ pub(super) fn constants(netlist: &Netlist<'_>, ports: &[Port]) -> Constants {
 
 /// The signals that the source adds a constant to, or takes one from, sorted.
 fn counters(netlist: &Netlist<'_>) -> Vec<SignalId> {
-    let mut counters = Vec::new();
-    for &(_, node) in &netlist.code {
-        expression::walk(node, &mut |node| {
-            if let Some(at) = node.as_expression() {
-                counters.extend(counted(at).and_then(|counter| netlist.named(counter)));
-            }
-            true
-        });
-    }
+    let expressions = netlist.nodes.iter().filter_map(|(_, node)| node.as_expression());
+    let mut counters: Vec<SignalId> =
+        expressions.filter_map(|at| netlist.named(counted(at)?)).collect();
     super::netlist::sort(&mut counters);
     counters
 }

@@ -78,9 +78,12 @@ pub(super) struct Netlist<'d> {
     by_name: HashMap<&'d str, Vec<SignalId>>,
     pub(super) links: Vec<Link<'d>>,
     pub(super) processes: Vec<Process<'d>>,
-    /// All code: processes, assignments, connections, initial values and the subroutines called from them.
+    /// All code: processes, assignments, connections, initial values and the subroutines called from them,
     /// each with the symbol it belongs to.
     pub(super) code: Vec<(Symbol<'d>, SemNode<'d>)>,
+    /// Every node of the code, each before those below it, with the symbol that the code belongs to: several parts look at all
+    /// of them, and asking slang for what is below a node costs more than looking.
+    pub(super) nodes: Vec<(Symbol<'d>, SemNode<'d>)>,
     /// Symbols that are no signal, process or plain instance, for [`super::refuse`] to judge.
     pub(super) others: Vec<Symbol<'d>>,
     pub(super) instances: usize,
@@ -113,7 +116,7 @@ impl<'d> Netlist<'d> {
             netlist.processes[index].writes = writes;
             netlist.processes[index].reads = reads;
         }
-        netlist.subroutine_code();
+        netlist.all_nodes();
         netlist
     }
 
@@ -206,21 +209,24 @@ impl<'d> Netlist<'d> {
         found
     }
 
-    /// Adds the bodies of all called subroutines to the code.
-    fn subroutine_code(&mut self) {
+    /// Lists the nodes of the code, to which it adds the bodies of all called subroutines.
+    fn all_nodes(&mut self) {
         let mut at = 0;
         let mut seen = 0;
         loop {
             while at < self.code.len() {
-                let (_, node) = self.code[at];
-                expression::walk(node, &mut |node| {
-                    if let Some(call) =
-                        node.as_expression().filter(|call| call.kind() == ExpressionKind::Call)
-                    {
-                        self.reads_of_call(call);
-                    }
+                let (owner, code) = self.code[at];
+                let first = self.nodes.len();
+                expression::walk(code, &mut |node| {
+                    self.nodes.push((owner, node));
                     true
                 });
+                for node in first..self.nodes.len() {
+                    let expression = self.nodes[node].1.as_expression();
+                    if let Some(call) = expression.filter(|at| at.kind() == ExpressionKind::Call) {
+                        self.reads_of_call(call);
+                    }
+                }
                 at += 1;
             }
             if seen == self.subroutines.len() {

@@ -6,9 +6,7 @@
 //! language is open-ended (system functions), and what is refused where it is closed (statements).
 
 use sv_lang::kinds::{ExpressionKind, StatementKind, SymbolKind, TimingControlKind};
-use sv_lang::{
-    ElabSystemTaskKind, Expression, ProceduralBlockKind, SemNode, SourceSpan, Statement, Symbol,
-};
+use sv_lang::{ElabSystemTaskKind, Expression, ProceduralBlockKind, SourceSpan, Statement, Symbol};
 
 use super::elaborate::{MAX_WIDTH, Main};
 use super::expression;
@@ -172,8 +170,12 @@ pub(super) fn check(netlist: &Netlist<'_>, main: &Main<'_>) -> Result<(), Refusa
         subroutine(symbol, main)?;
     }
     size(netlist)?;
-    for &(owner, node) in &netlist.code {
-        code(node, owner, main)?;
+    for &(owner, node) in &netlist.nodes {
+        if let Some(statement) = node.as_statement() {
+            self::statement(statement, main)?;
+        } else if let Some(expression) = node.as_expression() {
+            operation(expression, owner, main)?;
+        }
     }
     netlist.processes.iter().try_for_each(|process| timing(process, main))
 }
@@ -186,18 +188,10 @@ pub(super) fn trespass(netlist: &Netlist<'_>, main: &Main<'_>) -> Result<(), Ref
     for &symbol in netlist.subroutines() {
         if_forbidden(subroutine(symbol, main))?;
     }
-    for &(owner, node) in &netlist.code {
-        let mut found = Ok(());
-        expression::walk(node, &mut |node| {
-            let expression = node.as_expression();
-            if let (Ok(()), Some(expression)) = (&found, expression) {
-                found = if_forbidden(operation(expression, owner, main));
-            }
-            found.is_ok()
-        });
-        found?;
-    }
-    Ok(())
+    netlist.nodes.iter().try_for_each(|&(owner, node)| match node.as_expression() {
+        Some(expression) => if_forbidden(operation(expression, owner, main)),
+        None => Ok(()),
+    })
 }
 
 /// Passes over what is merely unsupported.
@@ -269,21 +263,6 @@ fn size(netlist: &Netlist<'_>) -> Result<(), Refusal> {
         ));
     }
     Ok(())
-}
-
-fn code(node: SemNode<'_>, owner: Symbol<'_>, main: &Main<'_>) -> Result<(), Refusal> {
-    let mut found = Ok(());
-    expression::walk(node, &mut |node| {
-        if found.is_ok() {
-            if let Some(statement) = node.as_statement() {
-                found = self::statement(statement, main);
-            } else if let Some(expression) = node.as_expression() {
-                found = operation(expression, owner, main);
-            }
-        }
-        found.is_ok()
-    });
-    found
 }
 
 fn statement(statement: Statement<'_>, main: &Main<'_>) -> Result<(), Refusal> {

@@ -235,11 +235,39 @@ impl<'n, 'd> Tracer<'n, 'd> {
                     BinaryOp::BinaryOr | BinaryOp::LogicalOr => Level::High,
                     _ => return self.all_feeds(at, left - 1, found),
                 };
-                for operand in [at.left(), at.right()].into_iter().flatten() {
+                let operands = || [at.left(), at.right()].into_iter().flatten();
+                // Through a gate that is tied to where it is closed nothing comes. (Of several bits, one that is 1 closes no `|`.)
+                let level = closed == Level::High;
+                let is_closed = |operand| self.tied(operand, left - 1) == Some(level);
+                if (!level || expression::width(at) == 1) && operands().any(is_closed) {
+                    return;
+                }
+                for operand in operands() {
                     self.operand(operand, inverted, closed, left - 1, found);
                 }
             }
             _ => self.all_feeds(at, left - 1, found),
+        }
+    }
+
+    /// Whether what an expression is tied to is other than 0; nothing if it is tied to no constant.
+    fn tied(&self, at: Expression<'d>, left: usize) -> Option<bool> {
+        let at = strip(at);
+        let left = left.checked_sub(1)?;
+        if let Some(value) = expression::constant(at) {
+            return value.as_i64().map(|value| value != 0);
+        }
+        match (self.netlist.named(at), at.unary_op()) {
+            (Some(signal), _) => match self.link(self.copied(signal)?).map(|link| link.source)? {
+                Source::Expression(source) => self.tied(source, left),
+                Source::Signal(_) | Source::Gate => None,
+            },
+            (None, Some(UnaryOp::BitwiseNot | UnaryOp::LogicalNot))
+                if expression::width(at) == 1 =>
+            {
+                Some(!self.tied(at.operand()?, left)?)
+            }
+            _ => None,
         }
     }
 

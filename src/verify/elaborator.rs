@@ -55,16 +55,26 @@ impl<'a> Elaborator<'a> {
         })
     }
 
-    /// Judges a candidate by lanes.
+    /// Starts the worker, so that it is ready when the first text comes.
+    pub fn start(&mut self) {
+        self.relay.start();
+    }
+
+    /// Judges `count` candidates by lanes, given by their number.
     ///
     /// What two workers die of is handed over: elaborated alone it may do no harm, and if not it shows there.
-    pub fn judge(&mut self, job: &Job) -> Result<Verdict, WorkerError> {
-        let request = |patience| Request::Lanes { job: Box::new(job.clone()), patience };
-        match self.relay.ask(request)? {
+    pub fn judge_each(
+        &mut self,
+        count: usize,
+        job: impl Fn(usize) -> Job,
+    ) -> Result<Vec<Verdict>, WorkerError> {
+        let request = |number, patience| Request::Lanes { job: Box::new(job(number)), patience };
+        let verdict = |answer| match answer {
             Ok(Event::Lanes(verdict)) => Ok(*verdict),
             Ok(other) => Err(WorkerError::unexpected(other)),
             Err(death) => Ok(Verdict::HandedOver(format!("the worker {death}"))),
-        }
+        };
+        self.relay.ask_each(count, request)?.into_iter().map(verdict).collect()
     }
 
     fn timed(&mut self, request: impl Fn(u64) -> Request) -> Result<Elaborated, WorkerError> {

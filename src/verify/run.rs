@@ -388,6 +388,7 @@ fn elaborate_golden(
 
 fn work(context: &Context, batches: &Receiver<Vec<Row>>, verdicts: &order::Verdicts) {
     let mut elaborator = Elaborator::new(context.workers, context.backend.timing());
+    elaborator.start();
     for batch in batches {
         let judged = judge_batch(context, batch, &mut elaborator);
         let failed = judged.is_err();
@@ -405,29 +406,38 @@ fn judge_batch(
 ) -> Result<Vec<(usize, Verdict)>, RunError> {
     let mut verdicts = Vec::with_capacity(batch.len());
     let mut tasks: Vec<(Task, Vec<(Row, Design)>)> = Vec::new();
-    let mut last = None;
-    for row in batch {
-        let golden = context.golden(row.problem, elaborator)?;
-        let problem = &context.problems[row.problem];
-        let early = match &*golden {
-            Err(why) => Err(Finding::Ended(Status::BadProblem, why.clone())),
-            Ok(golden) => match judge_by_lanes(context, problem, golden, &row, elaborator)? {
+    let mut batch = batch.into_iter().peekable();
+    while let Some(row) = batch.next() {
+        let number = row.problem;
+        let mut rows = vec![row];
+        rows.extend(std::iter::from_fn(|| batch.next_if(|row| row.problem == number)));
+        let problem = &context.problems[number];
+        let golden = context.golden(number, elaborator)?;
+        let golden = match &*golden {
+            Ok(golden) => golden,
+            Err(why) => {
+                let finding = || Finding::Ended(Status::BadProblem, why.clone());
+                verdicts.extend(rows.into_iter().flat_map(|row| context.finish(row, finding())));
+                continue;
+            }
+        };
+        let (mut task, mut left) = (task(problem, golden), Vec::new());
+        let found = judge_by_lanes(context, problem, golden, &rows, elaborator)?;
+        for (row, found) in rows.into_iter().zip(found) {
+            let early = match found {
                 Some(finding) => Err(finding),
                 None => prepare(problem, golden, &row, elaborator)?,
-            },
-        };
-        match (early, &*golden) {
-            (Ok(design), Ok(golden)) => {
-                if last != Some(row.problem) {
-                    tasks.push((task(problem, golden), Vec::new()));
-                    last = Some(row.problem);
+            };
+            match early {
+                Ok(design) => {
+                    task.candidates.extend(subjects(golden, &design));
+                    left.push((row, *design));
                 }
-                let (task, rows) = tasks.last_mut().unwrap_or_else(|| unreachable!("just pushed"));
-                task.candidates.extend(subjects(golden, &design));
-                rows.push((row, *design));
+                Err(finding) => verdicts.extend(context.finish(row, finding)),
             }
-            (Err(finding), _) => verdicts.extend(context.finish(row, finding)),
-            (Ok(_), Err(_)) => unreachable!("a bad problem has no design"),
+        }
+        if !left.is_empty() {
+            tasks.push((task, left));
         }
     }
     let (tasks, rows): (Vec<Task>, Vec<_>) = tasks.into_iter().unzip();
@@ -442,25 +452,42 @@ fn judge_batch(
     Ok(verdicts)
 }
 
-/// What lanes find of a candidate, unless they are not asked or hand it over.
+/// What lanes find of each of a problem's candidates; nothing of those for which they are not asked or that they hand over.
 fn judge_by_lanes(
     context: &Context,
     problem: &Problem,
     golden: &GoldenModule,
-    row: &Row,
+    rows: &[Row],
     elaborator: &mut Elaborator,
-) -> Result<Option<Finding>, RunError> {
-    let Some(code) = row.code.as_ref().ok().filter(|_| context.lanes) else { return Ok(None) };
-    let job = lanes::job::Job {
+) -> Result<Vec<Option<Finding>>, RunError> {
+    let text = |row| text_for_lanes(context, row);
+    let texts: Vec<&String> = rows.iter().filter_map(text).collect();
+    let job = |number: usize| lanes::job::Job {
         golden: problem.golden.clone(),
         golden_top: problem.golden_top.clone(),
         restrictions: problem.inputs.clone(),
         key: golden.key.clone(),
         config: *context.config,
-        candidate: code.text.clone(),
+        candidate: texts[number].clone(),
         top: problem.top.clone(),
     };
-    Ok(match elaborator.judge(&job)? {
+    let mut judged = elaborator.judge_each(texts.len(), job)?.into_iter();
+    let finding = |row| text(row).and_then(|_| found_by_lanes(context, golden, judged.next()?));
+    Ok(rows.iter().map(finding).collect())
+}
+
+/// The text of a row, if lanes are asked about it.
+fn text_for_lanes<'r>(context: &Context, row: &'r Row) -> Option<&'r String> {
+    row.code.as_ref().ok().filter(|_| context.lanes).map(|code| &code.text)
+}
+
+/// What a verdict of lanes says of a text; nothing where they hand it over.
+fn found_by_lanes(
+    context: &Context,
+    golden: &GoldenModule,
+    verdict: lanes::job::Verdict,
+) -> Option<Finding> {
+    match verdict {
         lanes::job::Verdict::Refused(refusal) => Some(Finding::Refused(refusal)),
         lanes::job::Verdict::UsesZ(output) => Some(uses_z(&output)),
         lanes::job::Verdict::PortMismatch(difference) => {
@@ -474,7 +501,7 @@ fn judge_by_lanes(
             context.hand_over(why);
             None
         }
-    })
+    }
 }
 
 /// The name of lanes in records.

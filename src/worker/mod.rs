@@ -118,9 +118,7 @@ impl Link {
 
     /// Sends one message.
     fn send(&mut self, message: &impl Serialize) -> Result<(), WorkerError> {
-        let mut line = serde_json::to_vec(message).map_err(WorkerError::load)?;
-        line.push(b'\n');
-        self.writer.write_all(&line).map_err(WorkerError::Link)
+        self.writer.write_all(&line(message)?).map_err(WorkerError::Link)
     }
 
     /// Receives one message; `None` at the end of the stream.
@@ -137,6 +135,13 @@ impl Link {
         let parsed = serde_json::from_slice(&line);
         parsed.map(Some).map_err(|e| WorkerError::Protocol(e.to_string()))
     }
+}
+
+/// A message as it crosses the socket.
+fn line(message: &impl Serialize) -> Result<Vec<u8>, WorkerError> {
+    let mut line = serde_json::to_vec(message).map_err(WorkerError::load)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// A worker's way to its parent.
@@ -297,9 +302,16 @@ fn start<W: Work>(
 impl<W: Work> Worker<W> {
     /// Sends a request. A worker that is gone shows at the next [`Worker::hear`].
     pub fn ask(&mut self, request: &W::Request) -> Result<(), WorkerError> {
-        match self.link.send(request) {
-            Err(WorkerError::Link(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
+        self.post(&line(request)?)
+    }
+
+    /// Sends a request that is a [`line`] already.
+    fn post(&mut self, line: &[u8]) -> Result<(), WorkerError> {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        match self.link.writer.write_all(line) {
+            // Reset: it left something unread.
+            Err(error) if matches!(error.kind(), BrokenPipe | ConnectionReset) => Ok(()),
+            other => other.map_err(WorkerError::Link),
         }
     }
 

@@ -110,6 +110,17 @@ fn a_gate_is_told_from_its_clock() {
     // A reset that a gate lets through is no clock, whatever stands beside it.
     let reset = "always @(posedge clk or negedge en) if (!en) r <= 0; else r <= d;";
     check_roles(&gated("&", reset), &[("clk", RISING), ("en", ASYNC_LOW)]);
+    // Neither is what a gate that is tied off would let through.
+    for tied in ["1'b0", "z", "~o"] {
+        check_roles(
+            &format!(
+                "module i(input k, e, output g); reg l; always @* if (!k) l = e; assign g = k & l; endmodule\n\
+                 module m(input en, clk, output reg q, r); wire g, z, o; assign z = 0; assign o = 1; i u({tied}, en, g); \
+                 always @(posedge g) q <= 1; always @(posedge clk) r <= en; endmodule"
+            ),
+            &[("clk", RISING), ("en", Role::Data)],
+        );
+    }
     for gate in ["wire g = en & k", "wire g = en & 1'b0"] {
         check_roles(
             &format!(

@@ -132,6 +132,49 @@ fn a_text_that_two_workers_die_of_costs_itself_only() {
     assert_eq!(next.expect("a worker").expect("an answer").expect("cones").len(), 1);
 }
 
+/// Of several requests that one worker is sent, what it dies of costs itself only, and long ones come through.
+#[test]
+fn requests_ahead_of_a_death_are_answered() {
+    let workers = workers();
+    let mut relay = Relay::<Extracting>::new(&workers);
+    // Longer than a socket holds, and answered by as much.
+    let long = || module(&format!("assign y = a; //{}", "long ".repeat(80_000)));
+    let wide = |ports: usize| {
+        let names: Vec<String> = (0..ports).map(|at| format!("a_rather_long_name_{at}")).collect();
+        let driven: String = names.iter().map(|name| format!("assign {name} = a;\n")).collect();
+        format!("module top(input a, output {});\n{driven}endmodule\n", names.join(", "))
+    };
+    let codes = [
+        expression("a & b"),
+        slow(),
+        long(),
+        wide(3000),
+        wide(3000),
+        slow(),
+        slow(),
+        expression("a | b"),
+        long(),
+    ];
+    let is_slow = |number: usize| [1, 5, 6].contains(&number);
+    let asked = |number: usize, patience| {
+        let patience = if is_slow(number) { 0 } else { patience };
+        request(codes[number].clone(), patience)
+    };
+    let answers = relay.ask_each(codes.len(), asked).expect("no failure of ours");
+    assert_eq!(answers.len(), codes.len());
+    for (number, answer) in answers.into_iter().enumerate() {
+        let cones = match answer {
+            Err(death) if is_slow(number) => {
+                assert_eq!(death, "used more CPU time than allowed");
+                continue;
+            }
+            answer => answer.expect("an answer").expect("cones"),
+        };
+        let outputs = if matches!(number, 3 | 4) { 3000 } else { 1 };
+        assert_eq!(cones.len(), outputs, "answer {number} belongs to another request");
+    }
+}
+
 #[test]
 fn a_worker_that_crashes_is_told_from_one_that_is_killed() {
     use rustix::process::{Pid, Signal, kill_process};
