@@ -374,4 +374,6 @@ pub struct Code {
     pub(super) memories: Vec<Memory>,
     pub(super) inputs: Vec<(String, u32)>,
     pub(super) outputs: Vec<(String, u32)>,
+    /// Whether some variable is both.
+    pub(super) passes: bool,
 }

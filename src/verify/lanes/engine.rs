@@ -83,6 +83,8 @@ pub(super) struct Engine<'c, const L: usize> {
     /// Instructions since power-up, and whether they are too many.
     pub instructions: u64,
     pub is_overworked: bool,
+    /// Whether no process ran in the last settling and no output is an input: then the outputs are as before.
+    pub is_quiet: bool,
     pub optimistic: u64,
     /// Masks of branches, switches and blocks.
     pub frames: Vec<u64>,
@@ -127,6 +129,7 @@ impl<'c, const L: usize> Engine<'c, L> {
             unsettled: 0,
             instructions: 0,
             is_overworked: false,
+            is_quiet: false,
             optimistic: 0,
             frames: vec![0; code.frames as usize],
             exited: vec![0; code.labels as usize],
@@ -215,7 +218,6 @@ impl<'c, const L: usize> Engine<'c, L> {
         let Place { cell, limbs, width } = variable.place;
         assert_eq!(values.len(), limbs as usize * self.lanes, "a word for each limb and lane");
         let is_known = !self.is_noted(number);
-        let mut is_changed = !is_known;
         for limb in 0..limbs as usize {
             let row = &values[limb * self.lanes..(limb + 1) * self.lanes];
             let mask = limb_mask(width, limb);
@@ -223,21 +225,20 @@ impl<'c, const L: usize> Engine<'c, L> {
                 Ok(value) => value,
                 Err(_) => std::array::from_fn(|lane| *row.get(lane).unwrap_or(&row[0])),
             };
-            let old = &self.cells[cell as usize + limb].value;
-            let mut differ = 0;
-            for lane in 0..L {
-                differ |= old[lane] ^ value[lane] & mask;
-            }
-            is_changed |= differ != 0;
-            let shadow = &mut self.cells[variable.shadow as usize + limb];
-            shadow.value = value.map(|word| word & mask);
-            if !is_known {
-                shadow.unknown = [0; L];
+            let value = value.map(|word| word & mask);
+            if is_known {
+                let at = cell + limb as u32;
+                let old = std::mem::replace(&mut self.cells[at as usize].value, value);
+                if old != value {
+                    self.start_watchers_known(number, limb as u32, &old, at, None);
+                }
+            } else {
+                self.cells[variable.shadow as usize + limb] = Word { value, unknown: [0; L] };
             }
         }
-        if is_changed {
-            self.notify(number, cell, variable.shadow, None, is_known);
-            self.copy(cell, variable.shadow, limbs, is_known);
+        if !is_known {
+            self.notify(number, cell, variable.shadow, None, false);
+            self.copy(cell, variable.shadow, limbs, false);
             self.set_noted(number, false);
         }
     }

@@ -73,7 +73,10 @@ impl<'a> Flattener<'a> {
         let constant = |constant: &program::Constant| {
             constant.value.iter().copied().zip(constant.unknown.iter().copied()).collect::<Vec<_>>()
         };
+        let is_input =
+            |(_, slot): &(String, u32)| program.inputs.iter().any(|(_, input)| input == slot);
         let code = Code {
+            passes: program.outputs.iter().any(is_input),
             constants: program.constants.iter().flat_map(constant).collect(),
             constants_start,
             labels: program.labels,

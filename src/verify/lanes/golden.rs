@@ -55,6 +55,8 @@ pub(super) struct GoldenRun {
     pub defined: Vec<u64>,
     /// Words from one word of an output to the next.
     pub stride: usize,
+    /// Whether all of this is the same in a step as in the step before.
+    pub is_same: Vec<bool>,
     /// Bits × comparison points of each output.
     pub compared: Vec<u64>,
 }
@@ -251,6 +253,7 @@ impl Golden {
             value: vec![0; size],
             defined: vec![0; size],
             stride,
+            is_same: Vec::new(),
             compared: Vec::new(),
             group: Rc::new(group),
         };
@@ -264,6 +267,7 @@ impl Golden {
             self.agree(&mut run)?;
         }
         run.count(&self.outputs);
+        run.find_same(&self.outputs);
         Ok(run)
     }
 
@@ -349,6 +353,16 @@ impl GoldenRun {
         for row in self.defined.chunks_mut(self.stride) {
             row[lanes..].fill(0);
         }
+    }
+
+    fn find_same(&mut self, outputs: &Layout) {
+        let row = outputs.words * self.stride;
+        let is_same = |step: usize| {
+            let [before, now] = [step - 1, step].map(|step| step * row..(step + 1) * row);
+            self.value[before.clone()] == self.value[now.clone()]
+                && self.defined[before] == self.defined[now]
+        };
+        self.is_same = (0..self.group.steps).map(|step| step > 0 && is_same(step)).collect();
     }
 
     fn count(&mut self, outputs: &Layout) {

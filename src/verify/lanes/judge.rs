@@ -235,17 +235,25 @@ impl Judging<'_> {
         let widths = &self.golden.stimulus.inputs().widths;
         let row = outputs.words * run.stride;
         let mut is_optimistic = false;
+        // In how many lanes each output was wrong in the last step.
+        let mut wrong = vec![0; found.len()];
         machine.bound(self.budget.bounds());
         let part = run.group.whole();
         let done = part.run(machine, &self.ports.inputs, widths, how, |step, machine| {
-            for (output, tally) in found.iter_mut().enumerate() {
+            let is_same = run.is_same[step] && machine.is_quiet();
+            for (output, (tally, wrong)) in found.iter_mut().zip(&mut wrong).enumerate() {
+                if is_same {
+                    tally.mismatches += *wrong;
+                    continue;
+                }
                 let at = step * row + outputs.offsets[output] * run.stride;
                 let words = outputs.widths[output].div_ceil(64) as usize * run.stride;
                 let (golden, defined) = (&run.value[at..at + words], &run.defined[at..at + words]);
                 let (by_value, at_all) =
                     machine.differs(self.ports.outputs[output], golden, defined);
+                *wrong = u64::from(at_all.count_ones());
                 if at_all != 0 {
-                    tally.mismatches += u64::from(at_all.count_ones());
+                    tally.mismatches += *wrong;
                     tally.by_value |= by_value != 0;
                     self.note_first(run, machine, output, step, at_all, tally);
                 }

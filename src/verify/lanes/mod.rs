@@ -256,6 +256,11 @@ impl<'c> Machine<'c> {
         engine!(&mut self.0, engine => engine.settle())
     }
 
+    /// Whether it is sure that the last [`Machine::settle`] left the outputs as they were: nothing ran.
+    pub fn is_quiet(&self) -> bool {
+        engine!(&self.0, engine => engine.is_quiet)
+    }
+
     /// The lanes that have stopped so since power-up.
     pub fn stopped(&self, why: Stop) -> u64 {
         engine!(&self.0, engine => engine.stopped(why))

@@ -174,6 +174,7 @@ impl<const L: usize> Engine<'_, L> {
         }
         self.schedule.runs_max =
             self.bounds.runs_of_process.saturating_mul(self.code.units.len() as u64 + 10);
+        self.is_quiet = !self.code.passes;
         loop {
             while let Some((process, lanes)) = self.schedule.next() {
                 if self.schedule.runs.len() == RUNS_KEPT {
@@ -181,6 +182,7 @@ impl<const L: usize> Engine<'_, L> {
                     self.stop(over, Stop::NotSettled);
                 }
                 self.schedule.runs.push(lanes);
+                self.is_quiet = false;
                 self.run(process, lanes);
             }
             if !self.apply_nonblocking() {
