@@ -116,6 +116,9 @@ fn part(pen: &mut Pen, view: View, text: &str, range: (i32, i32), indexed: bool)
             let mut b = pen.draw.within(low.into(), high.into()) as i32;
             if indexed && pen.may(Family::OutOfRange, 10) {
                 b += pen.draw.within(-3, 3) as i32;
+                // Of a part of a word of an array that reaches as far below it as it is wide `<=` of Icarus 11.0 writes nothing,
+                // against 11.5.1 and 11.5.2.
+                b = b.clamp(low - (high - low), high + (high - low));
             }
             let (l, r) =
                 if range.0 >= range.1 { (a.max(b), a.min(b)) } else { (a.min(b), a.max(b)) };
