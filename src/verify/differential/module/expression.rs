@@ -42,7 +42,7 @@ impl Value {
     ///
     /// Beside such a number Icarus 11.0 computes in fewer than 32 bits, and what is unknown above them is lost, against 5.7.1,
     /// 11.6.1 and 11.4.3.
-    pub(super) fn as_operand(self, pen: &mut Pen) -> Value {
+    pub(super) fn operand(self, pen: &mut Pen) -> Value {
         if !self.is_unsized || !self.text.contains('(') {
             return self;
         }
@@ -102,11 +102,11 @@ pub(super) fn value(pen: &mut Pen, view: View, depth: u32) -> Value {
     match family {
         Family::Arithmetic if pen.draw.percent(12) => {
             let operator = *pen.draw.pick(&["-", "+"]);
-            let a = value(pen, view, below).as_operand(pen);
+            let a = value(pen, view, below).operand(pen);
             Value::new(format!("({operator}{})", a.text), a.width, a.signed).of(&[&a])
         }
         Family::Bitwise if pen.draw.percent(25) => {
-            let a = value(pen, view, below).as_operand(pen);
+            let a = value(pen, view, below).operand(pen);
             // Icarus 11.0 gives z for `~` of what has been z since the start, against 11.4.8.
             let text = format!("(~({}{}))", a.text, either("", " | 1'sb0"));
             Value::new(text, a.width, a.signed).of(&[&a])
@@ -148,7 +148,7 @@ fn operands(pen: &mut Pen, view: View, depth: u32) -> (Value, Value) {
         return (a, Value::new(fill.to_owned(), 1, false));
     }
     let b = value(pen, view, depth);
-    // A number without a size stands beside a single operand only ([`Value::as_operand`] has the reason).
+    // A number without a size stands beside a single operand only ([`Value::operand`] has the reason).
     let is_nested = a.text.contains('(') || b.text.contains('(');
     let mut sized = |value: Value| match value.is_unsized && is_nested {
         true => Value::new(literal::sized(pen, 32, value.signed), 32, value.signed),

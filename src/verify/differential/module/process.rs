@@ -100,7 +100,7 @@ impl Unit {
                     input
                 } else {
                     let operator = *pen.draw.pick(&["^", "+", "-", "|", "&"]);
-                    format!("({} {operator} {input})", source.as_operand(pen).text)
+                    format!("({} {operator} {input})", source.operand(pen).text)
                 };
             }
             lines.push(format!("{} = {text};", target.name));

@@ -340,7 +340,7 @@ fn compound(pen: &mut Pen, body: &Body) -> Lines {
     let is_shift = operator.len() > 2;
     let value = match is_shift {
         true => amount(pen, body.view(), 30),
-        false => value(pen, body.view(), 2).as_operand(pen),
+        false => value(pen, body.view(), 2).operand(pen),
     };
     // Icarus 11.0 cuts the right side to the width of the left one, and takes a shift's sign for its own.
     let full = format!("{name} {operator} {};", value.text);
