@@ -38,7 +38,7 @@ pub(super) fn constants(netlist: &Netlist<'_>, ports: &[Port]) -> Constants {
         counters: counters(netlist),
         durations: BTreeSet::new(),
     };
-    for &(_, node) in &netlist.nodes {
+    for (_, node) in netlist.nodes() {
         if let Some(expression) = node.as_expression() {
             collector.expression(expression);
         } else if let Some(statement) = node.as_statement()
@@ -61,7 +61,7 @@ pub(super) fn constants(netlist: &Netlist<'_>, ports: &[Port]) -> Constants {
 
 /// The signals that the source adds a constant to, or takes one from, sorted.
 fn counters(netlist: &Netlist<'_>) -> Vec<SignalId> {
-    let expressions = netlist.nodes.iter().filter_map(|(_, node)| node.as_expression());
+    let expressions = netlist.nodes().filter_map(|(_, node)| node.as_expression());
     let mut counters: Vec<SignalId> =
         expressions.filter_map(|at| netlist.named(counted(at)?)).collect();
     super::netlist::sort(&mut counters);

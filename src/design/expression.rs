@@ -120,6 +120,25 @@ fn misfolds<'d>(code: SemNode<'d>, reached: &mut Vec<Symbol<'d>>) -> bool {
     found
 }
 
+/// A node and all below it, each before those below it.
+pub(super) struct Walk<'d>(Vec<SemNode<'d>>);
+
+impl<'d> Walk<'d> {
+    pub(super) fn new(node: SemNode<'d>) -> Walk<'d> {
+        Walk(vec![node])
+    }
+}
+
+impl<'d> Iterator for Walk<'d> {
+    type Item = SemNode<'d>;
+
+    fn next(&mut self) -> Option<SemNode<'d>> {
+        let node = self.0.pop()?;
+        self.0.extend(node.children().into_iter().rev());
+        Some(node)
+    }
+}
+
 /// Calls `see` for the node and, where it says so, for all below it.
 pub(super) fn walk<'d>(node: SemNode<'d>, see: &mut impl FnMut(SemNode<'d>) -> bool) {
     let mut stack = vec![node];

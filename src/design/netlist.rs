@@ -81,9 +81,9 @@ pub(super) struct Netlist<'d> {
     /// All code: processes, assignments, connections, initial values and the subroutines called from them,
     /// each with the symbol it belongs to.
     pub(super) code: Vec<(Symbol<'d>, SemNode<'d>)>,
-    /// Every node of the code, each before those below it, with the symbol that the code belongs to: several parts look at all
-    /// of them, and asking slang for what is below a node costs more than looking.
-    pub(super) nodes: Vec<(Symbol<'d>, SemNode<'d>)>,
+    /// The nodes of the first pieces of code, so many that there are [`NODES_KEPT`], and how many pieces these are.
+    kept: Vec<(Symbol<'d>, SemNode<'d>)>,
+    pieces_kept: usize,
     /// Symbols that are no signal, process or plain instance, for [`super::refuse`] to judge.
     pub(super) others: Vec<Symbol<'d>>,
     pub(super) instances: usize,
@@ -93,6 +93,10 @@ pub(super) struct Netlist<'d> {
     /// What each subroutine reads from outside of it, parallel to `subroutines`.
     subroutine_reads: Vec<Vec<SignalId>>,
 }
+
+/// Nodes from which on none is kept: several parts look at all of them, and asking slang for what is below a node costs more than
+/// looking; but they take some 50 bytes each, and a loop that generates makes millions of them.
+const NODES_KEPT: usize = 100_000;
 
 /// More instances than this are refused; the walk stops there.
 pub(super) const MAX_INSTANCES: usize = 10_000;
@@ -116,7 +120,7 @@ impl<'d> Netlist<'d> {
             netlist.processes[index].writes = writes;
             netlist.processes[index].reads = reads;
         }
-        netlist.all_nodes();
+        netlist.look_through();
         netlist
     }
 
@@ -209,25 +213,36 @@ impl<'d> Netlist<'d> {
         found
     }
 
-    /// Lists the nodes of the code, to which it adds the bodies of all called subroutines.
-    fn all_nodes(&mut self) {
+    /// Every node of the code, each before those below it, with the symbol that the code belongs to.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (Symbol<'d>, SemNode<'d>)> {
+        let others = self.code[self.pieces_kept..].iter();
+        let walk = |&(owner, code): &(Symbol<'d>, SemNode<'d>)| {
+            expression::Walk::new(code).map(move |node| (owner, node))
+        };
+        self.kept.iter().copied().chain(others.flat_map(walk))
+    }
+
+    /// Adds the bodies of all called subroutines to the code, and keeps its nodes.
+    fn look_through(&mut self) {
         let mut at = 0;
         let mut seen = 0;
         loop {
             while at < self.code.len() {
                 let (owner, code) = self.code[at];
-                let first = self.nodes.len();
-                expression::walk(code, &mut |node| {
-                    self.nodes.push((owner, node));
-                    true
-                });
-                for node in first..self.nodes.len() {
-                    let expression = self.nodes[node].1.as_expression();
+                let is_kept = self.kept.len() < NODES_KEPT;
+                for node in expression::Walk::new(code) {
+                    if is_kept {
+                        self.kept.push((owner, node));
+                    }
+                    let expression = node.as_expression();
                     if let Some(call) = expression.filter(|at| at.kind() == ExpressionKind::Call) {
                         self.reads_of_call(call);
                     }
                 }
                 at += 1;
+                if is_kept {
+                    self.pieces_kept = at;
+                }
             }
             if seen == self.subroutines.len() {
                 return;

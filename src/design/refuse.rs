@@ -170,7 +170,7 @@ pub(super) fn check(netlist: &Netlist<'_>, main: &Main<'_>) -> Result<(), Refusa
         subroutine(symbol, main)?;
     }
     size(netlist)?;
-    for &(owner, node) in &netlist.nodes {
+    for (owner, node) in netlist.nodes() {
         if let Some(statement) = node.as_statement() {
             self::statement(statement, main)?;
         } else if let Some(expression) = node.as_expression() {
@@ -188,7 +188,7 @@ pub(super) fn trespass(netlist: &Netlist<'_>, main: &Main<'_>) -> Result<(), Ref
     for &symbol in netlist.subroutines() {
         if_forbidden(subroutine(symbol, main))?;
     }
-    netlist.nodes.iter().try_for_each(|&(owner, node)| match node.as_expression() {
+    netlist.nodes().try_for_each(|(owner, node)| match node.as_expression() {
         Some(expression) => if_forbidden(operation(expression, owner, main)),
         None => Ok(()),
     })

@@ -79,7 +79,7 @@ fn mark_clock(role: &mut Role, edge: EdgeKind, inverted: bool) {
 }
 
 /// Of several inputs behind an internal clock, those that are clocks elsewhere are the clocks, else the
-/// first is that is no asynchronous reset; the others open and close its gate.
+/// first is that is no asynchronous reset, if there is one; the others open and close its gate.
 fn gates(event: Event<'_>, origins: &[Origin], roles: &mut [Role]) {
     let clocks: Vec<usize> = origins
         .iter()
@@ -88,8 +88,7 @@ fn gates(event: Event<'_>, origins: &[Origin], roles: &mut [Role]) {
         .collect();
     let is_free = |port: &usize| !matches!(roles[*port], Role::AsyncReset { .. });
     let free = || origins.iter().map(|origin| origin.port).find(is_free);
-    // A gate that a reset alone opens, its clock being tied off, has no clock at all.
-    let Some(clock) = clocks.first().copied().or_else(free) else { return };
+    let clock = clocks.first().copied().or_else(free).unwrap_or(origins[0].port);
     for origin in origins {
         if origin.port == clock {
             mark_clock(&mut roles[origin.port], event.edge, origin.inverted);

@@ -421,7 +421,7 @@ fn judge_batch(
                 continue;
             }
         };
-        let (mut task, mut left) = (task(problem, golden), Vec::new());
+        let (mut candidates, mut left) = (Vec::new(), Vec::new());
         let found = judge_by_lanes(context, problem, golden, &rows, elaborator)?;
         for (row, found) in rows.into_iter().zip(found) {
             let early = match found {
@@ -430,14 +430,14 @@ fn judge_batch(
             };
             match early {
                 Ok(design) => {
-                    task.candidates.extend(subjects(golden, &design));
+                    candidates.extend(subjects(golden, &design));
                     left.push((row, *design));
                 }
                 Err(finding) => verdicts.extend(context.finish(row, finding)),
             }
         }
         if !left.is_empty() {
-            tasks.push((task, left));
+            tasks.push((Task { candidates, ..task(problem, golden) }, left));
         }
     }
     let (tasks, rows): (Vec<Task>, Vec<_>) = tasks.into_iter().unzip();

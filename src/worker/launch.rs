@@ -99,7 +99,7 @@ pub fn first_line(command: &mut Command) -> Result<String, LaunchError> {
     let output = command.output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(failed(format!("{}: {}", output.status, said.trim())));
+        return Err(failed(format!("{} {}", output.status, said.trim()).trim().to_owned()));
     }
     let said = String::from_utf8_lossy(&output.stdout);
     let line = said.lines().map(str::trim).find(|line| !line.is_empty());

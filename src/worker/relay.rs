@@ -45,8 +45,9 @@ impl<'a, W: Work> Relay<'a, W> {
         request: impl Fn(usize, u64) -> W::Request,
     ) -> Result<Vec<Result<W::Event, String>>, WorkerError> {
         let mut answers = Vec::with_capacity(count);
-        // How many of them the present worker was sent, or another has answered.
+        // How many of them the present worker was sent, or another has answered; the next, where it is too long to be sent ahead.
         let mut sent = 0;
+        let mut next = None;
         while answers.len() < count {
             let asked = answers.len();
             let mut worker = match self.worker.take() {
@@ -54,8 +55,9 @@ impl<'a, W: Work> Relay<'a, W> {
                 None => self.workers.start()?,
             };
             while sent < count.min(asked + 2) {
-                let line = line(&request(sent, 1))?;
+                let line = next.take().map_or_else(|| line(&request(sent, 1)), Ok)?;
                 if sent > asked && line.len() > AHEAD_BYTES_MAX {
+                    next = Some(line);
                     break;
                 }
                 worker.post(&line)?;
@@ -67,7 +69,7 @@ impl<'a, W: Work> Relay<'a, W> {
                     Ok(event)
                 }
                 Err(_) => {
-                    sent = asked + 1;
+                    (sent, next) = (asked + 1, None);
                     let mut fresh = self.workers.start()?;
                     fresh.ask(&request(asked, 2))?;
                     let answer = hear(&mut fresh)?;

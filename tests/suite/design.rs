@@ -107,9 +107,15 @@ fn a_gate_is_told_from_its_clock() {
         "module m(input en, clk, d, output reg q, r); wire g = en & ~clk; always @(posedge g) q <= d; always @(posedge clk) r <= d; endmodule",
         &[("en", Role::Gate { closed: Level::High })],
     );
-    // A reset that a gate lets through is no clock, whatever stands beside it.
+    // A reset that a gate lets through is no clock where something else may be it.
     let reset = "always @(posedge clk or negedge en) if (!en) r <= 0; else r <= d;";
     check_roles(&gated("&", reset), &[("clk", RISING), ("en", ASYNC_LOW)]);
+    check_roles(
+        &format!(
+            "module m(input en, clk, d, output reg q, r); wire g = en & 1'b1; always @(posedge g) q <= d; {reset} endmodule"
+        ),
+        &[("clk", RISING), ("en", RISING)],
+    );
     // Neither is what a gate that is tied off would let through.
     for tied in ["1'b0", "z", "~o"] {
         check_roles(

@@ -1,7 +1,7 @@
 //! The form of a program that is run: one flat list of instructions, operands resolved to cells.
 //!
 //! A *cell* is one word of 64 bits in every lane. Cells of variables come first, then those of constants, then one
-//! more for each of a variable's: its *shadow*, to which nonblocking writes and inputs go before they take effect, and
+//! more for each of a variable's: its *shadow*, to which nonblocking writes, and inputs that were unknown, go before they take effect, and
 //! which holds, within a process with blocking writes, what the variable held before (a variable has either kind of
 //! writes). Temporaries follow: those of all units use the same cells, since none lives longer than a run, and within a
 //! unit they use cells again ([`super::lives`]).
@@ -374,6 +374,6 @@ pub struct Code {
     pub(super) memories: Vec<Memory>,
     pub(super) inputs: Vec<(String, u32)>,
     pub(super) outputs: Vec<(String, u32)>,
-    /// Whether some variable is both.
+    /// Whether some variable is both; no text is known of which that is so.
     pub(super) passes: bool,
 }

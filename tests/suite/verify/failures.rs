@@ -217,6 +217,9 @@ fn a_verilator_that_refuses_everything_is_found_before_it_judges() {
     std::fs::copy(bench.path("fake"), tools.verilator()).expect("a fake");
     let run = tools.verify(&bench, "none.jsonl", &VERILATOR).output().expect("a run");
     let by_lanes = tools.verify(&bench, "lanes.jsonl", &[]).output().expect("a run");
+    let late = with_one_that_lanes_hand_over(&bench);
+    let one_by_one = ["--threads", "1", "--batch", "1"];
+    let stopped = tools.verify(&late, "part.jsonl", &one_by_one).output().expect("a run");
     std::fs::rename(tools.verilator().with_extension("away"), tools.verilator()).expect("back");
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     assert_eq!(run.status.code(), Some(1), "{said}");
@@ -225,6 +228,28 @@ fn a_verilator_that_refuses_everything_is_found_before_it_judges() {
     // Lanes hand none of these over.
     assert!(by_lanes.status.success(), "{}", String::from_utf8_lossy(&by_lanes.stderr));
     assert_eq!(bench.read("lanes.jsonl"), bench.verify("whole.jsonl", &[]));
+    // Where they hand one over, what they judged before stays.
+    let said = String::from_utf8_lossy(&stopped.stderr).into_owned();
+    assert_eq!(stopped.status.code(), Some(1), "{said}");
+    assert!(said.contains("every Verilator takes") && said.contains("doctor"), "{said}");
+    let (part, whole) = (late.read("part.jsonl"), late.verify("whole.jsonl", &[]));
+    assert!(!part.is_empty() && part.len() < whole.len() && whole.starts_with(&part), "{part}");
+    assert!(whole.lines().last().is_some_and(|row| row.contains("\"backend\":\"verilator\"")));
+}
+
+/// The same candidates, and a last one that is the first with a condition in its event, which lanes do not run.
+fn with_one_that_lanes_hand_over(bench: &Bench) -> Bench {
+    let late = Bench::new(&[]);
+    std::fs::copy(bench.path("problems.jsonl"), late.path("problems.jsonl")).expect("a copy");
+    let rows = bench.read("candidates.jsonl");
+    let mut row: serde_json::Value =
+        serde_json::from_str(rows.lines().next().expect("a row")).expect("JSON");
+    let text = row["completion"].as_str().expect("a text");
+    let edited = text.replace("@(posedge clk)", "@(posedge clk iff 1'b1)");
+    assert_ne!(text, edited);
+    (row["id"], row["completion"]) = ("late".into(), edited.into());
+    std::fs::write(late.path("candidates.jsonl"), format!("{rows}{row}\n")).expect("a file");
+    late
 }
 
 #[test]
