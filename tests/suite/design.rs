@@ -675,3 +675,22 @@ fn real_candidates_elaborate() {
         rejected.len()
     );
 }
+
+/// Of a module with very many operations the last are looked at as the first are.
+#[test]
+fn no_operation_is_too_late_to_be_seen() {
+    let operands = ["a[0]"; 60].join(" ^ ");
+    let module = |index: u32, more: &str| {
+        format!(
+            "module m(input [7:0] a, output [1999:0] y); for (genvar i = 0; i < 2000; i = i + 1) begin : g \
+             if (i == {index}) begin assign y[i] = a == 8'd77; {more} end else assign y[i] = {operands}; end endmodule"
+        )
+    };
+    for index in [0, 1999] {
+        let interface = elaborate(&module(index, ""), None).expect("a design").interface;
+        let has = |word| interface.pool.iter().any(|constant| constant.words == [word]);
+        assert!(has(77) && !has(78), "{index}");
+        let refusal = elaborate(&module(index, "initial $finish;"), None).expect_err("a refusal");
+        assert_eq!(refusal.reason, Reason::Forbidden, "{index}: {refusal:?}");
+    }
+}
