@@ -305,7 +305,7 @@ impl<W: Work> Worker<W> {
         self.post(&line(request)?)
     }
 
-    /// Sends a request that is a [`line`] already.
+    /// Sends a request that is a [`line()`] already.
     fn post(&mut self, line: &[u8]) -> Result<(), WorkerError> {
         use io::ErrorKind::{BrokenPipe, ConnectionReset};
         match self.link.writer.write_all(line) {
