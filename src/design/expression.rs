@@ -86,38 +86,33 @@ fn misfolds<'d>(code: SemNode<'d>, reached: &mut Vec<Symbol<'d>>) -> bool {
     use BinaryOp::{WildcardEquality, WildcardInequality};
     use UnaryOp::{Postdecrement, Postincrement};
     let is_unknown = |at: Expression<'d>| constant(at).is_none_or(|value| value.has_unknown());
-    let mut found = false;
-    walk(code, &mut |node| {
-        found |= match (node.as_expression(), node.as_statement()) {
-            (_, Some(at)) => at.case_condition() == Some(CaseStatementCondition::Inside),
-            (Some(at), _) => match at.kind() {
-                ExpressionKind::BinaryOp => {
-                    matches!(at.binary_op(), Some(WildcardEquality | WildcardInequality))
-                        && at.left().is_none_or(is_unknown)
-                }
-                ExpressionKind::Inside => at.inside_left().is_none_or(is_unknown),
-                ExpressionKind::UnaryOp => {
-                    matches!(at.unary_op(), Some(Postincrement | Postdecrement)) && width(at) == 1
-                }
-                ExpressionKind::Call => match at.call_subroutine() {
-                    Some(function) => {
-                        if reached.len() <= REACHED_MAX && !reached.contains(&function) {
-                            reached.push(function);
-                        }
-                        false
+    Walk::new(code).any(|node| match (node.as_expression(), node.as_statement()) {
+        (_, Some(at)) => at.case_condition() == Some(CaseStatementCondition::Inside),
+        (Some(at), _) => match at.kind() {
+            ExpressionKind::BinaryOp => {
+                matches!(at.binary_op(), Some(WildcardEquality | WildcardInequality))
+                    && at.left().is_none_or(is_unknown)
+            }
+            ExpressionKind::Inside => at.inside_left().is_none_or(is_unknown),
+            ExpressionKind::UnaryOp => {
+                matches!(at.unary_op(), Some(Postincrement | Postdecrement)) && width(at) == 1
+            }
+            ExpressionKind::Call => match at.call_subroutine() {
+                Some(function) => {
+                    if reached.len() <= REACHED_MAX && !reached.contains(&function) {
+                        reached.push(function);
                     }
-                    None => {
-                        at.call_subroutine_name().as_deref() == Some("$clog2")
-                            && at.operands().into_iter().any(is_unknown)
-                    }
-                },
-                _ => false,
+                    false
+                }
+                None => {
+                    at.call_subroutine_name().as_deref() == Some("$clog2")
+                        && at.operands().into_iter().any(is_unknown)
+                }
             },
             _ => false,
-        };
-        !found
-    });
-    found
+        },
+        _ => false,
+    })
 }
 
 /// A node and all below it, each before those below it.
@@ -136,17 +131,6 @@ impl<'d> Iterator for Walk<'d> {
         let node = self.0.pop()?;
         self.0.extend(node.children().into_iter().rev());
         Some(node)
-    }
-}
-
-/// Calls `see` for the node and, where it says so, for all below it.
-pub(super) fn walk<'d>(node: SemNode<'d>, see: &mut impl FnMut(SemNode<'d>) -> bool) {
-    let mut stack = vec![node];
-    while let Some(node) = stack.pop() {
-        if see(node) {
-            let children = node.children();
-            stack.extend(children.into_iter().rev());
-        }
     }
 }
 

@@ -148,9 +148,9 @@ impl<'d> Netlist<'d> {
     /// The signals that an expression reads, those of the functions it calls included.
     pub(super) fn reads(&mut self, expression: Expression<'d>) -> Vec<SignalId> {
         let mut found = Vec::new();
-        expression::walk(expression.as_sem_node(), &mut |node| {
+        for node in expression::Walk::new(expression.as_sem_node()) {
             let Some(expression) = node.as_expression() else {
-                return true;
+                continue;
             };
             match expression.kind() {
                 ExpressionKind::NamedValue | ExpressionKind::HierarchicalValue => {
@@ -161,8 +161,7 @@ impl<'d> Netlist<'d> {
                 ExpressionKind::Call => found.extend(self.reads_of_call(expression)),
                 _ => {}
             }
-            true
-        });
+        }
         sort(&mut found);
         found
     }
@@ -192,7 +191,7 @@ impl<'d> Netlist<'d> {
         self.subroutine_reads.push(Vec::new());
         let mut found = Vec::new();
         if let Some(body) = subroutine.body() {
-            expression::walk(body.as_sem_node(), &mut |node| {
+            for node in expression::Walk::new(body.as_sem_node()) {
                 let named = node.as_expression().filter(|&name| expression::is_name(name));
                 let outside = named.and_then(|name| name.referenced_symbol()).filter(|symbol| {
                     is_signal(symbol)
@@ -205,8 +204,7 @@ impl<'d> Netlist<'d> {
                 {
                     found.extend(self.reads_of_call(call));
                 }
-                true
-            });
+            }
         }
         sort(&mut found);
         self.subroutine_reads[at].clone_from(&found);

@@ -181,12 +181,8 @@ fn is_driven(netlist: &Netlist<'_>, id: SignalId) -> bool {
 
 /// The signals that an expression names.
 fn names<'d>(netlist: &Netlist<'d>, expression: Expression<'d>) -> Vec<SignalId> {
-    let mut found = Vec::new();
-    expression::walk(expression.as_sem_node(), &mut |node| {
-        found.extend(node.as_expression().and_then(|at| netlist.named(at)));
-        true
-    });
-    found
+    let nodes = expression::Walk::new(expression.as_sem_node());
+    nodes.filter_map(|node| netlist.named(node.as_expression()?)).collect()
 }
 
 /// Marks what a clocked process assigns with `=` and another that the same edge runs reads. Returns the

@@ -406,14 +406,12 @@ fn is_assertion(process: &Process<'_>) -> bool {
 
 /// The first timing control of a statement in the body, an event before a delay.
 fn waits_inside(body: Statement<'_>) -> Option<TimingControlKind> {
-    let mut kinds = Vec::new();
-    expression::walk(body.as_sem_node(), &mut |node| {
-        let timed =
-            node.as_statement().filter(|statement| statement.kind() == StatementKind::Timed);
-        kinds.extend(
-            timed.and_then(|statement| statement.timing_control()).map(|timing| timing.kind()),
-        );
-        true
-    });
+    let statements =
+        expression::Walk::new(body.as_sem_node()).filter_map(|node| node.as_statement());
+    let timed = statements.filter(|statement| statement.kind() == StatementKind::Timed);
+    let kinds: Vec<TimingControlKind> = timed
+        .filter_map(|statement| statement.timing_control())
+        .map(|timing| timing.kind())
+        .collect();
     kinds.iter().copied().find(|&kind| is_event(kind)).or(kinds.first().copied())
 }

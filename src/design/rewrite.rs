@@ -174,16 +174,14 @@ impl<'d> Collector<'_, 'd> {
             let Some(range) = symbol.value_type().and_then(unknown::vector_range) else { continue };
             let name = symbol.name();
             let copy = format!("{OLD}{}_{name}", body.start);
-            let mut edits = Vec::new();
-            expression::walk(process.body.as_sem_node(), &mut |node| {
-                let named = node.as_expression().filter(|&at| netlist.named(at) == Some(signal));
-                edits.extend(named.map(|at| self.main.range(at.source_range())));
-                true
-            });
-            let plain = |range: &Option<Range<usize>>| {
-                range.clone().filter(|range| self.main.text[range.clone()] == *name)
+            let edits = expression::Walk::new(process.body.as_sem_node())
+                .filter_map(|node| node.as_expression())
+                .filter(|&at| netlist.named(at) == Some(signal))
+                .map(|at| self.main.range(at.source_range()));
+            let plain = |range: Option<Range<usize>>| {
+                range.filter(|range| self.main.text[range.clone()] == *name)
             };
-            let Some(places) = edits.iter().map(plain).collect::<Option<Vec<_>>>() else {
+            let Some(places) = edits.map(plain).collect::<Option<Vec<_>>>() else {
                 continue;
             };
             for range in places {

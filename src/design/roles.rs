@@ -315,11 +315,8 @@ impl<'n, 'd> Tracer<'n, 'd> {
 
     /// Anything that is no gate: every input before it, with the gate taken to be closed at low.
     fn all_feeds(&self, at: Expression<'d>, _left: usize, found: &mut Vec<Origin>) {
-        let mut names = Vec::new();
-        expression::walk(at.as_sem_node(), &mut |node| {
-            names.extend(node.as_expression().and_then(|name| self.netlist.named(name)));
-            true
-        });
+        let nodes = expression::Walk::new(at.as_sem_node());
+        let names = nodes.filter_map(|node| self.netlist.named(node.as_expression()?)).collect();
         self.all_inputs_before(names, found);
     }
 

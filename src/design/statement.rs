@@ -77,10 +77,9 @@ impl<'d> Collector<'_, 'd> {
     }
 
     fn expression(&mut self, expression: Expression<'d>) {
-        expression::walk(expression.as_sem_node(), &mut |node| {
-            let Some(expression) = node.as_expression() else {
-                return true;
-            };
+        let inside =
+            expression::Walk::new(expression.as_sem_node()).filter_map(|node| node.as_expression());
+        for expression in inside {
             match expression.kind() {
                 ExpressionKind::Assignment => self.assignment(expression),
                 ExpressionKind::UnaryOp if expression.unary_op().is_some_and(changes) => {
@@ -90,8 +89,7 @@ impl<'d> Collector<'_, 'd> {
                 }
                 _ => {}
             }
-            true
-        });
+        }
     }
 
     fn assignment(&mut self, assignment: Expression<'d>) {

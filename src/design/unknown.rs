@@ -253,15 +253,13 @@ fn repeatable(at: Expression<'_>, main: &Main<'_>) -> Option<std::ops::Range<usi
     let range = main.range(at.source_range())?;
     let text = &main.text[range.clone()];
     let plain = !text.contains(['\n', '`', '\\']) && !text.contains("//") && text.len() < 512;
-    let mut pure = true;
-    super::expression::walk(at.as_sem_node(), &mut |node| {
-        if let Some(inner) = node.as_expression() {
-            pure &= inner.kind() != ExpressionKind::Assignment
-                && !inner.unary_op().is_some_and(super::statement::changes);
+    let mut inside =
+        super::expression::Walk::new(at.as_sem_node()).filter_map(|node| node.as_expression());
+    let pure = inside.all(|inner| {
+        inner.kind() != ExpressionKind::Assignment
+            && !inner.unary_op().is_some_and(super::statement::changes)
             // The system functions that are let through have no effects.
-            pure &= inner.kind() != ExpressionKind::Call || inner.is_system_call() == Some(true);
-        }
-        pure
+            && (inner.kind() != ExpressionKind::Call || inner.is_system_call() == Some(true))
     });
     (plain && pure).then_some(range)
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use sv_lang::kinds::{ExpressionKind, StatementKind};
 use sv_lang::{Expression, Statement};
 
-use super::super::expression::{constant, walk};
+use super::super::expression::{Walk, constant};
 use super::super::netlist::{SignalId, sort};
 use super::super::statement::changes;
 use super::{Class, Replacement, Sites};
@@ -46,7 +46,7 @@ impl<'d> Sites<'_, 'd> {
     /// The signals that a statement writes.
     pub(super) fn written(&mut self, at: Statement<'d>) -> Vec<SignalId> {
         let mut lefts = Vec::new();
-        walk(at.as_sem_node(), &mut |node| {
+        for node in Walk::new(at.as_sem_node()) {
             if let Some(expression) = node.as_expression() {
                 match expression.kind() {
                     ExpressionKind::Assignment => lefts.extend(expression.left()),
@@ -56,8 +56,7 @@ impl<'d> Sites<'_, 'd> {
                     _ => {}
                 }
             }
-            true
-        });
+        }
         let mut found: Vec<SignalId> =
             lefts.into_iter().flat_map(|left| self.view.netlist.targets(left)).collect();
         sort(&mut found);
@@ -221,15 +220,9 @@ impl<'d> Sites<'_, 'd> {
             return false;
         }
         let Some(then) = at.then_branch() else { return false };
-        let mut fixed = true;
-        walk(then.as_sem_node(), &mut |node| {
-            if let Some(assignment) = node.as_expression()
-                && assignment.kind() == ExpressionKind::Assignment
-            {
-                fixed &= assignment.right().is_some_and(|value| constant(value).is_some());
-            }
-            true
-        });
-        fixed
+        let inside = Walk::new(then.as_sem_node()).filter_map(|node| node.as_expression());
+        inside
+            .filter(|at| at.kind() == ExpressionKind::Assignment)
+            .all(|at| at.right().is_some_and(|value| constant(value).is_some()))
     }
 }
