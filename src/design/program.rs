@@ -233,6 +233,19 @@ impl Switch {
     pub const WIDTH_MAX: u32 = 64;
     /// Widest selector with a table.
     pub const TABLE_WIDTH_MAX: u32 = 12;
+
+    /// The arm of the first item that a selector of these planes matches; none is the default.
+    pub fn item(&self, value: u64, unknown: u64) -> Option<u32> {
+        let (blocks, any) = match self.wildcards {
+            Wildcards::None => (unknown, 0),
+            Wildcards::Z => (unknown & !value, unknown & value),
+            Wildcards::Unknown => (0, unknown),
+        };
+        let matches = |&&(item, care, _): &&(u64, u64, u32)| {
+            (value ^ item) & care & !any == 0 && blocks & care == 0
+        };
+        self.items.iter().find(matches).map(|&(_, _, arm)| arm)
+    }
 }
 
 /// Bits of a `case` selector that match anything.

@@ -9,3 +9,4 @@ mod random;
 mod reference;
 mod scopes;
 mod speed;
+mod unroll;

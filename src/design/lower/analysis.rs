@@ -104,7 +104,7 @@ pub(super) fn each_slot(body: &mut [Statement], see: &mut impl FnMut(&mut Slot))
 }
 
 /// Calls `see` for each operand.
-fn operands(kind: &mut OpKind, see: &mut impl FnMut(&mut Slot)) {
+pub(super) fn operands(kind: &mut OpKind, see: &mut impl FnMut(&mut Slot)) {
     match kind {
         OpKind::Extend { a, .. }
         | OpKind::Slice { a, .. }

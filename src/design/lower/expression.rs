@@ -248,7 +248,12 @@ impl<'d> Lowering<'d> {
         self.build.emit(width, kind)
     }
 
-    fn constant_shift(&mut self, operator: BinaryOp, a: Slot, count: i64) -> Lowered<Slot> {
+    pub(super) fn constant_shift(
+        &mut self,
+        operator: BinaryOp,
+        a: Slot,
+        count: i64,
+    ) -> Lowered<Slot> {
         let width = self.build.width(a);
         let Ok(count) = u32::try_from(count) else { return Ok(self.build.number(width, 0)) };
         if count >= width {
@@ -468,6 +473,11 @@ impl<'d> Lowering<'d> {
         if !from.is_four_state() || to.is_four_state() {
             return Ok(value);
         }
+        self.known(value)
+    }
+
+    /// A value with 0 for x and z.
+    pub(super) fn known(&mut self, value: Slot) -> Lowered<Slot> {
         let width = self.build.width(value);
         match self.build.constant_of(value).cloned() {
             Some(Constant { value, unknown }) => {
@@ -540,6 +550,11 @@ impl<'d> Lowering<'d> {
     /// One bit: whether an expression is true.
     pub(super) fn truth(&mut self, expression: Expression<'d>) -> Lowered<Slot> {
         let value = self.value(expression)?;
+        self.is_true(value)
+    }
+
+    /// One bit: whether any bit of a value is 1.
+    pub(super) fn is_true(&mut self, value: Slot) -> Lowered<Slot> {
         if let Some(constant) = self.build.constant_of(value) {
             let one = constant.value.iter().zip(&constant.unknown).any(|(v, u)| v & !u != 0);
             let unknown = constant.unknown.iter().any(|&u| u != 0);
@@ -555,7 +570,8 @@ impl<'d> Lowering<'d> {
     /// Adds the initial value of a declaration: it is there before anything else runs.
     pub(super) fn declare(&mut self, storage: &Storage, value: Expression<'d>) -> Lowered<()> {
         // What holds on the path of a process does not hold before all of them.
-        let here = self.build.path.go_to(None);
+        let here = self.build.path.part();
+        self.build.path.forget();
         let (code, ()) = self.block(|lowering| match *storage {
             Storage::Variable(slot) => {
                 let width = lowering.build.width(slot);

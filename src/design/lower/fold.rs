@@ -28,6 +28,11 @@ impl Path {
         self.left.clear();
     }
 
+    /// Whether any lane comes here.
+    pub(super) fn is_reached(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Lanes come here with whatever variables may hold.
     pub(super) fn forget(&mut self) {
         self.held = Some(HashMap::new());

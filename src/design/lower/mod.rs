@@ -32,6 +32,7 @@ mod place;
 mod select;
 mod stateless;
 mod statement;
+mod unroll;
 
 /// A construct that lanes do not run: a short name of its class, the same wherever it stands, so that reports can count it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -50,6 +50,11 @@ impl Place {
         Place::Bits { variable, part: Part { fixed: 0, computed: None, width } }
     }
 
+    /// Bits of a variable from one on, which may not exist.
+    pub(super) fn from_bit(variable: Slot, lsb: i64, width: u32) -> Place {
+        Place::Bits { variable, part: Part { fixed: lsb, computed: None, width } }
+    }
+
     fn width(&self) -> u64 {
         match self {
             Place::Bits { part, .. } | Place::Word { part, .. } => u64::from(part.width),

@@ -21,23 +21,10 @@ struct Item<'d> {
 
 /// What a loop does in each turn.
 struct Turn<'t, 'd> {
-    /// Whether its condition can end it.
-    is_tested: bool,
     /// Its condition, one bit, if it has one.
     test: &'t dyn Fn(&mut Lowering<'d>) -> Lowered<Option<Slot>>,
     body: Option<Source<'d>>,
     step: &'t dyn Fn(&mut Lowering<'d>) -> Lowered<()>,
-}
-
-/// Turns of a loop that is written out, and operations and writes that they make, at most; more are quicker as a loop.
-const TURNS_MAX: usize = 1024;
-const MADE_OF_LOOP_MAX: usize = 1 << 15;
-/// Operations and writes made in a design after which no more loops are written out: attempts that were given up count.
-const MADE_MAX: usize = 1 << 17;
-
-/// Whether a condition is there that is not the same for ever.
-fn varies(test: Option<Expression<'_>>) -> bool {
-    test.is_some_and(|test| test.constant_value().is_none())
 }
 
 impl<'d> Lowering<'d> {
@@ -349,32 +336,28 @@ impl<'d> Lowering<'d> {
 
     /// `{ loop { test; continue: { body } step } } break:`, or turn by turn where it is known beforehand which turns there
     /// are.
-    fn repeated(&mut self, turn: Turn<'_, 'd>, tests_first: bool) -> Lowered<()> {
-        let leave = self.new_label();
-        self.labelled(leave, |lowering| {
-            if tests_first && lowering.written_out(&turn, leave)? {
-                return Ok(());
-            }
-            lowering.exits[leave as usize] = true;
-            // What holds before the first turn need not hold before the others.
-            lowering.build.path.forget();
-            let (code, ()) = lowering.block(|lowering| {
-                if tests_first {
-                    lowering.check(&turn, leave)?;
-                    lowering.turn(&turn, leave)
-                } else {
-                    lowering.turn(&turn, leave)?;
-                    lowering.check(&turn, leave)
-                }
-            })?;
-            lowering.build.path.go_to(None);
-            lowering.build.code.push(Statement::Loop { body: code });
-            Ok(())
+    fn turns(&mut self, turn: Turn<'_, 'd>, tests_first: bool) -> Lowered<()> {
+        self.repeated(|lowering| {
+            let leave = lowering.new_label();
+            lowering.labelled(leave, |lowering| {
+                let (body, ()) = lowering.block(|lowering| {
+                    if tests_first {
+                        lowering.check(&turn, leave)?;
+                        lowering.turn_of(&turn, leave)
+                    } else {
+                        lowering.turn_of(&turn, leave)?;
+                        lowering.check(&turn, leave)
+                    }
+                })?;
+                lowering.build.path.go_to(None);
+                lowering.build.code.push(Statement::Loop { body });
+                Ok(())
+            })
         })
     }
 
     /// The body of a loop, and its step.
-    fn turn(&mut self, turn: &Turn<'_, 'd>, leave: Label) -> Lowered<()> {
+    fn turn_of(&mut self, turn: &Turn<'_, 'd>, leave: Label) -> Lowered<()> {
         let next = self.new_label();
         self.loops.push((leave, next));
         let made = self.labelled(next, |lowering| lowering.branch(turn.body));
@@ -385,38 +368,18 @@ impl<'d> Lowering<'d> {
 
     fn check(&mut self, turn: &Turn<'_, 'd>, leave: Label) -> Lowered<()> {
         let Some(condition) = (turn.test)(self)? else { return Ok(()) };
-        let here = self.build.path.part();
-        self.build.path.exit_some(leave, here);
-        let (then, otherwise) = (Vec::new(), vec![Statement::Exit(leave)]);
-        self.build.code.push(Statement::If { condition, then, otherwise });
+        match self.holds(condition) {
+            Some(true) => {}
+            Some(false) => self.exit(leave),
+            None => {
+                let before = self.build.path.part();
+                self.exits[leave as usize] = true;
+                self.build.path.exit_some(leave, before);
+                let (then, otherwise) = (Vec::new(), vec![Statement::Exit(leave)]);
+                self.build.code.push(Statement::If { condition, then, otherwise });
+            }
+        }
         Ok(())
-    }
-
-    /// Writes a loop out, turn by turn, if its condition is known before each and there are not too many; else nothing is
-    /// left of the attempt.
-    fn written_out(&mut self, turn: &Turn<'_, 'd>, leave: Label) -> Lowered<bool> {
-        if !turn.is_tested || self.build.made > MADE_MAX {
-            return Ok(false);
-        }
-        let (path, made) = (self.build.path.clone(), self.build.made);
-        let (statements, temporaries) = (self.build.code.len(), self.build.temporary_widths.len());
-        let declarations = self.declarations.len();
-        for _ in 0..TURNS_MAX {
-            let condition = (turn.test)(self)?;
-            match condition.and_then(|condition| self.build.constant_of(condition)) {
-                None => break,
-                Some(known) if known.value[0] & !known.unknown[0] & 1 == 0 => return Ok(true),
-                Some(_) => self.turn(turn, leave)?,
-            }
-            if self.build.made - made > MADE_OF_LOOP_MAX {
-                break;
-            }
-        }
-        self.build.path = path;
-        self.build.code.truncate(statements);
-        self.build.temporary_widths.truncate(temporaries);
-        self.declarations.truncate(declarations);
-        Ok(false)
     }
 
     fn for_loop(&mut self, statement: Source<'d>) -> Lowered<()> {
@@ -426,23 +389,21 @@ impl<'d> Lowering<'d> {
         let steps = statement.for_loop_steps();
         let test = statement.condition();
         let turn = Turn {
-            is_tested: varies(test),
             test: &|lowering| test.map(|test| lowering.truth(test)).transpose(),
             body: statement.body(),
             step: &|lowering| steps.iter().try_for_each(|&step| lowering.value_or_nothing(step)),
         };
-        self.repeated(turn, true)
+        self.turns(turn, true)
     }
 
     fn while_loop(&mut self, statement: Source<'d>, tests_first: bool) -> Lowered<()> {
         let test = statement.condition();
         let turn = Turn {
-            is_tested: varies(test),
             test: &|lowering| test.map(|test| lowering.truth(test)).transpose(),
             body: statement.body(),
             step: &|_| Ok(()),
         };
-        self.repeated(turn, tests_first)
+        self.turns(turn, tests_first)
     }
 
     /// An unknown or negative count is none (IEEE 1800-2017, 12.7.2).
@@ -458,7 +419,6 @@ impl<'d> Lowering<'d> {
         let left = self.build.variable(width, PowerUp::Unknown);
         self.build.store(Target::Whole(left), value, false);
         let turn = Turn {
-            is_tested: true,
             test: &|lowering| {
                 let zero = lowering.build.number(width, 0);
                 let left = lowering.build.present(left);
@@ -473,7 +433,7 @@ impl<'d> Lowering<'d> {
                 Ok(())
             },
         };
-        self.repeated(turn, true)
+        self.turns(turn, true)
     }
 
     fn foreach_loop(&mut self, statement: Source<'d>) -> Lowered<()> {
@@ -491,7 +451,6 @@ impl<'d> Lowering<'d> {
         let step = if range.left <= range.right { 1 } else { -1 };
         let end = i64::from(range.right) + step;
         let turn = Turn {
-            is_tested: true,
             test: &|lowering| {
                 let end = lowering.build.number(width, end);
                 let index = lowering.build.present(slot);
@@ -507,7 +466,7 @@ impl<'d> Lowering<'d> {
                 Ok(())
             },
         };
-        self.repeated(turn, true)
+        self.turns(turn, true)
     }
 
     fn return_statement(&mut self, statement: Source<'d>) -> Lowered<()> {

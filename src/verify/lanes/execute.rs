@@ -10,7 +10,7 @@ use super::narrow::{
 };
 use super::number::limb_mask;
 use super::{scalar, wide};
-use crate::design::program::{OpKind, Wildcards};
+use crate::design::program::OpKind;
 
 /// Lanes from which on wider vectors than those of every processor pay.
 const WIDE_FROM: usize = 32;
@@ -46,12 +46,15 @@ impl<const L: usize> Engine<'_, L> {
     fn interpret(&mut self, mut at: usize, mut mask: u64) {
         use Instruction as I;
         let code = self.code;
+        // Held here, they need not be looked up again after every write to a cell.
+        let instructions = &code.instructions[..];
+        let mut ran = 0;
         loop {
             let here = at;
             at += 1;
-            self.instructions += 1;
+            ran += 1;
             let c = &mut self.cells[..];
-            match code.instructions[here] {
+            match instructions[here] {
                 I::Slice(o, by, mask) => unary(c, o, |a| a >> (by & 63) & mask),
                 I::Shift(o, by, mask) => unary(c, o, |a| a << (by & 63) & mask),
                 I::SignExtend(o, shift, mask) => unary(c, o, |a| fill(a, shift) & mask),
@@ -106,10 +109,14 @@ impl<const L: usize> Engine<'_, L> {
                 I::Enter { label } => self.exited[label as usize] = 0,
                 I::Leave { label } => mask |= self.exited[label as usize],
                 I::Exit { label } => self.exited[label as usize] |= std::mem::take(&mut mask),
-                I::Repeat { start } => (at, mask) = self.repeat(mask, (at, start as usize)),
-                I::End => return,
+                I::Repeat { start } => {
+                    self.instructions += std::mem::take(&mut ran);
+                    (at, mask) = self.repeat(mask, (at, start as usize));
+                }
+                I::End => break,
             }
         }
+        self.instructions += ran;
     }
 
     /// Lanes in which a condition is 1 come first, and the others wait.
@@ -288,19 +295,6 @@ fn arm(arms: &Arms, value: u64, unknown: u64) -> u32 {
     {
         return arm;
     }
-    arm_by_items(arms, value, unknown)
-}
-
-fn arm_by_items(arms: &Arms, value: u64, unknown: u64) -> u32 {
-    let switch = &arms.switch;
-    let (blocks, any) = match switch.wildcards {
-        Wildcards::None => (unknown, 0),
-        Wildcards::Z => (unknown & !value, unknown & value),
-        Wildcards::Unknown => (0, unknown),
-    };
-    let matches = |&&(item, care, _): &&(u64, u64, u32)| {
-        (value ^ item) & care & !any == 0 && blocks & care == 0
-    };
     let default = arms.starts.len() as u32 - 1;
-    switch.items.iter().find(matches).map_or(default, |&(_, _, arm)| arm)
+    arms.switch.item(value, unknown).unwrap_or(default)
 }
