@@ -17,7 +17,7 @@ use super::{Lowered, Lowering};
 
 /// Turns of a loop that is unrolled, and operations and writes that they make, at most; more are quicker as a loop.
 const TURNS_MAX: usize = 1024;
-const MADE_OF_LOOP_MAX: usize = 1 << 15;
+const MADE_OF_LOOP_MAX: usize = 1 << 16;
 /// Operations and writes made in a design after which no more loops are unrolled: attempts that were given up count.
 const MADE_MAX: usize = 1 << 18;
 

@@ -20,7 +20,7 @@ const BODIES: [&str; 16] = [
     "repeat (N) begin if (y[0]) y = y ^ a; y = {b[0], y[7:1]} + 1; end",
     "for (i = 0; i < N; i = i + 1) case (i) 0: y = a; 3, 4: y = y ^ b; 7: y[7:4] = a[3:0]; default: y = y + 1; endcase",
     "for (i = 0; i < N; i = i + 1) m[i] = a ^ i; for (i = 0; i < N; i = i + 1) y = y ^ (m[7 - i] & {8{b[i]}});",
-    "begin : all for (i = 0; i < N; i = i + 1) begin if (a[i]) disable all; y = y + 1; end end",
+    "begin : all for (i = 0; i < N; i = i + 1) begin if (a[i] == 0) ; else disable all; y = y + 1; end y = ~y; end",
     "y = first(a, b, N) ^ last(a, N);",
     "for (i = 0; i < N; i = i + 2) y[i +: 2] = a[i +: 2] + b[i +: 2];",
     "for (i = -2; i < N + 2; i = i + 1) y[i] = b[i + 1] ^ a[0];",
@@ -32,7 +32,7 @@ fn text(body: &str, bound: &str) -> String {
     format!(
         "module top(input [7:0] a, b, input [3:0] n, output reg [7:0] y); integer i, j; reg [7:0] m [0:7]; \
          function [3:0] first(input [7:0] a, b, input [3:0] n); integer i; begin first = 15; \
-         for (i = 0; i < n; i = i + 1) begin if (a[i]) begin first = i; return; end if (b[i]) ; else return; end \
+         for (i = 0; i < n; i = i + 1) begin if (a[i]) begin first = i; return i; end if (b[i]) ; else return 14; end \
          first = 9; end endfunction \
          function automatic [3:0] last(input [7:0] a, input [3:0] n); last = 0; \
          for (int i = 0; i < n; i++) if (a[i]) last = i; endfunction \
