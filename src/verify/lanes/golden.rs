@@ -59,6 +59,8 @@ pub(super) struct GoldenRun {
     pub is_same: Vec<bool>,
     /// Bits × comparison points of each output.
     pub compared: Vec<u64>,
+    /// Whether what is defined is what all power-up states agree on.
+    is_agreed: bool,
 }
 
 /// The numbers that a program gives its ports, in the golden order.
@@ -128,7 +130,8 @@ impl Golden {
                 for run in &runs {
                     toggles.see_all(&run.value, &run.defined, run.stride);
                 }
-                golden.base = OnceCell::from(Ok(runs));
+                let runs = runs.into_iter().filter_map(|run| golden.compared_alone(run));
+                golden.base = OnceCell::from(Ok(runs.collect()));
             }
         }
         let deep = golden.deepen(&mut toggles)?;
@@ -155,7 +158,10 @@ impl Golden {
 
     /// What every candidate runs, episode by episode.
     pub(super) fn runs(&self) -> Result<impl Iterator<Item = &GoldenRun>, Stop> {
-        let base = self.base.get_or_init(|| self.run_all(self.base_episodes()));
+        let base = self.base.get_or_init(|| {
+            let runs = self.run_all(self.base_episodes())?.into_iter();
+            Ok(runs.filter_map(|run| self.compared_alone(run)).collect())
+        });
         Ok(base.as_ref().map_err(|stop| *stop)?.iter().chain(&self.deep))
     }
 
@@ -194,11 +200,11 @@ impl Golden {
                     let moved = run.toggle_lane(toggles, &self.outputs, lane);
                     idle = if moved { 0 } else { idle + 1 };
                     if moved || required {
-                        kept.push(k);
+                        kept.push(lane);
                     }
                 }
-                self.keep(run, &kept, (end - k) as usize)?;
-                all.extend(kept);
+                all.extend(kept.iter().map(|&lane| k + lane as u32));
+                self.keep(run, &kept, k)?;
             }
             k = end;
         }
@@ -210,16 +216,37 @@ impl Golden {
         toggles.complete() || idle >= DEEP_IDLE_MAX && !still
     }
 
-    /// Keeps the episodes that every candidate runs.
-    fn keep(&mut self, run: GoldenRun, kept: &[u32], all: usize) -> Result<(), Stop> {
-        if kept.len() == all {
-            self.deep.push(run);
-        } else if !kept.is_empty() {
-            let episodes = kept.iter().filter_map(|&k| self.stimulus.deep_episode(k)).collect();
-            let run = self.run(Group::new(episodes, &self.stimulus))?;
-            self.deep.push(run);
-        }
+    /// Keeps what every candidate runs: some lanes of a run through the deep episodes from `first` on.
+    fn keep(&mut self, run: GoldenRun, kept: &[usize], first: u32) -> Result<(), Stop> {
+        let run = if kept.is_empty() {
+            return Ok(());
+        } else if kept.len() == run.group.lanes() {
+            run
+        } else if run.is_agreed {
+            // Without the lanes that made it so it may not be.
+            let episode = |&lane: &usize| self.stimulus.deep_episode(first + lane as u32);
+            self.run(Group::new(kept.iter().filter_map(episode).collect(), &self.stimulus))?
+        } else {
+            run.of_lanes(kept, self)
+        };
+        let run = self.compared_alone(run);
+        self.deep.extend(run);
         Ok(())
+    }
+
+    /// A run without the episodes in which nothing is compared: mostly registers without a reset that nothing loads, so
+    /// that all lanes would have to be run with their unknown bits.
+    fn compared_alone(&self, run: GoldenRun) -> Option<GoldenRun> {
+        let mut any = vec![0; run.stride];
+        for row in run.defined.chunks(run.stride) {
+            any.iter_mut().zip(row).for_each(|(any, word)| *any |= word);
+        }
+        let lanes: Vec<usize> = (0..run.group.lanes()).filter(|&lane| any[lane] != 0).collect();
+        if lanes.len() == run.group.lanes() {
+            Some(run)
+        } else {
+            (!lanes.is_empty()).then(|| run.of_lanes(&lanes, self))
+        }
     }
 
     /// The golden module in the episodes for a candidate's constants.
@@ -228,7 +255,8 @@ impl Golden {
         if episodes.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(vec![self.run(Group::new(episodes, &self.stimulus))?])
+        let run = self.run(Group::new(episodes, &self.stimulus))?;
+        Ok(self.compared_alone(run).into_iter().collect())
     }
 
     fn rows_of(&self, episodes: &[Episode]) -> Option<Rows> {
@@ -255,6 +283,7 @@ impl Golden {
             stride,
             is_same: Vec::new(),
             compared: Vec::new(),
+            is_agreed: false,
             group: Rc::new(group),
         };
         let mut is_optimistic = false;
@@ -264,6 +293,7 @@ impl Golden {
         })?;
         run.restrict(&self.stimulus, &self.outputs);
         if is_optimistic {
+            run.is_agreed = true;
             self.agree(&mut run)?;
         }
         run.count(&self.outputs);
@@ -302,6 +332,35 @@ impl Golden {
 }
 
 impl GoldenRun {
+    /// What it has of some of its lanes.
+    fn of_lanes(&self, lanes: &[usize], golden: &Golden) -> GoldenRun {
+        let group = self.group.of_lanes(lanes, golden.stimulus.inputs());
+        let stride = super::stride(lanes.len());
+        let rows = group.steps * golden.outputs.words;
+        // The lanes above those in use do what the first does, and are not compared.
+        let chosen = |plane: &[u64], is_filled: bool| {
+            let mut own = Vec::with_capacity(rows * stride);
+            for row in plane.chunks(self.stride).take(rows) {
+                own.extend(lanes.iter().map(|&lane| row[lane]));
+                let more = if is_filled { row[lanes[0]] } else { 0 };
+                own.extend(std::iter::repeat_n(more, stride - lanes.len()));
+            }
+            own
+        };
+        let mut run = GoldenRun {
+            value: chosen(&self.value, true),
+            defined: chosen(&self.defined, false),
+            stride,
+            is_same: Vec::new(),
+            compared: Vec::new(),
+            is_agreed: self.is_agreed,
+            group: Rc::new(group),
+        };
+        run.count(&golden.outputs);
+        run.find_same(&golden.outputs);
+        run
+    }
+
     /// The seeds of the lanes' power-up states, for one of several runs.
     pub fn seeds(&self, number: u64) -> Vec<u64> {
         let more = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use super::{LANES_MAX, Machine, PowerUp, Stop};
-use crate::verify::stimulus::{Episode, Stimulus};
+use crate::verify::stimulus::{Episode, Layout, Stimulus};
 
 /// Episodes in a group at most: more lanes would need more memory for each step and share no more work.
 const EPISODES_MAX: usize = if LANES_MAX < 32 { LANES_MAX } else { 32 };
@@ -100,6 +100,46 @@ impl Group {
             episode.rows = Vec::new();
         }
         group.episodes = episodes;
+        group
+    }
+
+    /// Some of its lanes as a group of their own.
+    pub fn of_lanes(&self, lanes: &[usize], inputs: &Layout) -> Group {
+        let episodes: Vec<Episode> =
+            lanes.iter().map(|&lane| self.episodes[lane].clone()).collect();
+        let steps = episodes.iter().map(|episode| episode.steps.len()).max().unwrap_or(0);
+        let mut group = Group {
+            episodes,
+            settled: lanes.iter().map(|&lane| self.settled[lane]).collect(),
+            lanes: lanes.len(),
+            steps,
+            starts: Vec::with_capacity(steps + 2),
+            changes: Vec::new(),
+            values: Vec::new(),
+        };
+        let ranges: Vec<_> = inputs.word_ranges().collect();
+        // Where the present value of each input stands in the values.
+        let mut present: Vec<Option<usize>> = vec![None; ranges.len()];
+        for row in 0..=steps {
+            group.starts.push(group.changes.len() as u32);
+            let changes = self.starts[row] as usize..self.starts[row + 1] as usize;
+            for &Change { input, at } in &self.changes[changes] {
+                let size = ranges[input as usize].len() * self.lanes;
+                let all = self.values[at as usize..][..size].chunks(self.lanes);
+                let own = group.values.len();
+                group.values.extend(all.flat_map(|word| lanes.iter().map(|&lane| word[lane])));
+                let size = group.values.len() - own;
+                let last = present[input as usize];
+                let (before, now) = group.values.split_at(own);
+                if last.is_some_and(|last| before[last..last + size] == *now) {
+                    group.values.truncate(own);
+                } else {
+                    present[input as usize] = Some(own);
+                    group.changes.push(Change { input, at: own as u32 });
+                }
+            }
+        }
+        group.starts.push(group.changes.len() as u32);
         group
     }
 

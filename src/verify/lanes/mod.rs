@@ -205,6 +205,11 @@ macro_rules! engine {
     };
 }
 
+/// Words from one word of a value to the next, in a machine of so many lanes.
+fn stride(lanes: usize) -> usize {
+    lanes.next_power_of_two().max(2)
+}
+
 impl<'c> Machine<'c> {
     /// A machine of so many lanes, 1 to [`LANES_MAX`]; its variables hold nothing yet: [`Machine::power_up`] comes
     /// first.
