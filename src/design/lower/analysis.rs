@@ -177,6 +177,68 @@ pub(super) fn without_writes(body: Vec<Statement>, unread: &BTreeSet<Slot>) -> V
     kept
 }
 
+/// Takes out blocking writes that the same process overwrites before it reads them: nobody sees what they wrote.
+pub(super) fn without_overwritten(body: Vec<Statement>) -> Vec<Statement> {
+    keep_seen(body, &mut BTreeSet::new())
+}
+
+/// The same, where the variables of a set are overwritten after `body`; then those that are before it.
+fn keep_seen(body: Vec<Statement>, over: &mut BTreeSet<Slot>) -> Vec<Statement> {
+    let mut kept = Vec::with_capacity(body.len());
+    for mut statement in body.into_iter().rev() {
+        match &mut statement {
+            Statement::Compute(op) => operands(&mut op.kind, &mut |slot| _ = over.remove(slot)),
+            Statement::Store(store) => {
+                let is_whole = matches!(store.target, Target::Whole(_));
+                let variable = store.target.variable().filter(|_| !store.nonblocking);
+                if variable.is_some_and(|variable| over.contains(&variable)) {
+                    continue;
+                }
+                over.extend(variable.filter(|_| is_whole));
+                over.remove(&store.value);
+                if let Target::Select { offset, .. } = &store.target {
+                    over.remove(offset);
+                }
+                if let Target::Word { index, offset, .. } = &store.target {
+                    over.remove(index);
+                    offset.iter().for_each(|offset| _ = over.remove(offset));
+                }
+            }
+            Statement::If { condition, then, otherwise } => {
+                let condition = *condition;
+                sides([then, otherwise].into_iter(), over);
+                over.remove(&condition);
+            }
+            Statement::Switch(switch) => {
+                sides(switch.arms.iter_mut(), over);
+                over.remove(&switch.selector);
+            }
+            Statement::Block { body, .. } | Statement::Loop { body } => {
+                over.clear();
+                *body = without_overwritten(std::mem::take(body));
+            }
+            Statement::Exit(_) => over.clear(),
+        }
+        kept.push(statement);
+    }
+    kept.reverse();
+    kept
+}
+
+/// Sides of which each lane takes one.
+fn sides<'s>(sides: impl Iterator<Item = &'s mut Vec<Statement>>, over: &mut BTreeSet<Slot>) {
+    let mut before: Option<BTreeSet<Slot>> = None;
+    for side in sides {
+        let mut own = over.clone();
+        *side = keep_seen(std::mem::take(side), &mut own);
+        before = Some(match before {
+            None => own,
+            Some(others) => others.intersection(&own).copied().collect(),
+        });
+    }
+    *over = before.unwrap_or_default();
+}
+
 /// What is written on every path so far, by blocking and by nonblocking assignments.
 #[derive(Clone, Debug, Default)]
 struct Done {

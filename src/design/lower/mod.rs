@@ -270,6 +270,7 @@ impl<'d> Lowering<'d> {
         let made = make(self);
         let body = std::mem::replace(&mut self.build.code, outer);
         made?;
+        let body = analysis::without_overwritten(body);
         self.processes.push(Draft {
             kind,
             triggers: Vec::new(),

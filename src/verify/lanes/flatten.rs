@@ -163,9 +163,14 @@ impl<'a> Flattener<'a> {
         Place { cell: self.cells[slot as usize], limbs: limbs(width) as u32, width }
     }
 
-    /// Whether the code need not look at a slot's unknown plane.
+    /// Whether the present statement need not look at a slot's unknown plane.
     pub fn is_known(&self, slot: Slot) -> bool {
-        self.mode_is_known && !self.unknown.slots[slot as usize]
+        self.mode_is_known && !self.unknown.is_read(self.program, self.now, slot)
+    }
+
+    /// Whether the unit writes known values alone to a variable.
+    fn stays_known(&self, variable: Slot) -> bool {
+        self.mode_is_known && !self.unknown.slots[variable as usize]
     }
 
     fn unit(&mut self, number: u32, group: &Group) {
@@ -183,22 +188,15 @@ impl<'a> Flattener<'a> {
         self.mode_is_known = false;
         let start = self.code_of(&bodies, &writes, &uses);
         self.mode_is_known = true;
-        self.unknown.find(program, &bodies);
+        self.unknown.find(program, &bodies, self.lives.starts[number as usize]);
         let known_start = self.code_of(&bodies, &writes, &uses);
         let needs = self.needs(&uses);
-        self.forget_unknown(&uses);
+        self.unknown.forget(&uses);
+        uses.variables.iter().for_each(|&variable| self.stores[variable as usize] = 0);
         let Group { kind, is_pure, restarts_itself, waits_for_edge, .. } = *group;
         let unit =
             Unit { kind, start, known_start, needs, is_pure, restarts_itself, waits_for_edge };
         self.code.units.push(unit);
-    }
-
-    /// Another unit may find a variable known.
-    fn forget_unknown(&mut self, uses: &Uses) {
-        for &variable in &uses.variables {
-            self.unknown.slots[variable as usize] = false;
-            self.stores[variable as usize] = 0;
-        }
     }
 
     fn count_stores(&mut self, bodies: &[&[Statement]]) {
@@ -216,14 +214,20 @@ impl<'a> Flattener<'a> {
     /// The bits of the set of unknown variables that must be 0 for the code of known values.
     fn needs(&mut self, uses: &Uses) -> (u32, u32) {
         let first = self.code.needs.len() as u32;
-        let shadows = uses.opened.iter().map(|slot| (slot, self.program.variables + slot));
+        let unknown = &self.unknown;
+        // What is written alone is left as it is where both planes are written.
+        let matters = |slot: &&Slot| {
+            !unknown.left.contains(*slot)
+                && (!unknown.slots[**slot as usize] || uses.read.contains(*slot))
+        };
+        let stays_known = |slot: &&Slot| !unknown.slots[**slot as usize];
+        let shadows = uses.opened.iter().filter(stays_known);
         let bits: Vec<u32> = uses
             .variables
             .iter()
-            .map(|slot| (slot, *slot))
-            .chain(shadows)
-            .filter(|(slot, _)| !self.unknown.slots[**slot as usize])
-            .map(|(_, bit)| bit)
+            .filter(matters)
+            .copied()
+            .chain(shadows.map(|slot| self.program.variables + slot))
             .collect();
         for bit in bits {
             let (word, mask) = (bit / 64, 1 << (bit % 64));
@@ -250,19 +254,19 @@ impl<'a> Flattener<'a> {
             .filter(|slot| self.is_watched(*slot) && !self.assigned.contains(slot))
             .collect();
         for &variable in &compared {
-            self.emit(Instruction::Keep { variable, is_known: self.is_known(variable) });
+            self.emit(Instruction::Keep { variable, is_known: self.stays_known(variable) });
         }
         for &variable in &uses.opened {
-            self.emit(Instruction::Open { variable, is_known: self.is_known(variable) });
+            self.emit(Instruction::Open { variable, is_known: self.stays_known(variable) });
         }
         for body in bodies {
             self.body(body, true);
         }
         for &variable in &compared {
-            self.emit(Instruction::Compare { variable, is_known: self.is_known(variable) });
+            self.emit(Instruction::Compare { variable, is_known: self.stays_known(variable) });
         }
         for &variable in writes {
-            if !self.is_known(variable) && !self.assigned.contains(&variable) {
+            if !self.stays_known(variable) && !self.assigned.contains(&variable) {
                 self.emit(Instruction::Note { variable });
             }
         }
@@ -350,7 +354,7 @@ impl<'a> Flattener<'a> {
             (slot, place)
         });
         let is_known =
-            target.is_some_and(|(slot, _)| self.is_known(slot)) && self.is_known(store.value);
+            target.is_some_and(|(slot, _)| self.stays_known(slot)) && self.is_known(store.value);
         let to = match (&store.target, target) {
             (Target::Whole(slot), Some(_)) if is_outermost && self.assigned.contains(slot) => {
                 let (variable, value) = (*slot, value.cell);

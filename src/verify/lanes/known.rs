@@ -1,12 +1,21 @@
 //! Which values of a unit are known when all variables are that it deals with.
+//!
+//! The statements are followed in the order in which they run: a variable that holds x where its block begins and is
+//! written before it is read is known where it is read.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::range::largest;
-use crate::design::program::{Net, Op, OpKind, Program, Slot, Statement, Store, Target};
+use crate::design::program::{Label, Net, Op, OpKind, Program, Slot, Statement, Store, Target};
 
 /// What may be unknown although the variables were known when the unit began.
 pub(super) struct Unknown {
-    /// For each slot.
+    /// For each slot: whether its value, or for a variable what the unit writes to it, may be.
     pub slots: Vec<bool>,
+    /// Variables to which the unit's blocking writes may leave unknown bits, so that they may have some when it begins.
+    pub left: BTreeSet<Slot>,
+    /// Statements, by their numbers, and variables that they read while these may be unknown.
+    reads: HashSet<(u32, Slot)>,
     /// For each slot the largest number that it can be, where it is known not to be negative.
     pub largest: Vec<Option<u64>>,
 }
@@ -15,6 +24,8 @@ pub(super) struct Unknown {
 #[derive(Default)]
 pub(super) struct Uses {
     pub variables: Vec<Slot>,
+    /// Those that are read.
+    pub read: BTreeSet<Slot>,
     /// Those with nonblocking writes.
     pub opened: Vec<Slot>,
 }
@@ -31,60 +42,180 @@ impl Unknown {
                 largest[slot] = Some(constant.value[0]);
             }
         }
-        Unknown { slots, largest }
+        Unknown { slots, left: BTreeSet::new(), reads: HashSet::new(), largest }
     }
 
-    /// Marks what may become unknown in these statements; until nothing more is found, since a loop may carry it back.
-    pub fn find(&mut self, program: &Program, bodies: &[&[Statement]]) {
+    /// Marks what may become unknown in these statements, of which the first has the number after `start`.
+    pub fn find(&mut self, program: &Program, bodies: &[&[Statement]], start: u32) {
         loop {
-            let mut is_new = false;
-            for body in bodies {
-                self.body(program, body, &mut is_new);
-            }
-            if !is_new {
+            let present = Some(self.left.clone());
+            let left = HashMap::new();
+            let mut flow =
+                Flow { unknown: self, program, number: start, present, left, is_new: false };
+            bodies.iter().for_each(|body| flow.body(body));
+            if !flow.is_new {
                 return;
             }
         }
     }
 
-    fn body(&mut self, program: &Program, body: &[Statement], is_new: &mut bool) {
-        each(body, &mut |statement| match statement {
-            Statement::Compute(op) => {
-                self.slots[op.dst as usize] |= self.result(program, op);
-                self.largest[op.dst as usize] =
-                    largest(program, op, |slot| self.largest[slot as usize]);
-            }
-            Statement::Store(store) => {
-                if let Some(variable) = variable(store)
-                    && self.slots[store.value as usize]
-                    && !self.slots[variable as usize]
-                {
-                    self.slots[variable as usize] = true;
-                    *is_new = true;
-                }
-            }
-            _ => {}
-        });
+    /// Whether a statement may find a slot unknown.
+    pub fn is_read(&self, program: &Program, number: u32, slot: Slot) -> bool {
+        if slot < program.variables {
+            self.reads.contains(&(number, slot))
+        } else {
+            self.slots[slot as usize]
+        }
     }
 
-    fn result(&self, program: &Program, op: &Op) -> bool {
-        use OpKind as K;
-        let any = || operands(&op.kind).iter().any(|&slot| self.slots[slot as usize]);
-        match op.kind {
-            K::Known(_) | K::IsUnknown(_) | K::CountOnes(_) | K::Same(..) => false,
-            K::CaseMatches { .. } => false,
-            K::Read { .. } | K::Gate { .. } | K::Resolve { net: Net::Wire, .. } => true,
-            K::Power { exponent_signed: true, .. } => true,
-            K::Divide { b, .. } | K::Remainder { b, .. } => any() || !is_not_zero(program, b),
-            K::Select { a, offset } => any() || !self.is_within(program, a, offset, op.dst),
-            _ => any(),
+    /// Another unit may find the variables known.
+    pub fn forget(&mut self, uses: &Uses) {
+        for &variable in &uses.variables {
+            self.slots[variable as usize] = false;
         }
+        self.left.clear();
+        self.reads.clear();
     }
 
     /// Whether a select of `dst`'s width from `a` stays within it.
     pub fn is_within(&self, program: &Program, a: Slot, offset: Slot, dst: Slot) -> bool {
         let width = |slot: Slot| u64::from(program.widths[slot as usize]);
         self.largest[offset as usize].is_some_and(|at| at.saturating_add(width(dst)) <= width(a))
+    }
+}
+
+/// The variables that may be unknown; nothing where no lane comes.
+type Present = Option<BTreeSet<Slot>>;
+
+/// A walk along the statements.
+struct Flow<'a> {
+    unknown: &'a mut Unknown,
+    program: &'a Program,
+    /// Statements that have begun.
+    number: u32,
+    present: Present,
+    /// What was unknown where lanes left a block.
+    left: HashMap<Label, Present>,
+    /// Whether more may be unknown when the unit begins than was thought.
+    is_new: bool,
+}
+
+impl Flow<'_> {
+    fn body(&mut self, body: &[Statement]) {
+        for statement in body {
+            self.number += 1;
+            self.statement(statement);
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        if let Some(present) = self.present.as_ref().filter(|present| !present.is_empty()) {
+            reads(statement, &mut |slot| {
+                if present.contains(&slot) {
+                    self.unknown.reads.insert((self.number, slot));
+                }
+            });
+        }
+        match statement {
+            Statement::Compute(op) => {
+                let is_unknown = self.result(op);
+                self.unknown.slots[op.dst as usize] |= is_unknown;
+                let largest = largest(self.program, op, |slot| self.unknown.largest[slot as usize]);
+                self.unknown.largest[op.dst as usize] = largest;
+            }
+            Statement::Store(store) => self.store(store),
+            Statement::If { then, otherwise, .. } => {
+                let before = self.present.clone();
+                self.body(then);
+                let after = std::mem::replace(&mut self.present, before);
+                self.body(otherwise);
+                self.meet(after);
+            }
+            Statement::Switch(switch) => {
+                let before = self.present.take();
+                for arm in &switch.arms {
+                    let after = std::mem::replace(&mut self.present, before.clone());
+                    self.body(arm);
+                    self.meet(after);
+                }
+            }
+            Statement::Block { label, body } => {
+                self.body(body);
+                let left = self.left.remove(label).flatten();
+                self.meet(left);
+            }
+            Statement::Loop { body } => {
+                let number = self.number;
+                loop {
+                    let before = self.present.clone();
+                    self.number = number;
+                    self.body(body);
+                    // A turn may carry something to the next.
+                    self.meet(before.clone());
+                    if self.present == before {
+                        break;
+                    }
+                }
+                self.present = None;
+            }
+            Statement::Exit(label) => {
+                let here = self.present.take();
+                let entry = self.left.entry(*label).or_default();
+                *entry = union(entry.take(), here);
+            }
+        }
+    }
+
+    fn meet(&mut self, other: Present) {
+        self.present = union(self.present.take(), other);
+    }
+
+    fn store(&mut self, store: &Store) {
+        let Some(variable) = variable(store) else { return };
+        let is_unknown = self.unknown.is_read(self.program, self.number, store.value);
+        self.unknown.slots[variable as usize] |= is_unknown;
+        if store.nonblocking {
+            return;
+        }
+        if let Some(present) = &mut self.present {
+            if is_unknown {
+                present.insert(variable);
+            } else if let Target::Whole(_) = store.target {
+                present.remove(&variable);
+            }
+        }
+        if is_unknown {
+            self.is_new |= self.unknown.left.insert(variable);
+        }
+    }
+
+    fn result(&self, op: &Op) -> bool {
+        use OpKind as K;
+        let (program, number) = (self.program, self.number);
+        let any = || {
+            let mut operands = operands(&op.kind).into_iter();
+            operands.any(|slot| self.unknown.is_read(program, number, slot))
+        };
+        match op.kind {
+            K::Known(_) | K::IsUnknown(_) | K::CountOnes(_) | K::Same(..) => false,
+            K::CaseMatches { .. } => false,
+            K::Read { .. } | K::Gate { .. } | K::Resolve { net: Net::Wire, .. } => true,
+            K::Power { exponent_signed: true, .. } => true,
+            K::Divide { b, .. } | K::Remainder { b, .. } => any() || !is_not_zero(program, b),
+            K::Select { a, offset } => any() || !self.unknown.is_within(program, a, offset, op.dst),
+            _ => any(),
+        }
+    }
+}
+
+/// What may be unknown on one of two paths.
+fn union(a: Present, b: Present) -> Present {
+    match (a, b) {
+        (Some(mut a), Some(b)) => {
+            a.extend(b);
+            Some(a)
+        }
+        (only, None) | (None, only) => only,
     }
 }
 
@@ -123,6 +254,7 @@ impl Uses {
         reads(statement, &mut |slot| {
             if slot < program.variables {
                 self.variables.push(slot);
+                self.read.insert(slot);
             }
         });
         if let Statement::Store(store) = statement
