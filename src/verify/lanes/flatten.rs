@@ -169,7 +169,7 @@ impl<'a> Flattener<'a> {
     }
 
     /// Whether the unit writes known values alone to a variable.
-    fn stays_known(&self, variable: Slot) -> bool {
+    pub fn stays_known(&self, variable: Slot) -> bool {
         self.mode_is_known && !self.unknown.slots[variable as usize]
     }
 

@@ -24,12 +24,23 @@ impl Flattener<'_> {
             return;
         }
         let slots = operands(&op.kind);
-        // An operation without an instruction for known values has one that writes 0 to the unknown plane, all being known.
+        let is_narrow = self.program.widths[op.dst as usize] <= 64;
         let is_value_alone = self.is_value_alone(op.dst, &slots);
-        if self.program.widths[op.dst as usize] <= 64 {
+        if is_narrow && is_value_alone {
+            let dst = self.upcoming(true);
+            if let Some(instruction) = self.known(dst, op) {
+                self.result(op.dst, true);
+                self.emit(instruction);
+                return;
+            }
+        }
+        // An operation without an instruction for known values has one that writes 0 to the unknown plane; but not in lanes
+        // that wait, where a variable that is known here may have unknown bits.
+        let is_value_alone = is_value_alone
+            && slots.iter().all(|&slot| slot >= self.program.variables || self.stays_known(slot));
+        if is_narrow {
             let dst = self.upcoming(is_value_alone);
-            let known = if is_value_alone { self.known(dst, op) } else { None };
-            if let Some(instruction) = known.or_else(|| self.four(dst, op)) {
+            if let Some(instruction) = self.four(dst, op) {
                 self.result(op.dst, is_value_alone);
                 self.emit(instruction);
                 return;

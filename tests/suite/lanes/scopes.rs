@@ -9,6 +9,7 @@ use salv::design::lower;
 use salv::design::program::{Program, Slot, Statement, Target};
 use salv::problem::{self, Problem};
 use salv::verify::differential::{Families, TOP, random_module};
+use salv::verify::lanes::{Bounds, Code, Machine, PowerUp};
 
 const MODULES: u64 = 300;
 
@@ -87,4 +88,21 @@ fn what_some_lanes_compute_is_read_in_no_other() {
         let reads: usize = problems.iter().map(golden).sum();
         assert!(reads > 10 * problems.len(), "{reads} reads of temporaries in golden modules");
     }
+}
+
+/// `y` is known in the lanes that divide it and x in the one that waits, which uses the cells of the quotient afterwards.
+#[test]
+fn what_waiting_lanes_hold_is_not_seen() {
+    let text = "module top(input [7:0] a, input [1:0] b, output reg [7:0] y, z); always @* begin y = a / b; \
+                if (a[0]) begin y = a; z = y / 3; end else begin z = a ^ 8'h55; if (b[1]) z = y; end end endmodule";
+    let lowered = lower(text, Some("top")).expect("a legal text");
+    let code = Code::new(&lowered.program.expect("all of it is lowered"));
+    let mut machine = Machine::new(&code, 2, Bounds::default());
+    machine.power_up(PowerUp::Unknown);
+    machine.set_input(0, &[7, 4]);
+    machine.set_input(1, &[0, 0]);
+    machine.settle().expect("it ends");
+    let (y, z) = (machine.output(0), machine.output(1));
+    assert_eq!((y.value, y.unknown), (vec![7, 0], vec![0, 0xff]));
+    assert_eq!((z.value, z.unknown), (vec![2, 0x51], vec![0, 0]));
 }
