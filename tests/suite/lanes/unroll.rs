@@ -94,7 +94,7 @@ fn long_loops_stay() {
         "for (i = 0; i < 5000; i = i + 1) y = y + a[i % 8];",
         "for (i = 0; i != n; i = i + 1) y = y + 1;",
         "i = 0; while (i < 8) begin if (a[i]) i = i + 2; else i = i + 1; y = y + 1; end",
-        "do y = y + 3; while (y < 100);",
+        "do y = y + a; while (y < 100);",
     ] {
         let program = program(&text(body, "8"));
         let fixed = program.variables as usize + program.constants.len();
