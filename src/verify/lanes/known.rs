@@ -341,3 +341,68 @@ pub(super) fn operands(kind: &OpKind) -> Vec<Slot> {
         &K::Read { index, .. } => vec![index],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Code;
+    use super::super::code::Instruction;
+    use crate::design::lower;
+
+    /// Whether the code for known values writes both planes of `y`.
+    fn may_be_unknown(body: &str) -> bool {
+        let text = format!(
+            "module top(input c, input [3:0] a, b, output reg [3:0] y); reg [3:0] t; integer i; {body} endmodule"
+        );
+        let program = lower(&text, Some("top")).expect("a legal text").program;
+        let code = Code::new(&program.expect("all of it is lowered"));
+        let own = code.outputs[0].1;
+        let variable = code.variables[own as usize];
+        let cells = [variable.place.cell, variable.shadow];
+        let last = code.units.last().expect("there is a process");
+        let (mut known, mut both) = (0, 0);
+        for instruction in &code.instructions[last.known_start as usize..] {
+            match instruction {
+                Instruction::PutKnown(put) => known += u32::from(cells.contains(&put.to)),
+                Instruction::Put(put) => both += u32::from(cells.contains(&put.to)),
+                Instruction::AssignKnown { variable, .. } => known += u32::from(*variable == own),
+                Instruction::Assign { variable, .. } => both += u32::from(*variable == own),
+                _ => {}
+            }
+        }
+        assert!(known + both > 0, "{body}: nothing writes y");
+        both > 0
+    }
+
+    #[test]
+    fn what_is_known_is_followed_along_the_statements() {
+        for (body, expect) in [
+            ("always @* y = a / 3;", false),
+            ("always @* y = a / b;", true),
+            ("always @* begin if (a[0]) t = 4'bx; t = a; y = t; end", false),
+            ("always @* begin t = a; if (a[0]) t = 4'bx; y = t; end", true),
+            ("always @* begin t = 4'bx; if (a[0]) t = a; y = t; end", true),
+            ("always @* begin t = 4'bx; if (a[0]) t = a; else t = b; y = t; end", false),
+            ("always @* begin t[1:0] = 2'bx; t[3:2] = 0; y = t; end", true),
+            (
+                "always @* begin if (b[0]) t = a / b; case (a) 0: t = b; default: t = 1; endcase y = t; end",
+                false,
+            ),
+            // A turn carries it to the next, and an exit past what would make it known.
+            (
+                "always @* begin t = a; i = a; y = 0; while (i < 9) begin y = t; t = a / b; i = i + 1; end end",
+                true,
+            ),
+            ("always @* begin : p t = a / b; y = 0; if (a[0]) disable p; t = a; y = t; end", false),
+            (
+                "always @* begin begin : p t = a / b; if (a[0]) disable p; t = a; end y = t; end",
+                true,
+            ),
+            // What the unit leaves unknown, it may find so.
+            ("always @(posedge c) begin y = t; t = a / b; end", true),
+            // A nonblocking write is seen later.
+            ("always @(posedge c) begin t <= a / b; y <= t; end", false),
+        ] {
+            assert_eq!(may_be_unknown(body), expect, "{body}");
+        }
+    }
+}
