@@ -178,20 +178,25 @@ pub(super) fn without_writes(body: Vec<Statement>, unread: &BTreeSet<Slot>) -> V
 }
 
 /// Takes out blocking writes that the same process overwrites before it reads them: nobody sees what they wrote.
-pub(super) fn without_overwritten(body: Vec<Statement>) -> Vec<Statement> {
-    keep_seen(body, &mut BTreeSet::new())
+///
+/// Tells whether there were any.
+pub(super) fn take_out_overwritten(body: &mut Vec<Statement>) -> bool {
+    let mut is_new = false;
+    take_out(body, &mut BTreeSet::new(), &mut is_new);
+    is_new
 }
 
 /// The same, where the variables of a set are overwritten after `body`; then those that are before it.
-fn keep_seen(body: Vec<Statement>, over: &mut BTreeSet<Slot>) -> Vec<Statement> {
+fn take_out(body: &mut Vec<Statement>, over: &mut BTreeSet<Slot>, is_new: &mut bool) {
     let mut kept = Vec::with_capacity(body.len());
-    for mut statement in body.into_iter().rev() {
+    for mut statement in std::mem::take(body).into_iter().rev() {
         match &mut statement {
             Statement::Compute(op) => operands(&mut op.kind, &mut |slot| _ = over.remove(slot)),
             Statement::Store(store) => {
                 let is_whole = matches!(store.target, Target::Whole(_));
                 let variable = store.target.variable().filter(|_| !store.nonblocking);
                 if variable.is_some_and(|variable| over.contains(&variable)) {
+                    *is_new = true;
                     continue;
                 }
                 over.extend(variable.filter(|_| is_whole));
@@ -206,31 +211,35 @@ fn keep_seen(body: Vec<Statement>, over: &mut BTreeSet<Slot>) -> Vec<Statement> 
             }
             Statement::If { condition, then, otherwise } => {
                 let condition = *condition;
-                sides([then, otherwise].into_iter(), over);
+                sides([then, otherwise].into_iter(), over, is_new);
                 over.remove(&condition);
             }
             Statement::Switch(switch) => {
-                sides(switch.arms.iter_mut(), over);
+                sides(switch.arms.iter_mut(), over, is_new);
                 over.remove(&switch.selector);
             }
             Statement::Block { body, .. } | Statement::Loop { body } => {
+                take_out(body, &mut BTreeSet::new(), is_new);
                 over.clear();
-                *body = without_overwritten(std::mem::take(body));
             }
             Statement::Exit(_) => over.clear(),
         }
         kept.push(statement);
     }
     kept.reverse();
-    kept
+    *body = kept;
 }
 
 /// Sides of which each lane takes one.
-fn sides<'s>(sides: impl Iterator<Item = &'s mut Vec<Statement>>, over: &mut BTreeSet<Slot>) {
+fn sides<'s>(
+    sides: impl Iterator<Item = &'s mut Vec<Statement>>,
+    over: &mut BTreeSet<Slot>,
+    is_new: &mut bool,
+) {
     let mut before: Option<BTreeSet<Slot>> = None;
     for side in sides {
         let mut own = over.clone();
-        *side = keep_seen(std::mem::take(side), &mut own);
+        take_out(side, &mut own, is_new);
         before = Some(match before {
             None => own,
             Some(others) => others.intersection(&own).copied().collect(),

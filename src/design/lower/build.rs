@@ -116,6 +116,15 @@ impl Builder {
         slot
     }
 
+    /// Takes back all constants but the first, which nothing may use.
+    pub(super) fn forget_constants(&mut self, kept: usize) {
+        if kept < self.constants.len() {
+            self.constants.truncate(kept);
+            self.constant_widths.truncate(kept);
+            self.known.retain(|_, slot| split(*slot).1 < kept);
+        }
+    }
+
     /// The low bits of a number, sign-extended.
     pub(super) fn number(&mut self, width: u32, number: i64) -> Slot {
         let words = width.div_ceil(64) as usize;

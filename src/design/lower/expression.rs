@@ -7,7 +7,7 @@
 use sv_lang::kinds::{ExpressionKind, SymbolKind};
 use sv_lang::{BinaryOp, Bit, ConstantValue, Expression, SVInt, Type, UnaryOp};
 
-use super::super::program::{Constant, OpKind, Slot, Store, Target};
+use super::super::program::{Constant, OpKind, PowerUp, Slot, Statement, Store, Target};
 use super::build::mask;
 use super::place::Place;
 use super::{Lowered, Lowering, Storage, Unsupported, class_of, width_of};
@@ -332,9 +332,42 @@ impl<'d> Lowering<'d> {
         if let Some(known) = self.build.number_of(condition, false) {
             return self.sized(if known == 1 { then } else { otherwise }, width);
         }
-        let a = self.sized(then, width)?;
-        let b = self.sized(otherwise, width)?;
+        let before = self.build.path.part();
+        let (first, a) = self.block(|lowering| lowering.sized(then, width))?;
+        self.build.path.meet(before);
+        let before = self.build.path.part();
+        let (second, b) = self.block(|lowering| lowering.sized(otherwise, width))?;
+        let computes = |code: &Vec<Statement>| {
+            code.iter().all(|statement| matches!(statement, Statement::Compute(_)))
+        };
+        if computes(&first) && computes(&second) {
+            self.build.code.extend(first.into_iter().chain(second));
+        } else {
+            // A side that writes runs only where it is chosen; both do where that is unknown (IEEE 1800-2017, 11.4.11).
+            self.build.path.meet(before);
+            let condition = self.build.copy(condition)?;
+            let unknown = self.build.emit(1, OpKind::IsUnknown(condition))?;
+            let holds = self.known(condition)?;
+            let either = self.build.emit(1, OpKind::Or(holds, unknown))?;
+            let not = self.build.not(holds)?;
+            let a = self.side(either, first, a)?;
+            let b = self.side(not, second, b)?;
+            return self.build.emit(width, OpKind::Mux { condition, a, b });
+        }
         self.build.emit(width, OpKind::Mux { condition, a, b })
+    }
+
+    /// The value of an expression that is evaluated under a condition; elsewhere it is not looked at.
+    fn side(&mut self, condition: Slot, mut then: Vec<Statement>, value: Slot) -> Lowered<Slot> {
+        let width = self.build.width(value);
+        let held = self.build.variable(width, PowerUp::Unknown);
+        let zero = self.build.number(width, 0);
+        self.build.store(Target::Whole(held), zero, false);
+        let target = Target::Whole(held);
+        then.push(Statement::Store(Store { target: target.clone(), value, nonblocking: false }));
+        self.build.path.write(&target, None);
+        self.build.code.push(Statement::If { condition, then, otherwise: Vec::new() });
+        Ok(held)
     }
 
     /// One bit: `inside` compares by `==?` (IEEE 1800-2017, 11.4.13).

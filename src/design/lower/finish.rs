@@ -14,8 +14,12 @@ impl Lowering<'_> {
         // What a process watches is what its text reads, and not what is read to take its writes apart.
         let mut written = self.effects();
         self.drop_unread(&mut written);
-        let parted = self.part_writes(&written)?;
-        let mut effects = if parted { self.effects() } else { written.clone() };
+        let mut is_changed = false;
+        for draft in &mut self.processes {
+            is_changed |= analysis::take_out_overwritten(&mut draft.body);
+        }
+        is_changed |= self.part_writes(&written)?;
+        let mut effects = if is_changed { self.effects() } else { written.clone() };
         self.make_private(&mut effects);
         let writers = writers(&effects);
         let kinds: Vec<Kind> = self.processes.iter().map(|draft| draft.kind).collect();

@@ -129,6 +129,7 @@ impl Builder {
             OpKind::Not(a) => !self.small(a)?,
             OpKind::Negate(a) => self.small(a)?.wrapping_neg(),
             OpKind::Known(a) => self.small(a)?,
+            OpKind::IsUnknown(a) => self.small(a).map(|_| 0)?,
             OpKind::ReduceOr(a) => u64::from(self.small(a)? != 0),
             OpKind::ReduceXor(a) => u64::from(self.small(a)?.count_ones() % 2),
             OpKind::And(a, b) => self.small(a)? & self.small(b)?,

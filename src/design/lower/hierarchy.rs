@@ -339,6 +339,8 @@ impl<'d> Lowering<'d> {
     /// Bits of a variable: those that the expression names, or a variable made for its value.
     fn watched(&mut self, expression: Expression<'d>) -> Lowered<(Slot, u32, u32)> {
         let width = width_of(type_of(expression)?)?;
+        // What the process lowered last knew at its end does not hold here.
+        self.build.path.begin();
         if super::super::expression::root(expression)
             .is_some_and(|symbol| matches!(symbol.kind(), SymbolKind::Net | SymbolKind::Variable))
         {

@@ -128,6 +128,8 @@ struct Lowering<'d> {
     exits: Vec<bool>,
     /// What a compound assignment changes, for [`sv_lang::kinds::ExpressionKind::LValueReference`].
     changed: Vec<Slot>,
+    /// Statements of loops that were copied.
+    copied: usize,
     /// How deep expressions and statements are nested.
     depth: u32,
 }
@@ -270,7 +272,6 @@ impl<'d> Lowering<'d> {
         let made = make(self);
         let body = std::mem::replace(&mut self.build.code, outer);
         made?;
-        let body = analysis::without_overwritten(body);
         self.processes.push(Draft {
             kind,
             triggers: Vec::new(),

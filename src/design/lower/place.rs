@@ -55,6 +55,14 @@ impl Place {
         Place::Bits { variable, part: Part { fixed: lsb, computed: None, width } }
     }
 
+    /// Another part of the same variable or word.
+    fn with_part(mut self, other: Part) -> Place {
+        if let Place::Bits { part, .. } | Place::Word { part, .. } = &mut self {
+            *part = other;
+        }
+        self
+    }
+
     fn width(&self) -> u64 {
         match self {
             Place::Bits { part, .. } | Place::Word { part, .. } => u64::from(part.width),
@@ -118,7 +126,7 @@ impl<'d> Lowering<'d> {
     /// The part that a select takes of a place.
     fn part_of(&mut self, select: Expression<'d>, from: Expression<'d>) -> Lowered<Place> {
         let width = width_of(type_of(select)?)?;
-        let mut place = self.place(from)?;
+        let place = self.place(from)?;
         let (outer, whole) = match &place {
             Place::Bits { variable, part } => (*part, self.build.width(*variable)),
             Place::Word { word_width, part, .. } => (*part, *word_width),
@@ -136,31 +144,36 @@ impl<'d> Lowering<'d> {
                     if inside || is_whole { outer.fixed.saturating_add(lsb) } else { NOWHERE };
                 Part { fixed, computed: outer.computed, width }
             }
+            Offset::Computed(offset) if is_whole => self.computed_part(outer, offset, width)?,
+            // A part that may cross the border of its element is written bit by bit, as far as there are bits.
+            Offset::Computed(offset) if !outer.width.is_multiple_of(width) => {
+                let mut bits = Vec::with_capacity(width as usize);
+                for bit in (0..i64::from(width)).rev() {
+                    let at = self.add_fixed(offset, bit)?;
+                    let at = self.bounded(at, 1, outer.width)?;
+                    bits.push(place.clone().with_part(self.computed_part(outer, at, 1)?));
+                }
+                return Ok(Place::Concat(bits));
+            }
             Offset::Computed(offset) => {
-                let offset =
-                    if is_whole { offset } else { self.bounded(offset, width, outer.width)? };
-                let computed = match outer.computed {
-                    None => offset,
-                    Some(others) => self.build.emit(INDEX_WIDTH, OpKind::Add(others, offset))?,
-                };
-                Part { fixed: outer.fixed, computed: Some(computed), width }
+                let offset = self.bounded(offset, width, outer.width)?;
+                self.computed_part(outer, offset, width)?
             }
         };
-        match &mut place {
-            Place::Bits { part: old, .. } | Place::Word { part: old, .. } => *old = part,
-            _ => unreachable!("checked above"),
-        }
-        Ok(place)
+        Ok(place.with_part(part))
     }
 
-    /// The offset where the part lies inside of an element of `outer` bits, and nowhere else.
-    ///
-    /// A part of several bits that crosses the border would have to be written in part; its bits beyond the
-    /// border are given up with the rest, which the standard does not allow, so such a part is refused.
+    /// The bits from a computed offset in a part.
+    fn computed_part(&mut self, outer: Part, offset: Slot, width: u32) -> Lowered<Part> {
+        let computed = match outer.computed {
+            None => offset,
+            Some(others) => self.build.emit(INDEX_WIDTH, OpKind::Add(others, offset))?,
+        };
+        Ok(Part { fixed: outer.fixed, computed: Some(computed), width })
+    }
+
+    /// The offset where the part lies inside of an element of `outer` bits, a multiple of its own, and nowhere else.
     fn bounded(&mut self, offset: Slot, width: u32, outer: u32) -> Lowered<Slot> {
-        if width > 1 && !outer.is_multiple_of(width) {
-            return Err(Unsupported::new("a computed part of an element"));
-        }
         let condition = self.below(offset, u64::from(outer - width + 1))?;
         let nowhere = self.build.number(INDEX_WIDTH, NOWHERE);
         self.build.emit(INDEX_WIDTH, OpKind::Mux { condition, a: offset, b: nowhere })
@@ -186,13 +199,15 @@ impl<'d> Lowering<'d> {
             }
             Place::Array { .. } => Err(Unsupported::new("an array as a whole")),
             Place::Concat(places) => {
+                // All of the value is read before any of it is written.
                 let mut lsb = place.width();
+                let mut parts = Vec::with_capacity(places.len());
                 for place in places {
                     lsb -= place.width();
-                    let part = self.build.slice(value, lsb as u32, place.width() as u32)?;
-                    self.write(place, part, nonblocking)?;
+                    parts.push(self.build.slice(value, lsb as u32, place.width() as u32)?);
                 }
-                Ok(())
+                let mut places = places.iter().zip(parts);
+                places.try_for_each(|(place, part)| self.write(place, part, nonblocking))
             }
         }
     }

@@ -20,6 +20,9 @@ const TURNS_MAX: usize = 1024;
 const MADE_OF_LOOP_MAX: usize = 1 << 16;
 /// Operations and writes made in a design after which no more loops are unrolled: attempts that were given up count.
 const MADE_MAX: usize = 1 << 18;
+/// Statements copied in a design after which no more loops are unrolled: most of what they do may be known, so that they
+/// make nothing.
+const COPIED_MAX: usize = 1 << 19;
 
 /// Code that was lowered to be copied. Its temporaries have numbers that are given out again.
 struct Template {
@@ -95,6 +98,7 @@ impl<'d> Lowering<'d> {
             }
             self.copy_one(copy, statement)?;
         }
+        self.copied += code.len();
         Ok(())
     }
 
@@ -155,7 +159,12 @@ impl<'d> Lowering<'d> {
         }
         let (path, made) = (self.build.path.clone(), self.build.made);
         let (statements, temporaries) = (self.build.code.len(), self.build.temporary_widths.len());
+        let constants = self.build.constants.len();
         for _ in 0..TURNS_MAX {
+            self.copied += body.len();
+            if self.copied > COPIED_MAX {
+                break;
+            }
             match self.turn(copy, body, leave)? {
                 Turn::Done => {}
                 Turn::Last => return Ok(true),
@@ -168,6 +177,7 @@ impl<'d> Lowering<'d> {
         self.build.path = path;
         self.build.code.truncate(statements);
         self.build.temporary_widths.truncate(temporaries);
+        self.build.forget_constants(constants);
         Ok(false)
     }
 
@@ -221,15 +231,20 @@ impl<'d> Lowering<'d> {
             _ => (None, None),
         };
         let count = number.and_then(|by| self.build.number_of(by, false));
-        copy.slots[at] = match (kind, shift.zip(count)) {
+        let result = match (kind, shift.zip(count)) {
             (_, Some(((operator, a), count))) => self.constant_shift(operator, a, count)?,
             (OpKind::Extend { a, signed }, _) => self.build.resize(a, width, signed)?,
             (OpKind::Slice { a, lsb }, _) => self.build.slice(a, lsb, width)?,
             (OpKind::Concat(parts), _) if parts.len() == 1 => self.build.copy(parts[0])?,
             (OpKind::Concat(parts), _) => self.build.concat(parts)?,
-            (OpKind::ReduceOr(a), _) => self.is_true(a)?,
+            (OpKind::ReduceOr(a), _) if self.build.constant_of(a).is_some() => self.is_true(a)?,
             (OpKind::Known(a), _) => self.known(a)?,
             (kind, _) => self.build.emit(width, kind)?,
+        };
+        // A temporary keeps its value, whatever becomes of the variable that it was found to hold.
+        copy.slots[at] = match split(result).0 {
+            Range::Variable => self.build.copy(result)?,
+            _ => result,
         };
         Ok(())
     }

@@ -120,3 +120,63 @@ fn declarations_in_loops_have_their_value() {
     machine.settle().expect("it ends");
     assert_eq!(machine.output(0).value, [56, 58]);
 }
+
+/// What both texts would get wrong alike, with what comes out for these inputs.
+#[test]
+fn what_they_do_is_right() {
+    let cases: [(&str, [u64; 2], u64); 9] = [
+        // A side of `?:` that writes runs only where it is chosen.
+        ("y = 0; for (i = 0; i < 8; i = i + 1) y = y + (i == 3 ? i++ : i);", [0, 0], 24),
+        (
+            "y = 0; j = 0; for (i = 0; i < 8; i = i + 1) y = y + (a[i] ? j++ : 0);",
+            [0b1101_0001, 0],
+            6,
+        ),
+        // All of a value is read before any of it is written.
+        ("y = a; {y[3:0], y[7:4]} = y;", [0x5c, 0], 0xc5),
+        ("y = a; {y[0], y[1], y[2], y[3], y[4], y[5], y[6], y[7]} = y;", [0x16, 0], 0x68),
+        ("y = a; for (i = 0; i < 2; i = i + 1) {y[3:0], y[7:4]} = y << i;", [0x5c, 0], 0xa8),
+        // A part that crosses the border of its element is written as far as it is there.
+        (
+            "e = 0; for (i = 0; i < 2; i = i + 1) e[i][i * 6 +: 3] = 7; y = e[1] ^ e[0];",
+            [0, 0],
+            0b1100_0111,
+        ),
+        ("e = 0; e[1][b +: 3] = 7; y = e[1] | e[0];", [0, 7], 0x80),
+        // `always @*` waits for what its text reads, also where nothing comes of it.
+        ("k = a; k = 3; y = k;", [1, 0], 3),
+        (
+            "y = 0; for (i = 0; i < 8; i = i + 1) begin if (i == 2) ; else break; y = 1; end y = y + 5;",
+            [0, 0],
+            5,
+        ),
+    ];
+    for (body, [a, b], expect) in cases {
+        let text = format!(
+            "module top(input [7:0] a, b, output reg [7:0] y); integer i, j; reg [1:0][7:0] e; reg [7:0] k; \
+             always @* begin {body} end endmodule"
+        );
+        let code = Code::new(&program(&text));
+        let mut machine = Machine::new(&code, 2, Bounds::default());
+        machine.power_up(PowerUp::Unknown);
+        machine.set_input(0, &[a, a]);
+        machine.set_input(1, &[b, b]);
+        machine.settle().expect("it ends");
+        let y = machine.output(0);
+        assert_eq!((y.value[0], y.unknown[0]), (expect, 0), "{body}");
+    }
+}
+
+/// Turns in which everything is known make nothing, and are bounded all the same.
+#[test]
+fn turns_that_make_nothing_are_bounded() {
+    let nothing: String =
+        (0..200).map(|n| format!("if (i * 3 + j == -{n} - 1) k = {n}; ")).collect();
+    let text = format!(
+        "module top(input [7:0] a, output reg [7:0] y); integer i, j; reg [7:0] k; always @* begin k = a; \
+         for (i = 0; i < 1000; i = i + 1) for (j = 0; j < 1000; j = j + 1) begin {nothing} end y = k; end endmodule"
+    );
+    let program = program(&text);
+    assert!(program.processes.iter().any(|process| has_loop(&process.body)));
+    assert!(program.constants.len() < 2_000, "{} constants", program.constants.len());
+}
