@@ -126,7 +126,7 @@ fn declarations_in_loops_have_their_value() {
 fn what_they_do_is_right() {
     let cases: [(&str, [u64; 2], u64); 9] = [
         // A side of `?:` that writes runs only where it is chosen.
-        ("y = 0; for (i = 0; i < 8; i = i + 1) y = y + (i == 3 ? i++ : i);", [0, 0], 24),
+        ("y = a; for (i = 0; i < 8; i = i + 1) y = y + (i == 3 ? i++ : i);", [0, 0], 24),
         (
             "y = 0; j = 0; for (i = 0; i < 8; i = i + 1) y = y + (a[i] ? j++ : 0);",
             [0b1101_0001, 0],
@@ -138,7 +138,7 @@ fn what_they_do_is_right() {
         ("y = a; for (i = 0; i < 2; i = i + 1) {y[3:0], y[7:4]} = y << i;", [0x5c, 0], 0xa8),
         // A part that crosses the border of its element is written as far as it is there.
         (
-            "e = 0; for (i = 0; i < 2; i = i + 1) e[i][i * 6 +: 3] = 7; y = e[1] ^ e[0];",
+            "e = a; for (i = 0; i < 2; i = i + 1) e[i][i * 6 +: 3] = 7; y = e[1] ^ e[0];",
             [0, 0],
             0b1100_0111,
         ),
@@ -146,7 +146,7 @@ fn what_they_do_is_right() {
         // `always @*` waits for what its text reads, also where nothing comes of it.
         ("k = a; k = 3; y = k;", [1, 0], 3),
         (
-            "y = 0; for (i = 0; i < 8; i = i + 1) begin if (i == 2) ; else break; y = 1; end y = y + 5;",
+            "y = a; for (i = 0; i < 8; i = i + 1) begin if (i == 2) ; else break; y = 1; end y = y + 5;",
             [0, 0],
             5,
         ),
