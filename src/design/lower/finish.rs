@@ -72,7 +72,7 @@ impl Lowering<'_> {
         self.processes.iter().map(|draft| analysis::effects(&draft.body, &width)).collect()
     }
 
-    /// Takes out the writes to variables that nothing reads or watches: the indices of loops that are written out.
+    /// Takes out the writes to variables that nothing reads or watches: the indices of loops that are unrolled.
     fn drop_unread(&mut self, effects: &mut [Effects]) {
         let ports = self.inputs.iter().chain(&self.outputs).map(|&(_, slot)| slot);
         let mut used: BTreeSet<Slot> = ports.collect();

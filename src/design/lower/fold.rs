@@ -1,6 +1,6 @@
 //! What is known while a process is lowered: variables that hold a constant, and operations on constants.
 //!
-//! A loop whose index is known is written out, turn by turn, so that what its index selects has a fixed place. For that
+//! A loop whose index is known is unrolled ([`super::unroll`]), so that what its index selects has a fixed place. For that
 //! the builder keeps, along the path that is being lowered, which variables hold which constant: a blocking write of
 //! a constant begins it, any other write ends it, and where paths meet only what all of them agree on is kept. A process
 //! is never interrupted, so nobody else writes in between.

@@ -436,3 +436,39 @@ impl GoldenRun {
         self.compared = compared;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::rc::Rc;
+
+    use super::{Golden, Group};
+    use crate::design::lower;
+    use crate::verify::stimulus::Config;
+
+    /// What is cut out of a run is what a run of these episodes alone gives, and can be run again.
+    #[test]
+    fn lanes_that_are_cut_out_are_those_of_a_run_of_their_own() {
+        let text = "module top(input clk, rst, load, input [69:0] d, output reg [69:0] y, output z); \
+                    always @(posedge clk) if (load) y <= d; else y <= y + 1; assign z = ^y; endmodule";
+        let lowered = lower(text, Some("top")).expect("a legal text");
+        let program = lowered.program.expect("all of it is lowered");
+        let none = BTreeMap::new();
+        let golden = Golden::new(lowered.interface, &program, &none, "key", &Config::default());
+        let golden = golden.expect("a golden module");
+        let episodes = golden.base_episodes();
+        for lanes in [&[1, 3, 6][..], &[0], &[2, 3, 4, 5, 7]] {
+            let whole = golden.run(Group::new(episodes[..8].to_vec(), &golden.stimulus));
+            let cut = whole.expect("it ends").of_lanes(lanes, &golden);
+            let own = lanes.iter().map(|&lane| episodes[lane].clone()).collect();
+            let alone = golden.run(Group::new(own, &golden.stimulus)).expect("it ends");
+            assert_eq!((cut.stride, cut.group.steps), (alone.stride, alone.group.steps));
+            assert_eq!((&cut.value, &cut.defined), (&alone.value, &alone.defined));
+            assert_eq!((&cut.is_same, &cut.compared), (&alone.is_same, &alone.compared));
+            assert_eq!(cut.group.settled, alone.group.settled);
+            let group = Rc::into_inner(cut.group).expect("nobody else has it");
+            let again = golden.run(group).expect("it ends");
+            assert_eq!((again.value, again.defined), (alone.value, alone.defined));
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! How long temporaries live, so that their cells are used again: a loop written out has thousands of them, of which
+//! How long temporaries live, so that their cells are used again: an unrolled loop has thousands of them, of which
 //! some dozens live at a time, and only what lies in the processor's nearest memory is quick.
 //!
 //! Cells are given out like those of a stack, since an operation finds its operands below its result: what lies on top is
