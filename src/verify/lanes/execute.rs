@@ -46,15 +46,12 @@ impl<const L: usize> Engine<'_, L> {
     fn interpret(&mut self, mut at: usize, mut mask: u64) {
         use Instruction as I;
         let code = self.code;
-        // Held here, they need not be looked up again after every write to a cell.
-        let instructions = &code.instructions[..];
-        let mut ran = 0;
         loop {
             let here = at;
             at += 1;
-            ran += 1;
+            self.instructions += 1;
             let c = &mut self.cells[..];
-            match instructions[here] {
+            match code.instructions[here] {
                 I::Slice(o, by, mask) => unary(c, o, |a| a >> (by & 63) & mask),
                 I::Shift(o, by, mask) => unary(c, o, |a| a << (by & 63) & mask),
                 I::SignExtend(o, shift, mask) => unary(c, o, |a| fill(a, shift) & mask),
@@ -109,14 +106,10 @@ impl<const L: usize> Engine<'_, L> {
                 I::Enter { label } => self.exited[label as usize] = 0,
                 I::Leave { label } => mask |= self.exited[label as usize],
                 I::Exit { label } => self.exited[label as usize] |= std::mem::take(&mut mask),
-                I::Repeat { start } => {
-                    self.instructions += std::mem::take(&mut ran);
-                    (at, mask) = self.repeat(mask, (at, start as usize));
-                }
-                I::End => break,
+                I::Repeat { start } => (at, mask) = self.repeat(mask, (at, start as usize)),
+                I::End => return,
             }
         }
-        self.instructions += ran;
     }
 
     /// Lanes in which a condition is 1 come first, and the others wait.
