@@ -342,18 +342,17 @@ impl<'d> Lowering<'d> {
         };
         if computes(&first) && computes(&second) {
             self.build.code.extend(first.into_iter().chain(second));
-        } else {
-            // A side that writes runs only where it is chosen; both do where that is unknown (IEEE 1800-2017, 11.4.11).
-            self.build.path.meet(before);
-            let condition = self.build.copy(condition)?;
-            let unknown = self.build.emit(1, OpKind::IsUnknown(condition))?;
-            let holds = self.known(condition)?;
-            let either = self.build.emit(1, OpKind::Or(holds, unknown))?;
-            let not = self.build.not(holds)?;
-            let a = self.side(either, first, a)?;
-            let b = self.side(not, second, b)?;
             return self.build.emit(width, OpKind::Mux { condition, a, b });
         }
+        // A side that writes runs only where it is chosen; both do where that is unknown (IEEE 1800-2017, 11.4.11).
+        self.build.path.meet(before);
+        let condition = self.build.copy(condition)?;
+        let unknown = self.build.emit(1, OpKind::IsUnknown(condition))?;
+        let holds = self.known(condition)?;
+        let either = self.build.emit(1, OpKind::Or(holds, unknown))?;
+        let not = self.build.not(holds)?;
+        let a = self.side(either, first, a)?;
+        let b = self.side(not, second, b)?;
         self.build.emit(width, OpKind::Mux { condition, a, b })
     }
 
@@ -602,14 +601,11 @@ impl<'d> Lowering<'d> {
 
     /// Adds the initial value of a declaration: it is there before anything else runs.
     pub(super) fn declare(&mut self, storage: &Storage, value: Expression<'d>) -> Lowered<()> {
-        // What holds on the path of a process does not hold before all of them.
-        let here = self.build.path.part();
-        self.build.path.forget();
-        let (code, ()) = self.block(|lowering| match *storage {
+        self.beforehand(|lowering| match *storage {
             Storage::Variable(slot) => {
                 let width = lowering.build.width(slot);
                 let value = lowering.sized(value, width)?;
-                lowering.build.code.push(super::super::program::Statement::Store(Store {
+                lowering.build.code.push(Statement::Store(Store {
                     target: Target::Whole(slot),
                     value,
                     nonblocking: false,
@@ -619,7 +615,17 @@ impl<'d> Lowering<'d> {
             Storage::Array { memory, ref dimensions } => {
                 lowering.fill(memory, dimensions, value, false)
             }
-        })?;
+        })
+    }
+
+    /// Adds what `make` writes to the declarations: what holds on the path of a process does not hold before all of them.
+    pub(super) fn beforehand(
+        &mut self,
+        make: impl FnOnce(&mut Self) -> Lowered<()>,
+    ) -> Lowered<()> {
+        let here = self.build.path.part();
+        self.build.path.forget();
+        let (code, ()) = self.block(make)?;
         self.build.path.go_to(here);
         self.declarations.extend(code);
         Ok(())

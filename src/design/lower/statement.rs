@@ -177,18 +177,46 @@ impl<'d> Lowering<'d> {
             });
         }
         let condition = condition.ok_or_else(|| Unsupported::new("an `if` without condition"))?;
-        if let Some(known) = self.build.constant_of(condition) {
-            let holds = known.value[0] & !known.unknown[0] & 1 == 1;
+        self.either(condition, |lowering, holds| {
             let branch = if holds { statement.then_branch() } else { statement.else_branch() };
-            return branch.map_or(Ok(()), |branch| self.statement(branch));
+            lowering.branch(branch)
+        })
+    }
+
+    /// Both sides of a condition, which `side` writes, or the one that is taken where that is known.
+    pub(super) fn either(
+        &mut self,
+        condition: Slot,
+        mut side: impl FnMut(&mut Self, bool) -> Lowered<()>,
+    ) -> Lowered<()> {
+        if let Some(holds) = self.holds(condition) {
+            return side(self, holds);
         }
         let before = self.build.path.part();
-        let (then, ()) = self.block(|lowering| lowering.branch(statement.then_branch()))?;
+        let (then, ()) = self.block(|lowering| side(lowering, true))?;
         let after = self.build.path.go_to(before);
-        let (otherwise, ()) = self.block(|lowering| lowering.branch(statement.else_branch()))?;
+        let (otherwise, ()) = self.block(|lowering| side(lowering, false))?;
         self.build.path.meet(after);
         self.build.code.push(Statement::If { condition, then, otherwise });
         Ok(())
+    }
+
+    /// Arms of which each lane takes one.
+    pub(super) fn arms<T>(
+        &mut self,
+        arms: impl IntoIterator<Item = T>,
+        mut make: impl FnMut(&mut Self, T) -> Lowered<()>,
+    ) -> Lowered<Vec<Vec<Statement>>> {
+        let before = self.build.path.part();
+        let mut after = None;
+        let mut made = Vec::new();
+        for arm in arms {
+            self.build.path.go_to(before.clone());
+            made.push(self.block(|lowering| make(lowering, arm))?.0);
+            self.build.path.meet(after);
+            after = self.build.path.part();
+        }
+        Ok(made)
     }
 
     fn branch(&mut self, branch: Option<Source<'d>>) -> Lowered<()> {
@@ -254,16 +282,8 @@ impl<'d> Lowering<'d> {
                 }
             }
         }
-        let mut arms = Vec::with_capacity(items.len() + 1);
-        let before = self.build.path.part();
-        let mut after = None;
-        let bodies = items.iter().map(|item| Some(item.body));
-        for body in bodies.chain([statement.default_case()]) {
-            self.build.path.go_to(before.clone());
-            arms.push(self.block(|lowering| lowering.branch(body))?.0);
-            self.build.path.meet(after);
-            after = self.build.path.part();
-        }
+        let bodies = items.iter().map(|item| Some(item.body)).chain([statement.default_case()]);
+        let arms = self.arms(bodies, |lowering, body| lowering.branch(body))?;
         let table = table(width, &found, items.len() as u32);
         Ok(Some(Switch { selector: value, wildcards, items: found, arms, table }))
     }

@@ -62,15 +62,7 @@ impl<'d> Lowering<'d> {
             first: template.first,
             labels: HashMap::new(),
         };
-        if !template.declarations.is_empty() {
-            // What holds on the path of a process does not hold before all of them.
-            let here = self.build.path.part();
-            self.build.path.forget();
-            let (code, ()) =
-                self.block(|lowering| lowering.copy_all(&mut copy, &template.declarations))?;
-            self.build.path.go_to(here);
-            self.declarations.extend(code);
-        }
+        self.beforehand(|lowering| lowering.copy_all(&mut copy, &template.declarations))?;
         self.copy_all(&mut copy, &template.code)
     }
 
@@ -108,16 +100,9 @@ impl<'d> Lowering<'d> {
             Statement::Store(store) => self.copy_store(copy, store),
             Statement::If { condition, then, otherwise } => {
                 let condition = self.copied(copy, *condition);
-                if let Some(holds) = self.holds(condition) {
-                    return self.copy_all(copy, if holds { then } else { otherwise });
-                }
-                let before = self.build.path.part();
-                let (then, ()) = self.block(|lowering| lowering.copy_all(copy, then))?;
-                let after = self.build.path.go_to(before);
-                let (otherwise, ()) = self.block(|lowering| lowering.copy_all(copy, otherwise))?;
-                self.build.path.meet(after);
-                self.build.code.push(Statement::If { condition, then, otherwise });
-                Ok(())
+                self.either(condition, |lowering, holds| {
+                    lowering.copy_all(copy, if holds { then } else { otherwise })
+                })
             }
             Statement::Switch(switch) => self.copy_switch(copy, switch),
             Statement::Block { label, body } => {
@@ -219,20 +204,21 @@ impl<'d> Lowering<'d> {
         let width = copy.widths[at];
         let mut kind = op.kind.clone();
         operands(&mut kind, &mut |slot| *slot = self.copied(copy, *slot));
-        let (shift, number) = match (&op.kind, &kind) {
-            // What was constant in the template already is left as it is.
-            (OpKind::ShiftLeft(_, by) | OpKind::ShiftRight(_, by), _)
-                if split(*by).0 == Range::Constant =>
-            {
-                (None, None)
-            }
-            (_, &OpKind::ShiftLeft(a, by)) => (Some((BinaryOp::LogicalShiftLeft, a)), Some(by)),
-            (_, &OpKind::ShiftRight(a, by)) => (Some((BinaryOp::LogicalShiftRight, a)), Some(by)),
-            _ => (None, None),
+        // By how much, where that was not constant in the template already.
+        let count = match (&op.kind, &kind) {
+            (
+                OpKind::ShiftLeft(_, before) | OpKind::ShiftRight(_, before),
+                OpKind::ShiftLeft(_, by) | OpKind::ShiftRight(_, by),
+            ) if split(*before).0 != Range::Constant => self.build.number_of(*by, false),
+            _ => None,
         };
-        let count = number.and_then(|by| self.build.number_of(by, false));
-        let result = match (kind, shift.zip(count)) {
-            (_, Some(((operator, a), count))) => self.constant_shift(operator, a, count)?,
+        let result = match (kind, count) {
+            (OpKind::ShiftLeft(a, _), Some(count)) => {
+                self.constant_shift(BinaryOp::LogicalShiftLeft, a, count)?
+            }
+            (OpKind::ShiftRight(a, _), Some(count)) => {
+                self.constant_shift(BinaryOp::LogicalShiftRight, a, count)?
+            }
             (OpKind::Extend { a, signed }, _) => self.build.resize(a, width, signed)?,
             (OpKind::Slice { a, lsb }, _) => self.build.slice(a, lsb, width)?,
             (OpKind::Concat(parts), _) if parts.len() == 1 => self.build.copy(parts[0])?,
@@ -280,15 +266,7 @@ impl<'d> Lowering<'d> {
             let arm = switch.item(value[0], 0).map_or(default, |arm| arm as usize);
             return self.copy_all(copy, &switch.arms[arm]);
         }
-        let before = self.build.path.part();
-        let mut after = None;
-        let mut arms = Vec::with_capacity(switch.arms.len());
-        for arm in &switch.arms {
-            self.build.path.go_to(before.clone());
-            arms.push(self.block(|lowering| lowering.copy_all(copy, arm))?.0);
-            self.build.path.meet(after);
-            after = self.build.path.part();
-        }
+        let arms = self.arms(&switch.arms, |lowering, arm| lowering.copy_all(copy, arm))?;
         let (items, table) = (switch.items.clone(), switch.table.clone());
         let copied = Switch { selector, wildcards: switch.wildcards, items, arms, table };
         self.build.code.push(Statement::Switch(Box::new(copied)));

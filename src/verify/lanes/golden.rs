@@ -130,8 +130,7 @@ impl Golden {
                 for run in &runs {
                     toggles.see_all(&run.value, &run.defined, run.stride);
                 }
-                let runs = runs.into_iter().filter_map(|run| golden.compared_alone(run));
-                golden.base = OnceCell::from(Ok(runs.collect()));
+                golden.base = OnceCell::from(Ok(runs));
             }
         }
         let deep = golden.deepen(&mut toggles)?;
@@ -153,15 +152,13 @@ impl Golden {
 
     fn run_all(&self, episodes: Vec<Episode>) -> Result<Vec<GoldenRun>, Stop> {
         let groups = Group::all(episodes, &self.stimulus);
-        groups.into_iter().map(|group| self.run(group)).collect()
+        let run = |group| self.run(group).map(|run| self.compared_alone(run)).transpose();
+        groups.into_iter().filter_map(run).collect()
     }
 
     /// What every candidate runs, episode by episode.
     pub(super) fn runs(&self) -> Result<impl Iterator<Item = &GoldenRun>, Stop> {
-        let base = self.base.get_or_init(|| {
-            let runs = self.run_all(self.base_episodes())?.into_iter();
-            Ok(runs.filter_map(|run| self.compared_alone(run)).collect())
-        });
+        let base = self.base.get_or_init(|| self.run_all(self.base_episodes()));
         Ok(base.as_ref().map_err(|stop| *stop)?.iter().chain(&self.deep))
     }
 
