@@ -27,7 +27,7 @@ pub use extract::{COMPLETION_BYTES_MAX, NoCode, extract_code};
 pub struct Candidate {
     /// The problem's identifier.
     pub problem: String,
-    /// Identifier of the candidate; by default the 0-based number of its row.
+    /// Identifier of the candidate; by default the number of its row from 0, blank lines aside.
     pub id: String,
     /// The model's text as it came.
     pub completion: String,
@@ -59,6 +59,11 @@ impl Candidates {
     /// Goes past up to `rows` candidates without looking into them; returns how many there were.
     pub fn pass(&mut self, rows: usize) -> Result<usize, RecordError> {
         self.0.pass(rows)
+    }
+
+    /// The line of the file that was read last, from 1.
+    pub fn line(&self) -> usize {
+        self.0.line()
     }
 }
 

@@ -7,10 +7,12 @@
 //! an element at a time. Writing appends whole rows; `FILE.meta.json` beside the file says what made it and
 //! is written first, so that a killed run can be continued and cannot be continued as something else.
 //! Neither file holds a time: an interrupted and resumed run gives the bytes of an uninterrupted one.
-//! Rows that are made before their turn wait in a file beside it ([`Ahead`]), and the parts of a run become the
+//! A file that is not continued takes its place when it is whole ([`Draft`]), so a run that fails leaves what was
+//! there. Rows that are made before their turn wait in a file beside it ([`Ahead`]), and the parts of a run become the
 //! whole ([`merge`]).
 
 mod ahead;
+mod draft;
 mod list;
 mod reader;
 mod shard;
@@ -23,6 +25,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use ahead::Ahead;
+pub use draft::{Draft, replace};
 pub use list::{List, Rows, read_rows};
 pub use reader::{LINE_BYTES_MAX, Line, Lines, read};
 pub use shard::{MergeError, SHARDS_MAX, Shard, ShardOf, merge, stage};
@@ -84,8 +87,7 @@ pub fn content_hash(content: &[u8]) -> String {
 
 /// Returns the [`content_hash`] of a file, reading it in pieces.
 pub fn file_hash(path: &Path) -> Result<String, RecordError> {
-    let mut file = std::fs::File::open(path)
-        .map_err(|source| RecordError::Open { path: path.to_owned(), source })?;
+    let mut file = reader::open(path)?;
     let mut hasher = blake3::Hasher::new();
     let mut piece = vec![0; 64 << 10];
     loop {
@@ -130,6 +132,18 @@ pub enum RecordError {
         path: PathBuf,
         /// The system's word.
         source: io::Error,
+    },
+    /// What was named says what a file was made from, and is not the file.
+    #[error("{}: this says what a file was made from; name the file alone, without .meta.json", path.display())]
+    Provenance {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// It is no file: inputs are read more than once.
+    #[error("open {}: it is no file (a pipe, a folder?), and inputs are read more than once: write it to a file first", path.display())]
+    NoFile {
+        /// What was named.
+        path: PathBuf,
     },
     /// Reading stopped in the middle.
     #[error("read {}:{line}: {source}{}", path.display(), hint(source))]

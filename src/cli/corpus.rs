@@ -231,7 +231,7 @@ fn save(
     for path in inputs.iter().chain([&import.path]) {
         meta.inputs.insert(path.display().to_string(), hash(path)?);
     }
-    let (mut writer, _) = Writer::create(&import.out, &meta, false)?;
+    let mut writer = Writer::create_whole(&import.out, &meta)?;
     for row in rows {
         writer.write(row)?;
     }

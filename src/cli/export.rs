@@ -1,20 +1,21 @@
 //! `salv export`: pairs and verdicts in the files of other programs.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::files::{self, Outputs};
+use crate::candidate;
 use crate::exchange::llama_factory::{self, Omission};
 use crate::exchange::{sim_info, trl};
 use crate::pair::Pair;
 use crate::pair::label::Rules;
 use crate::problem;
-use crate::record::{self, Meta, Writer, file_hash};
+use crate::record::{self, Draft, Meta, Writer, file_hash, meta_path};
 use crate::verify::verdict::Verdict;
 
 /// Write pairs and verdicts as files of other programs; `salv corpus` reads theirs
@@ -83,7 +84,7 @@ fn export_trl(export: &Export, chat: bool) -> anyhow::Result<()> {
     export.check(&[])?;
     let mut meta = Meta::new("export", json!({ "target": "trl", "chat": chat }));
     meta.inputs.insert(export.path.display().to_string(), file_hash(&export.path)?);
-    let (mut writer, _) = Writer::create(&export.out, &meta, false)?;
+    let mut writer = Writer::create_whole(&export.out, &meta)?;
     let mut rows = 0;
     for pair in record::read::<Pair>(&export.path)? {
         writer.write(&trl::row(&pair?.value, chat))?;
@@ -124,6 +125,7 @@ fn export_llama_factory(export: &Export, tokenizer: &Path) -> anyhow::Result<()>
 
 fn export_sim_info(export: &Export, problems: &Path, rules: &Rules) -> anyhow::Result<()> {
     export.check(&[problems])?;
+    expect_whole(&export.path)?;
     let problems = problem::load(problems)?;
     let verdicts: Result<Vec<Verdict>, _> =
         record::read::<Verdict>(&export.path)?.map(|row| row.map(|row| row.value)).collect();
@@ -138,33 +140,49 @@ fn export_sim_info(export: &Export, problems: &Path, rules: &Rules) -> anyhow::R
     Ok(())
 }
 
+/// Refuses verdicts of a run that is a part or did not come to its end, as far as that can be seen.
+fn expect_whole(verdicts: &Path) -> anyhow::Result<()> {
+    let Ok(text) = std::fs::read_to_string(meta_path(verdicts)) else { return Ok(()) };
+    let meta: Meta = serde_json::from_str(&text)
+        .with_context(|| format!("failed to understand {}", meta_path(verdicts).display()))?;
+    let shown = verdicts.display();
+    ensure!(
+        meta.shard.is_none(),
+        "{shown} is a part of a run; `salv merge` puts the parts together"
+    );
+    let hash = meta.configuration["candidates"].as_str();
+    let candidates = meta.inputs.iter().find(|(_, found)| Some(found.as_str()) == hash);
+    if let Some((path, hash)) = candidates
+        && file_hash(Path::new(path)).is_ok_and(|found| found == *hash)
+    {
+        let wanted = candidate::read(Path::new(path))?.pass(usize::MAX)?;
+        let found = record::read::<Verdict>(verdicts)?.pass(usize::MAX)?;
+        ensure!(
+            found == wanted,
+            "{shown} has verdicts of {found} of the {wanted} candidates in {path}; `salv verify --resume` makes the others"
+        );
+    }
+    Ok(())
+}
+
 impl Export {
     /// Refuses to write over what is read.
     fn check(&self, inputs: &[&Path]) -> anyhow::Result<()> {
-        let same = |path: &Path| path.canonicalize().ok();
-        for input in inputs.iter().copied().chain([self.path.as_path()]) {
-            anyhow::ensure!(
-                same(input).is_none() || same(input) != same(&self.out),
-                "the output {} would overwrite an input: choose another with -o",
-                self.out.display()
-            );
-        }
-        Ok(())
+        let inputs: Vec<&Path> = inputs.iter().copied().chain([self.path.as_path()]).collect();
+        files::expect_apart(&inputs, &Outputs { rows: Vec::new(), others: vec![&self.out] })
     }
 }
 
 /// A JSON list that is written an element at a time.
 struct JsonList<'a> {
     path: &'a Path,
-    file: BufWriter<File>,
+    draft: BufWriter<Draft>,
     rows: usize,
 }
 
 impl JsonList<'_> {
     fn create(path: &Path) -> anyhow::Result<JsonList<'_>> {
-        let file = File::create(path);
-        let file = file.with_context(|| format!("failed to create {}", path.display()))?;
-        Ok(JsonList { path, file: BufWriter::new(file), rows: 0 })
+        Ok(JsonList { path, draft: BufWriter::new(Draft::create(path)?), rows: 0 })
     }
 
     fn write(&mut self, row: &impl serde::Serialize) -> anyhow::Result<()> {
@@ -177,14 +195,13 @@ impl JsonList<'_> {
     fn finish(mut self) -> anyhow::Result<usize> {
         let closing: &[u8] = if self.rows == 0 { b"[]\n" } else { b"\n]\n" };
         self.put(closing)?;
-        let done = self.file.into_inner().map_err(|error| error.into_error());
-        done.and_then(|file| file.sync_all())
-            .with_context(|| format!("failed to write {}", self.path.display()))?;
+        let done = self.draft.into_inner().map_err(|error| error.into_error());
+        done.with_context(|| format!("failed to write {}", self.path.display()))?.commit()?;
         Ok(self.rows)
     }
 
     fn put(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        let written = self.file.write_all(bytes);
+        let written = self.draft.write_all(bytes);
         written.with_context(|| format!("failed to write {}", self.path.display()))
     }
 }

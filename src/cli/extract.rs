@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use anyhow::Context;
 use serde_json::json;
 
+use super::files::{self, Outputs};
 use super::verify::{BackendArguments, StimulusArguments, warn_of_gaps};
 use super::{start, tools};
 use crate::candidate::{self, Candidate};
@@ -99,16 +100,10 @@ fn candidates(
 }
 
 fn spans(arguments: &Arguments, problems: &Path, job: &Run) -> anyhow::Result<ExitCode> {
-    for input in [problems, &arguments.candidates] {
-        let same = |path: &Path| path.canonicalize().ok();
-        anyhow::ensure!(
-            same(input).is_none() || same(input) != same(&arguments.output),
-            "the output {} would overwrite an input: choose another with -o",
-            arguments.output.display()
-        );
-    }
+    let outputs = Outputs { rows: vec![&arguments.output], others: Vec::new() };
+    files::expect_apart(&[problems, &arguments.candidates], &outputs)?;
+    let total = files::survey(&arguments.candidates, job.problems, None)?.range().len();
     let meta = meta(problems, &arguments.candidates)?;
-    let total = record::read::<serde::de::IgnoredAny>(&arguments.candidates)?.count();
     let (mut writer, done) = Writer::create(&arguments.output, &meta, arguments.resume)?;
     let mut summary = Summary::default();
     for row in record::read::<Row>(&arguments.output)? {

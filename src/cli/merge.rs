@@ -1,12 +1,13 @@
 //! `salv merge`: the parts of a run (`--shard K/N` of `salv verify` and `salv sample`) in, the file that one run
 //! would have written out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::ensure;
 
+use super::files::{self, Outputs};
 use super::report::ReportArguments;
 use super::summary::Summary;
 use crate::record;
@@ -33,6 +34,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         "--fail-on and --junit are of verdicts, and these are candidates"
     );
     let output = arguments.output.unwrap_or_else(|| PathBuf::from(name));
+    let shards: Vec<&Path> = arguments.shards.iter().map(PathBuf::as_path).collect();
+    let others = arguments.report.junit().into_iter().collect();
+    files::expect_apart(&shards, &Outputs { rows: vec![&output], others })?;
     let rows = record::merge(&arguments.shards, &output)?;
     if stage == "sample" {
         eprintln!("{rows} candidates are in {}", output.display());

@@ -17,6 +17,7 @@ mod doctor;
 mod eval;
 mod export;
 mod extract;
+mod files;
 mod fpga;
 mod junit;
 mod merge;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::json;
 
+use super::files::{self, Outputs};
 use super::{start, tools};
 use crate::candidate::{self, Candidate};
 use crate::extract::run::{self as extraction, Row, Run, RunError};
@@ -160,7 +161,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             "note: the candidates are not grouped by problem; those of unfinished problems are kept in memory"
         );
     }
-    let (writer, _) = Writer::create(&arguments.output, &meta, false)?;
+    // There is no way to continue a part, and nothing would show that it is one.
+    let writer = Writer::create_whole(&arguments.output, &meta)?;
     let mut join = Join {
         verdicts: record::read(&arguments.verdicts)?,
         path: &arguments.verdicts,
@@ -171,22 +173,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(spans) => join.with_spans(&arguments.candidates, spans).map(|()| false),
         None => join.with_extraction(&arguments, &problems),
     };
-    let whole = stopped.and_then(|stopped| {
-        if !stopped {
-            join.check_end()?;
-        }
-        Ok(!stopped)
-    });
-    let Join { pairing, writer, .. } = join;
-    writer.finish()?;
-    // There is no way to continue a part, and nothing would show that it is one.
-    if !matches!(whole, Ok(true)) {
-        discard(&arguments.output);
-    }
-    if !whole? {
+    if stopped? {
         eprintln!("stopped; nothing is written");
         return Ok(ExitCode::from(130));
     }
+    join.check_end()?;
+    let Join { pairing, writer, .. } = join;
+    writer.finish()?;
     let (report, contradictions) = pairing.finish();
     finish(&arguments, &report, &contradictions)
 }
@@ -198,9 +191,7 @@ fn finish(
 ) -> anyhow::Result<ExitCode> {
     eprint!("{}", report.render());
     if let Some(path) = &arguments.report {
-        let text = serde_json::to_string_pretty(report)? + "\n";
-        std::fs::write(path, text)
-            .with_context(|| format!("failed to write {}", path.display()))?;
+        record::replace(path, (serde_json::to_string_pretty(report)? + "\n").as_bytes())?;
     }
     eprintln!("{} pairs are in {}", report.pairs_written, arguments.output.display());
     for Contradiction { problem, right, wrong, signal } in contradictions {
@@ -208,7 +199,7 @@ fn finish(
             "contradiction: {signal} of {problem} has the same code in candidate {right}, where it is right, and in {wrong}, where it is wrong"
         );
     }
-    anyhow::ensure!(
+    ensure!(
         contradictions.is_empty(),
         "signals with equal code and unequal verdicts: {}; a verdict or a cone is wrong (compare the two with `salv show {} ID --signal NAME`, prove the cones with `salv extract --check`); {} is whole without them",
         report.contradictions,
@@ -244,7 +235,7 @@ impl Join<'_> {
             let row = row.with_context(|| missing(spans, &candidate, "extract"))?;
             self.push(candidate, &row.value)?;
         }
-        anyhow::ensure!(
+        ensure!(
             rows.next().is_none(),
             "{} has more rows than there are candidates; make it again from this file with `salv extract`",
             spans.display()
@@ -253,7 +244,7 @@ impl Join<'_> {
     }
 
     fn check_end(&mut self) -> anyhow::Result<()> {
-        anyhow::ensure!(
+        ensure!(
             self.verdicts.next().is_none(),
             "{} has more rows than there are candidates; make it again from this file with `salv verify`",
             self.path.display()
@@ -293,30 +284,12 @@ fn missing(path: &Path, candidate: &Candidate, stage: &str) -> String {
     )
 }
 
-/// Removes an output and its provenance; what is no file, such as a device, stays.
-fn discard(output: &Path) {
-    if output.is_file() {
-        for path in [output.to_owned(), meta_path(output)] {
-            // It may be gone already.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
 fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
-    let same = |path: &Path| path.canonicalize().ok();
     let inputs = [&arguments.problems, &arguments.candidates, &arguments.verdicts];
-    for output in [Some(&arguments.output), arguments.report.as_ref()].into_iter().flatten() {
-        anyhow::ensure!(
-            inputs
-                .into_iter()
-                .chain(&arguments.spans)
-                .all(|input| same(input).is_none() || same(input) != same(output)),
-            "the output {} would overwrite an input: choose another name",
-            output.display()
-        );
-    }
-    Ok(())
+    let inputs: Vec<&Path> =
+        inputs.into_iter().chain(&arguments.spans).map(PathBuf::as_path).collect();
+    let others = arguments.report.iter().map(PathBuf::as_path).collect();
+    files::expect_apart(&inputs, &Outputs { rows: vec![&arguments.output], others })
 }
 
 /// What made the file: everything that its bytes depend on, and nothing else.
@@ -351,6 +324,7 @@ fn meta(arguments: &Arguments, options: &Options) -> anyhow::Result<Meta> {
 
 /// Refuses a file that was made from other problems or candidates, or is a part of one.
 fn check_origin(path: &Path, stage: &str, made_from: &[(&str, &String)]) -> anyhow::Result<()> {
+    ensure!(path.is_file(), "{} is not there: `salv {stage}` makes it", path.display());
     let place = meta_path(path);
     let text = std::fs::read_to_string(&place).with_context(|| {
         format!(
@@ -361,14 +335,14 @@ fn check_origin(path: &Path, stage: &str, made_from: &[(&str, &String)]) -> anyh
     })?;
     let meta: Meta = serde_json::from_str(&text)
         .with_context(|| format!("failed to understand {}", place.display()))?;
-    anyhow::ensure!(
+    ensure!(
         meta.shard.is_none(),
         "{} is a part of a run; put the parts together with `salv merge`",
         path.display()
     );
     for (name, hash) in made_from {
         let found = meta.configuration.get(*name).and_then(|value| value.as_str());
-        anyhow::ensure!(
+        ensure!(
             found == Some(hash.as_str()),
             "{} was made from other {name} ({} says so): give the same files, or make it again with `salv {stage}`",
             path.display(),

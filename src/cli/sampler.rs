@@ -15,6 +15,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use tch::{Device, Kind};
 
+use super::files::{self, Outputs};
 use super::start;
 use crate::model::kv_cache::{Attention, KvCache, ROWS};
 use crate::model::lora::Lora;
@@ -125,12 +126,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn sample(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let same = |path: &Path| path.canonicalize().ok();
-    ensure!(
-        same(&arguments.problems).is_none() || same(&arguments.problems) != same(&arguments.output),
-        "the output {} would overwrite an input: choose another with -o",
-        arguments.output.display()
-    );
+    let outputs = Outputs { rows: vec![&arguments.output], others: Vec::new() };
+    files::expect_apart(&[&arguments.problems], &outputs)?;
     let (kind, device) = options(arguments)?;
     let threads = start::threads(arguments.threads)?;
     tch::set_num_threads(i32::try_from(threads)?);

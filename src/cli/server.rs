@@ -13,6 +13,7 @@ use clap::Parser;
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use super::files::{self, Outputs};
 use super::{start, verify};
 use crate::problem::{self, Problem};
 use crate::record::{Ahead, Meta, RecordError, ShardOf, Writer, file_hash};
@@ -116,12 +117,8 @@ pub fn is_meant(arguments: &[OsString]) -> bool {
 pub fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let name = [OsString::from("salv sample")];
     let arguments = Arguments::parse_from(name.into_iter().chain(arguments));
-    let same = |path: &Path| path.canonicalize().ok();
-    ensure!(
-        same(&arguments.problems).is_none() || same(&arguments.problems) != same(&arguments.output),
-        "the output {} would overwrite an input: choose another with -o",
-        arguments.output.display()
-    );
+    let outputs = Outputs { rows: vec![&arguments.output], others: Vec::new() };
+    files::expect_apart(&[&arguments.problems], &outputs)?;
     let settings = Settings {
         samples: arguments.samples,
         temperature: arguments.temperature,

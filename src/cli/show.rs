@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 
+use super::files::{self, Outputs};
 use super::vcd;
 use super::verify::BackendArguments;
 use crate::extract::run::Span;
@@ -176,15 +177,9 @@ fn tell(text: &str) -> anyhow::Result<()> {
 }
 
 fn refuse_overwriting(arguments: &Arguments, inputs: &[&Path]) -> anyhow::Result<()> {
-    let same = |path: &Path| path.canonicalize().ok();
-    for output in [&arguments.html, &arguments.vcd].into_iter().flatten() {
-        ensure!(
-            inputs.iter().all(|input| same(input).is_none() || same(input) != same(output)),
-            "the output {} would overwrite an input: choose another",
-            output.display()
-        );
-    }
-    Ok(())
+    let others = [&arguments.html, &arguments.vcd].into_iter().flatten();
+    let others = others.map(PathBuf::as_path).collect();
+    files::expect_apart(inputs, &Outputs { rows: Vec::new(), others })
 }
 
 fn write_vcd(path: &Path, replayed: &Replayed) -> anyhow::Result<()> {

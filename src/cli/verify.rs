@@ -1,6 +1,6 @@
 //! `salv verify`: candidates in, a verdict for each output of each of them out.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::board::{self, BoardArguments};
+use super::files::{self, Outputs};
 use super::report::ReportArguments;
 use super::start;
 use super::summary::Summary;
@@ -173,20 +174,15 @@ pub struct Done {
 
 /// Judges the candidates into the output.
 pub fn judge(arguments: &Arguments) -> anyhow::Result<Done> {
-    let inputs = [&arguments.problems, &arguments.candidates];
-    for output in [Some(arguments.output.as_path()), arguments.report.junit()].into_iter().flatten()
-    {
-        let same = |path: &Path| path.canonicalize().ok();
-        anyhow::ensure!(
-            inputs.iter().all(|input| same(input).is_none() || same(input) != same(output)),
-            "the output {} would overwrite an input: choose another with -o",
-            output.display()
-        );
-    }
+    let outputs = Outputs {
+        rows: vec![&arguments.output],
+        others: arguments.report.junit().into_iter().collect(),
+    };
+    files::expect_apart(&[&arguments.problems, &arguments.candidates], &outputs)?;
     let mut problems = problem::load(&arguments.problems)?;
     // Half of a benchmark's text is test benches, which nothing here reads.
     problems.iter_mut().for_each(|problem| problem.testbench = None);
-    let rows = survey(arguments, &problems)?;
+    let rows = files::survey(&arguments.candidates, &problems, arguments.shard)?;
     let config = arguments.stimulus.config();
     let (backend, workers) = open(arguments, &problems, rows)?;
     let backend = &*backend;
@@ -279,21 +275,6 @@ fn finish(
     }
     eprintln!("verdicts are in {output}; `salv show {output} ID` shows one candidate");
     arguments.report.report(&arguments.output, summary)
-}
-
-/// The rows of this run, each looked at: what is wrong with the inputs shows before anything is judged.
-fn survey(arguments: &Arguments, problems: &[Problem]) -> anyhow::Result<Shard> {
-    let total = candidate::read(&arguments.candidates)?.pass(usize::MAX)?;
-    let rows = arguments.shard.unwrap_or(ShardOf { number: 1, of: 1 }).cut(total);
-    let names: HashSet<&str> = problems.iter().map(|problem| problem.problem.as_str()).collect();
-    for candidate in candidates(arguments, rows, 0)? {
-        let candidate = candidate?;
-        if !names.contains(candidate.problem.as_str()) {
-            let (candidate, problem) = (candidate.id, candidate.problem);
-            return Err(RunError::UnknownProblem { candidate, problem }.into());
-        }
-    }
-    Ok(rows)
 }
 
 /// The candidates of this run, without the first `done`.

@@ -32,10 +32,21 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Lines<T>, RecordError> {
     Ok(Lines::new(path, open_text(path)?, 0))
 }
 
+/// Opens an input. Nearly all are read more than once, for their hash and for what is wrong with them first, and a pipe
+/// would be empty the second time.
+pub(super) fn open(path: &Path) -> Result<File, RecordError> {
+    let failed = |source| RecordError::Open { path: path.to_owned(), source };
+    // Asked first: to open a pipe that nobody writes would wait for ever.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(RecordError::NoFile { path: path.to_owned() });
+    }
+    File::open(path).map_err(failed)
+}
+
 /// The text of a file, unpacked if it is compressed.
 pub(super) fn open_text(path: &Path) -> Result<Box<dyn BufRead + Send>, RecordError> {
+    let mut file = open(path)?;
     let open = |source| RecordError::Open { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(open)?;
     let mut magic = Vec::new();
     file.by_ref().take(2).read_to_end(&mut magic).map_err(open)?;
     let compressed = magic == GZIP_MAGIC;
@@ -109,6 +120,11 @@ impl<T> Lines<T> {
         Ok(passed)
     }
 
+    /// The line that was read last, from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, RecordError> {
         let mut bytes = Vec::new();
         let limit = LINE_BYTES_MAX as u64 + 1;
@@ -156,7 +172,17 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     } else {
         ""
     };
-    Err(format!("{error}{hint}"))
+    Err(format!("{}{hint}", within_line(&error)))
+}
+
+/// The message of a parser that was given one line: its column alone, since the line is named with the file.
+fn within_line(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match text.strip_suffix(&place) {
+        Some(text) => format!("{text} (column {})", error.column()),
+        None => text,
+    }
 }
 
 /// Replaces escaped halves of surrogate pairs that stand alone by U+FFFD, as for bytes that are no UTF-8;

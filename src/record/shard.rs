@@ -159,12 +159,6 @@ pub enum MergeError {
         /// What it is.
         what: &'static str,
     },
-    /// The output is one of the parts.
-    #[error("merge: the output {} would overwrite a part: choose another with -o", path.display())]
-    Overwrites {
-        /// The file.
-        path: PathBuf,
-    },
 }
 
 /// At most ten numbers.
@@ -182,11 +176,6 @@ struct Part {
 
 /// Writes the parts of a run, given in any order, to `output` as the whole run; returns its rows.
 pub fn merge(paths: &[PathBuf], output: &Path) -> Result<usize, MergeError> {
-    let same = |path: &Path| path.canonicalize().ok();
-    if let Some(path) = paths.iter().find(|path| same(path).is_some() && same(path) == same(output))
-    {
-        return Err(MergeError::Overwrites { path: path.clone() });
-    }
     let mut parts = paths.iter().map(|path| part(path)).collect::<Result<Vec<Part>, _>>()?;
     parts.sort_by_key(|part| part.shard.number);
     belong_together(&parts)?;
@@ -202,7 +191,7 @@ pub fn merge(paths: &[PathBuf], output: &Path) -> Result<usize, MergeError> {
         return Err(MergeError::Missing { missing: vec![1], of: 1 });
     };
     let whole = Meta { shard: None, ..first.meta.clone() };
-    let (mut writer, _) = Writer::create(output, &whole, false)?;
+    let mut writer = Writer::create_whole(output, &whole)?;
     for part in &parts {
         rows(part, |row| writer.write_row(row))?;
     }
@@ -217,6 +206,9 @@ pub fn stage(path: &Path) -> Result<String, RecordError> {
 
 fn provenance(path: &Path) -> Result<Meta, RecordError> {
     let beside = meta_path(path);
+    if path.to_string_lossy().ends_with(".meta.json") {
+        return Err(RecordError::Provenance { path: path.to_owned() });
+    }
     let text = std::fs::read_to_string(&beside)
         .map_err(|source| RecordError::Open { path: beside.clone(), source })?;
     serde_json::from_str(&text).map_err(|error| RecordError::Parse {

@@ -1,4 +1,5 @@
-//! The writing half: whole rows appended to a file, its provenance written first.
+//! The writing half: whole rows appended to a file, its provenance written first; or a file of rows that is there
+//! when all of them are.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -6,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::draft::Draft;
 use super::{Meta, RecordError};
 
 /// Rows are handed to the system in pieces of about this size.
@@ -23,8 +25,17 @@ pub fn meta_path(path: &Path) -> PathBuf {
 #[derive(Debug)]
 pub struct Writer {
     path: PathBuf,
-    file: File,
+    file: Output,
     buffer: Vec<u8>,
+}
+
+/// Where rows go.
+#[derive(Debug)]
+enum Output {
+    /// A file that can be continued.
+    Rows(File),
+    /// One that cannot, with its provenance.
+    Whole(Draft, Box<Meta>),
 }
 
 impl Writer {
@@ -33,9 +44,7 @@ impl Writer {
     /// Without `resume` the file starts empty, whatever it held. With it, an existing file must have been
     /// made with the very same provenance; its last line is dropped if it was torn, and rows are appended.
     pub fn create(path: &Path, meta: &Meta, resume: bool) -> Result<(Writer, usize), RecordError> {
-        if path.extension().is_some_and(|extension| extension == "gz") {
-            return Err(RecordError::Compressed { path: path.to_owned() });
-        }
+        expect_plain(path)?;
         let failed = |source| RecordError::Write { path: path.to_owned(), source };
         // Before anything is cut or compared: two writers would mix their rows.
         let mut file = OpenOptions::new()
@@ -54,14 +63,24 @@ impl Writer {
         let rows = if resume {
             keep_whole_rows(&mut file).map_err(failed)?
         } else {
+            let provenance = draft_of_meta(path, meta)?;
             // What is no file, such as a device, cannot be cut and holds nothing.
             if file.metadata().map_err(failed)?.is_file() {
                 file.set_len(0).map_err(failed)?;
             }
-            write_meta(path, meta)?;
+            // After the rows of another run are gone, or they would be taken for some of this one.
+            provenance.commit()?;
             0
         };
-        Ok((Writer { path: path.to_owned(), file, buffer: Vec::new() }, rows))
+        Ok((Writer { path: path.to_owned(), file: Output::Rows(file), buffer: Vec::new() }, rows))
+    }
+
+    /// Begins a file that cannot be continued: what was there before stays until [`Writer::finish`], and stays for good
+    /// if that does not come.
+    pub fn create_whole(path: &Path, meta: &Meta) -> Result<Writer, RecordError> {
+        expect_plain(path)?;
+        let file = Output::Whole(Draft::create(path)?, Box::new(meta.clone()));
+        Ok(Writer { path: path.to_owned(), file, buffer: Vec::new() })
     }
 
     /// Adds a row.
@@ -79,20 +98,31 @@ impl Writer {
 
     /// Hands all rows to the system: they survive the end of this process.
     pub fn flush(&mut self) -> Result<(), RecordError> {
-        let outcome = self.file.write_all(&self.buffer);
+        let outcome = match &mut self.file {
+            Output::Rows(file) => file.write_all(&self.buffer),
+            Output::Whole(draft, _) => draft.write_all(&self.buffer),
+        };
         self.buffer.clear();
         outcome.map_err(|source| self.failed(source))
     }
 
     /// Writes what waits and makes sure that it is on the disk.
     pub fn finish(mut self) -> Result<(), RecordError> {
-        self.sync()
+        self.sync()?;
+        match self.file {
+            Output::Rows(_) => Ok(()),
+            Output::Whole(draft, meta) => put_with_meta(&self.path, draft, &meta),
+        }
     }
 
-    /// The same, and more rows may follow.
+    /// Writes what waits and makes sure that it is on the disk; more rows may follow.
     pub fn sync(&mut self) -> Result<(), RecordError> {
         self.flush()?;
-        self.file.sync_all().map_err(|source| self.failed(source))
+        match &self.file {
+            Output::Rows(file) => file.sync_all().map_err(|source| self.failed(source)),
+            // It is when it is put in its place.
+            Output::Whole(..) => Ok(()),
+        }
     }
 
     fn failed(&self, source: io::Error) -> RecordError {
@@ -100,8 +130,30 @@ impl Writer {
     }
 }
 
+fn expect_plain(path: &Path) -> Result<(), RecordError> {
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        return Err(RecordError::Compressed { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// Puts rows and their provenance in their places. A process that is killed in between leaves rows of which nothing
+/// says what they were made from.
+fn put_with_meta(path: &Path, rows: Draft, meta: &Meta) -> Result<(), RecordError> {
+    let target = meta_path(path);
+    let provenance = draft_of_meta(path, meta)?;
+    match std::fs::remove_file(&target) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(RecordError::Write { path: target, source: error });
+        }
+        _ => {}
+    }
+    rows.commit()?;
+    provenance.commit()
+}
+
 /// Takes the file for this process until it is closed; the system lets go of it also when the process is killed.
-fn lock(file: &File, path: &Path) -> Result<(), RecordError> {
+pub(super) fn lock(file: &File, path: &Path) -> Result<(), RecordError> {
     use rustix::fs::{FlockOperation, flock};
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
         // A file system without locks cannot tell, and one without files (a pipe) need not.
@@ -139,24 +191,15 @@ fn keep_whole_rows(file: &mut File) -> io::Result<usize> {
     Ok(rows)
 }
 
-/// Writes the provenance so that it is there whole or not at all.
-fn write_meta(path: &Path, meta: &Meta) -> Result<(), RecordError> {
+/// The provenance, which is there whole or not at all.
+fn draft_of_meta(path: &Path, meta: &Meta) -> Result<Draft, RecordError> {
     let target = meta_path(path);
-    let draft = beside(path, ".meta.json.tmp");
-    let write = || -> io::Result<()> {
-        let mut text = serde_json::to_vec_pretty(meta)?;
-        text.push(b'\n');
-        let mut file = File::create(&draft)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        std::fs::rename(&draft, &target)?;
-        let folder = target
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
-    };
-    write().map_err(|source| RecordError::Write { path: target.clone(), source })
+    let failed = |source| RecordError::Write { path: target.clone(), source };
+    let mut text = serde_json::to_vec_pretty(meta).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    let mut draft = Draft::create(&target)?;
+    draft.write_all(&text).map_err(failed)?;
+    Ok(draft)
 }
 
 /// Compares the provenance of an existing file with this run's.

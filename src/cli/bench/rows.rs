@@ -4,7 +4,6 @@
 //! candidates as they are; the others are the same with a numbered comment in the code, which makes them other
 //! text and the same circuit. So `--distinct` says how much of a run is work and how much is repetition.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +11,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::json;
 
+use super::super::files::{self, Outputs};
 use crate::candidate::{self, Candidate};
+use crate::record::Draft;
 
 /// Make a long file of candidates from a short one
 #[derive(clap::Args)]
@@ -34,12 +35,14 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let outputs = Outputs { rows: Vec::new(), others: vec![&arguments.output] };
+    files::expect_apart(&[&arguments.candidates], &outputs)?;
     let candidates: Vec<Candidate> =
         candidate::read(&arguments.candidates)?.collect::<Result<_, _>>()?;
     let distinct = arguments.distinct.unwrap_or(candidates.len() as u64);
     anyhow::ensure!(!candidates.is_empty() && distinct > 0, "there is nothing to draw from");
     let failed = || format!("failed to write {}", arguments.output.display());
-    let mut out = BufWriter::new(File::create(&arguments.output).with_context(failed)?);
+    let mut out = BufWriter::new(Draft::create(&arguments.output)?);
     for row in 0..arguments.rows {
         let text = draw(arguments.seed, row) % distinct;
         // Both are below the number of candidates or of texts, which are in memory.
@@ -49,7 +52,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         writeln!(out, "{}", json!({ "problem": base.problem, "completion": completion }))
             .with_context(failed)?;
     }
-    out.flush().with_context(failed)?;
+    out.into_inner().map_err(|error| error.into_error()).with_context(failed)?.commit()?;
     Ok(ExitCode::SUCCESS)
 }
 

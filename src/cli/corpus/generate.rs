@@ -1,13 +1,14 @@
 //! `salv corpus generate`: a seed, a split and a count in, problems out, and what goes with them.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::sft::{expect_apart, load_all};
+use super::super::files::{self, Outputs};
+use super::sft::load_all;
 use crate::candidate::Candidate;
 use crate::corpus::generate::{self, Generated, Settings, Split};
 use crate::record::{Meta, Writer};
@@ -65,9 +66,10 @@ impl Generate {
     /// Writes the files.
     pub fn run(self) -> anyhow::Result<()> {
         ensure!(self.count > 0, "--count must be 1 or more");
-        let files: Vec<&PathBuf> =
-            [&self.out].into_iter().chain(&self.sft).chain(&self.versions).collect();
-        expect_apart(&files, &self.against.iter().collect::<Vec<_>>())?;
+        let rows = [&self.out].into_iter().chain(&self.sft).chain(&self.versions);
+        let rows = rows.map(PathBuf::as_path).collect();
+        let against: Vec<&Path> = self.against.iter().map(PathBuf::as_path).collect();
+        files::expect_apart(&against, &Outputs { rows, others: Vec::new() })?;
         let settings = Settings {
             seed: self.seed,
             split: self.split.split(),
@@ -76,7 +78,7 @@ impl Generate {
         };
         let made = generate::problems(&settings)?.take(self.count);
         let meta = self.meta()?;
-        let create = |path: &PathBuf| Ok::<_, anyhow::Error>(Writer::create(path, &meta, false)?.0);
+        let create = |path: &PathBuf| Writer::create_whole(path, &meta);
         let mut problems = create(&self.out)?;
         let mut samples = self.sft.as_ref().map(create).transpose()?;
         let mut candidates = self.versions.as_ref().map(create).transpose()?;

@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::check::{self, Check};
+use crate::cli::files::{self, Outputs};
 use crate::cli::tools;
 use crate::corpus::contamination::{self, Benchmarks, Thresholds};
 use crate::corpus::sft::{
@@ -148,9 +149,10 @@ fn import(
         ensure!(share > 0.0 && share <= 1.0, "a similarity is above 0 and up to 1, not {share}");
     }
     let dropped_path = common.dropped.clone().unwrap_or_else(|| dropped_beside(&common.out));
-    let inputs: Vec<&PathBuf> =
-        set.files.iter().chain(descriptions).chain(&common.against).collect();
-    expect_apart(&[&common.out, &dropped_path], &inputs)?;
+    let inputs = set.files.iter().chain(descriptions).chain(&common.against);
+    let inputs: Vec<&Path> = inputs.map(PathBuf::as_path).collect();
+    let outputs = Outputs { rows: vec![&common.out, &dropped_path], others: Vec::new() };
+    files::expect_apart(&inputs, &outputs)?;
     let problems = load_all(&common.against)?;
     let thresholds = Thresholds { code: common.code_similarity, prompt: common.prompt_similarity };
     let benchmarks = (!problems.is_empty()).then(|| Benchmarks::new(&problems, thresholds));
@@ -159,8 +161,8 @@ fn import(
     let total = expect_format(set, common.drop_malformed)?;
 
     let meta = meta(configuration, common, &inputs)?;
-    let (mut samples, _) = Writer::create(&common.out, &meta, false)?;
-    let (mut list, _) = Writer::create(&dropped_path, &meta, false)?;
+    let mut samples = Writer::create_whole(&common.out, &meta)?;
+    let mut list = Writer::create_whole(&dropped_path, &meta)?;
     let mut tally = Tally::default();
     let bar = indicatif::ProgressBar::new(total as u64);
     for row in sft::rows(set) {
@@ -270,31 +272,13 @@ pub(super) fn load_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Problem>> {
     Ok(problems)
 }
 
-/// Refuses outputs that are one file, and one that is an input.
-pub(super) fn expect_apart(outputs: &[&PathBuf], inputs: &[&PathBuf]) -> anyhow::Result<()> {
-    for (at, output) in outputs.iter().enumerate() {
-        let twice = outputs[..at].contains(output);
-        ensure!(!twice, "{} would be written twice: choose another file", output.display());
-    }
-    let same = |one: &Path, other: &Path| match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => false,
-    };
-    for output in outputs {
-        if inputs.iter().any(|input| same(input, output)) {
-            bail!("the output {} would overwrite an input: choose another", output.display());
-        }
-    }
-    Ok(())
-}
-
 fn dropped_beside(out: &Path) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
     name.push(".dropped.jsonl");
     PathBuf::from(name)
 }
 
-fn meta(configuration: Value, common: &Common, inputs: &[&PathBuf]) -> anyhow::Result<Meta> {
+fn meta(configuration: Value, common: &Common, inputs: &[&Path]) -> anyhow::Result<Meta> {
     let check = common.check.map(|check| format!("{check:?}").to_lowercase());
     let mut configuration = configuration;
     configuration["check"] = json!(check);
