@@ -53,6 +53,12 @@ impl Simulate {
 }
 
 impl BoardArguments {
+    /// Whether anything of a board is given.
+    pub fn is_named(&self) -> bool {
+        let BoardArguments { board, port, simulate, programmer } = self;
+        board.is_some() || port.is_some() || simulate.is_some() || programmer.is_some()
+    }
+
     /// The board that is named.
     pub fn board(&self) -> anyhow::Result<&'static Board> {
         let names: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();

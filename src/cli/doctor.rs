@@ -92,8 +92,9 @@ fn examine_cxx() -> anyhow::Result<Vec<String>> {
     let cxx = find_cxx()?;
     let version = first_line(Command::new(&cxx).arg("--version"))?;
     let folder = cache_folder()?.join(format!("doctor-{}", std::process::id()));
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to create {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| {
+        format!("{} is there, but the cache cannot be written: {}", cxx.display(), folder.display())
+    })?;
     let compiled = compile_with_header(&cxx, &folder);
     let removed = fs::remove_dir_all(&folder)
         .with_context(|| format!("failed to remove {}", folder.display()));

@@ -12,6 +12,7 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use super::board::BoardArguments;
+use super::files::{self, Outputs};
 use super::tools::{self, Tools};
 use super::verify::{self, BackendArguments, StimulusArguments};
 use super::{report::ReportArguments, start};
@@ -101,17 +102,27 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         benchmark == Benchmark::Rtllm || !arguments.rtllm_off_by_one,
         "--rtllm-off-by-one is a habit of RTLLM's script alone"
     );
+    arguments.backend.expect_no_board()?;
+    ensure!(arguments.path.exists(), "{} is not there", arguments.path.display());
     let threads = start::threads(arguments.threads)?;
     let simulator = simulator(&arguments.backend.tools()?)?;
     let entries = benchmark::load(benchmark, &arguments.path, arguments.descriptions.as_deref())?;
     let folder = arguments.output.as_path();
     std::fs::create_dir_all(folder)
         .with_context(|| format!("failed to make the folder {}", folder.display()))?;
+    if let Some(file) = arguments.source.file() {
+        // Before anything of an earlier run in the folder is replaced.
+        let written = [PROBLEMS, CANDIDATES, VERDICTS, scores::BENCHES, scores::SCORES];
+        let written = written.map(|name| folder.join(name));
+        let rows = written.iter().map(PathBuf::as_path).collect();
+        files::expect_apart(&[file], &Outputs { rows, others: Vec::new() })?;
+        check_attempted(file, &arguments, &entries)?;
+    }
     write_problems(folder, &entries)?;
     let Some(drawn) = arguments.source.candidates(&arguments, &entries)? else {
         return Ok(ExitCode::from(STOPPED));
     };
-    check_attempted(&arguments, &entries)?;
+    check_attempted(&folder.join(CANDIDATES), &arguments, &entries)?;
     let judged = verify::judge(&verify_arguments(&arguments))?;
     if judged.stopped && judged.summary.candidates < judged.total {
         eprintln!("stopped; --resume continues {}", folder.display());
@@ -139,7 +150,7 @@ fn simulator(tools: &Tools) -> anyhow::Result<Simulator> {
 
 fn write_problems(folder: &Path, entries: &[Entry]) -> anyhow::Result<()> {
     let meta = Meta::new("corpus", json!({ "for": "eval" }));
-    let (mut writer, _) = Writer::create(&folder.join(PROBLEMS), &meta, false)?;
+    let mut writer = Writer::create_whole(&folder.join(PROBLEMS), &meta)?;
     for entry in entries {
         writer.write(&entry.problem)?;
     }
@@ -174,17 +185,25 @@ fn with_verdicts(folder: &Path) -> anyhow::Result<Vec<(Candidate, Verdict)>> {
 }
 
 /// A problem that is silently missing would look like a better score.
-fn check_attempted(arguments: &Arguments, entries: &[Entry]) -> anyhow::Result<()> {
+fn check_attempted(
+    candidates: &Path,
+    arguments: &Arguments,
+    entries: &[Entry],
+) -> anyhow::Result<()> {
     let mut attempted = HashSet::new();
-    for candidate in candidate::read(&arguments.output.join(CANDIDATES))? {
+    for candidate in candidate::read(candidates)? {
         attempted.insert(candidate?.problem);
     }
-    ensure!(!attempted.is_empty(), "there is no candidate for any problem of the benchmark");
     let missing: Vec<&str> = entries
         .iter()
         .map(|entry| entry.problem.problem.as_str())
         .filter(|problem| !attempted.contains(*problem))
         .collect();
+    ensure!(
+        missing.len() < entries.len(),
+        "{} has no candidate for any problem of the benchmark",
+        candidates.display()
+    );
     ensure!(
         arguments.partial || missing.is_empty(),
         "{} of {} problems have no candidate ({}, …); --partial scores the others",

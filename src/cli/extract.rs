@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::json;
 
 use super::files::{self, Outputs};
@@ -49,20 +49,20 @@ pub struct Arguments {
 #[derive(clap::Args)]
 struct ProofArguments {
     /// Check only candidates that are `judged` in this file
-    #[arg(long, requires = "check")]
+    #[arg(long)]
     verdicts: Option<PathBuf>,
     /// Check candidates with one output too
-    #[arg(long, requires = "check")]
+    #[arg(long)]
     single: bool,
-    /// Exit with a failure if a smaller share holds
-    #[arg(long, requires = "check", default_value_t = 0.99)]
-    min_holds: f64,
-    /// Statements of each cone that are taken out, one by one
-    #[arg(long, requires = "check", default_value_t = 2)]
-    deletions: usize,
+    /// Exit with a failure if a smaller share holds, 0 to 1 [default: 0.99]
+    #[arg(long, value_parser = share)]
+    min_holds: Option<f64>,
+    /// Statements of each cone that are taken out, one by one [default: 2]
+    #[arg(long)]
+    deletions: Option<usize>,
     /// Print each output that does not hold or has no cone in a line, tabs between the fields, and the rest
     /// to stderr
-    #[arg(long, requires = "check")]
+    #[arg(long)]
     list: bool,
     #[command(flatten)]
     stimulus: StimulusArguments,
@@ -70,7 +70,32 @@ struct ProofArguments {
     backend: BackendArguments,
 }
 
+/// Statements that are taken out of a cone where nothing else is said.
+const DELETIONS: usize = 2;
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("a share is from 0 to 1".into()) }
+}
+
+impl ProofArguments {
+    /// The first flag that only a proof has a use for.
+    fn given(&self) -> Option<&'static str> {
+        let flags = [
+            ("--verdicts", self.verdicts.is_some()),
+            ("--single", self.single),
+            ("--min-holds", self.min_holds.is_some()),
+            ("--deletions", self.deletions.is_some()),
+            ("--list", self.list),
+        ];
+        flags.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag)
+    }
+}
+
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if let (None, Some(flag)) = (&arguments.check, arguments.proof.given()) {
+        bail!("{flag} is for --check PROBLEMS, which is not given");
+    }
     let stop = start::stop_flag()?;
     let workers = tools::workers()?;
     let threads = start::threads(arguments.threads)?;
@@ -78,7 +103,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let path = path.context("--problems is missing")?;
     let problems = problem::load(path)?;
     let proof = arguments.check.is_some().then_some(Proof {
-        deletions: arguments.proof.deletions,
+        deletions: arguments.proof.deletions.unwrap_or(DELETIONS),
         seed: arguments.proof.stimulus.seed,
     });
     warn_of_gaps()?;
@@ -140,6 +165,15 @@ fn meta(problems: &Path, candidates: &Path) -> anyhow::Result<Meta> {
     Ok(meta)
 }
 
+/// A message of the parser without its place `(LINE:COLUMN)` at the end, which is another one in each candidate.
+fn without_place(why: &str) -> &str {
+    let is_place = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == ':');
+    match why.strip_suffix(')').and_then(|why| why.rsplit_once(" (")) {
+        Some((before, place)) if is_place(place) => before,
+        _ => why,
+    }
+}
+
 /// Counts over the rows of a run.
 #[derive(Default)]
 struct Summary {
@@ -154,7 +188,7 @@ impl Summary {
         self.candidates += 1;
         self.no_code += usize::from(row.status == Status::NoCode);
         if let (Status::WholeModule, Some(why)) = (row.status, &row.message) {
-            *self.whole.entry(why.clone()).or_default() += 1;
+            *self.whole.entry(without_place(why).to_owned()).or_default() += 1;
         }
         self.signals += row.signals.len();
         for why in row.signals.iter().filter_map(|signal| signal.whole_module.clone()) {

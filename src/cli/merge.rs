@@ -48,5 +48,5 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     eprint!("{}", summary.render(0, Duration::ZERO));
     eprintln!("verdicts are in {}", output.display());
-    arguments.report.report(&output, &summary)
+    arguments.report.report(&output, &summary, false)
 }

@@ -97,8 +97,37 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", describe(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error with its causes in a line; a cause that the error before it tells in its own words stands once.
+fn describe(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::describe;
+    use crate::record::RecordError;
+
+    #[test]
+    fn a_cause_stands_once() {
+        let source = std::io::Error::other("no such thing");
+        let told = RecordError::Open { path: "a.jsonl".into(), source };
+        let error = Err::<(), _>(told).context("failed after 3 rows").expect_err("it is one");
+        assert_eq!(describe(&error), "failed after 3 rows: open a.jsonl: no such thing");
     }
 }

@@ -154,6 +154,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // Half of a benchmark's text is test benches, which nothing here reads.
     problems.iter_mut().for_each(|problem| problem.testbench = None);
     let meta = meta(&arguments, &options)?;
+    files::survey(&arguments.candidates, &problems, None)?;
     let candidates = candidate::read(&arguments.candidates)?.map(|row| Ok(row?));
     let survey = survey::<anyhow::Error>(&problems, candidates)?;
     if !survey.is_grouped {

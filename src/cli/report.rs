@@ -41,13 +41,23 @@ impl ReportArguments {
         !self.fail_on.is_empty() || self.junit.is_some()
     }
 
-    /// Reports the finished file `verdicts`, which comes to `summary`.
-    pub fn report(&self, verdicts: &Path, summary: &Summary) -> anyhow::Result<ExitCode> {
+    /// Reports the finished file `verdicts`, which comes to `summary`. Of a part of a run nothing may be left.
+    pub fn report(
+        &self,
+        verdicts: &Path,
+        summary: &Summary,
+        is_part: bool,
+    ) -> anyhow::Result<ExitCode> {
         if let Some(file) = &self.junit {
             junit::write(verdicts, file)?;
             eprintln!("the JUnit report is in {}", file.display());
         }
         let mut code = ExitCode::SUCCESS;
+        if !self.fail_on.is_empty() && summary.candidates == 0 && !is_part {
+            // Whatever wrote the candidates has failed, and nothing else would tell.
+            eprintln!("failed: there is no candidate");
+            code = ExitCode::from(FOUND);
+        }
         for what in &self.fail_on {
             let (count, of) = what.count(summary);
             if count > 0 {

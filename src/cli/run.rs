@@ -16,7 +16,7 @@ use anyhow::{Context, bail, ensure};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{start, tools};
+use super::{start, tools, torch};
 use crate::run::ledger::{Ledger, Standing, replace};
 use crate::run::plan::{PAGE, REPORT, Step, plan};
 use crate::run::recipe::Recipe;
@@ -61,6 +61,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let recipe = Recipe::read(&arguments.recipe, &arguments.set)?;
     let steps = plan(&recipe);
     if arguments.dry_run {
+        check_what_is_there(&steps)?;
         return costs::show(&recipe, &steps, &arguments.output);
     }
     let stop = start::stop_flag()?;
@@ -120,9 +121,23 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
+/// The same for a run that is only shown: what `salv-train` is given cannot be looked at where it is not there.
+fn check_what_is_there(steps: &[Step]) -> anyhow::Result<()> {
+    let is_there = torch::find().is_ok();
+    let checked = steps.iter().filter(|step| is_there || !torch::is_meant(&step.command));
+    checked.into_iter().try_for_each(|step| check(step, Path::new(".")))?;
+    if !is_there && steps.iter().any(|step| torch::is_meant(&step.command)) {
+        eprintln!("note: salv-train is not there, so the settings of its steps are not looked at");
+    }
+    Ok(())
+}
+
 /// Lets the stage's own parser see its flags: what is mistyped shows before anything slow. With `--help` it does
 /// nothing else.
 fn check(step: &Step, folder: &Path) -> anyhow::Result<()> {
+    if torch::is_meant(&step.command) {
+        torch::find()?;
+    }
     let mut command = Command::new(tools::own_program()?);
     command.args(&step.command).arg("--help").current_dir(folder).stdin(Stdio::null());
     let output = command.output().context("failed to start this program again")?;

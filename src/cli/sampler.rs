@@ -119,7 +119,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match sample(&Arguments::parse_from(arguments)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", super::describe(&error));
             ExitCode::FAILURE
         }
     }

@@ -329,6 +329,13 @@ fn replay_command(arguments: &Arguments, verdict: &Verdict) -> String {
         quoted(&verdict.candidate),
     ];
     words.extend(arguments.problem.as_deref().map(|p| format!("--problem {}", quoted(p))));
+    for (flag, path) in
+        [("--problems", &arguments.problems), ("--candidates", &arguments.candidates)]
+    {
+        words.extend(
+            path.iter().map(|path| format!("{flag} {}", quoted(&path.display().to_string()))),
+        );
+    }
     words.extend(arguments.signal.iter().map(|name| format!("--signal {}", quoted(name))));
     words.push("--vcd mismatch.vcd".into());
     words.join(" ")

@@ -1,7 +1,8 @@
 //! What a long command begins with: its number of threads, a flag that Ctrl-C sets, and the tie to who started it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -24,8 +25,12 @@ pub fn follow(parent: u32) -> bool {
 /// What a program that Ctrl-C ended gives.
 const STOPPED: i32 = 130;
 
+/// How often it is looked whether somebody stopped a run.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Returns a flag that Ctrl-C and `kill` set from now on, in place of ending the program. A second Ctrl-C ends it at
-/// once, for who does not want to wait for what is on its way; what is in files is whole either way.
+/// once, for who does not want to wait for what is on its way; what is in files is whole either way. That it was heard
+/// is said.
 pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let interrupt = signal_hook::consts::SIGINT;
@@ -33,5 +38,13 @@ pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
         .and_then(|_| signal_hook::flag::register(interrupt, stop.clone()))
         .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone()))
         .context("failed to listen for Ctrl-C")?;
+    let heard = stop.clone();
+    // Not from the handler, which may do next to nothing; the thread ends with the program.
+    std::thread::spawn(move || {
+        while !heard.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK);
+        }
+        eprintln!("stopping: what is being done is finished first (Ctrl-C again: at once)");
+    });
     Ok(stop)
 }

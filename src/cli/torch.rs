@@ -44,6 +44,15 @@ pub fn sample(arguments: Arguments) -> anyhow::Result<ExitCode> {
     hand_over([OsString::from(SAMPLE)].into_iter().chain(arguments.rest))
 }
 
+/// Whether these words after `salv` are for the other program.
+pub fn is_meant(command: &[String]) -> bool {
+    match command.first().map(String::as_str) {
+        Some("train") => true,
+        Some(SAMPLE) => !server::is_meant(&command.iter().map(OsString::from).collect::<Vec<_>>()),
+        _ => false,
+    }
+}
+
 fn hand_over(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
     let program = find()?;
     let error = Command::new(&program).args(arguments).exec();

@@ -73,22 +73,10 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", said(&error));
+            eprintln!("error: {}", super::describe(&error));
             ExitCode::FAILURE
         }
     }
-}
-
-/// An error and its causes; one that names its cause itself is not followed by it.
-fn said(error: &anyhow::Error) -> String {
-    let mut said = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if !said.contains(&cause) {
-            said += if said.is_empty() { "" } else { ": " };
-            said += &cause;
-        }
-    }
-    said
 }
 
 fn merge(arguments: &Merge) -> anyhow::Result<()> {

@@ -101,7 +101,7 @@ pub struct BackendArguments {
 enum BackendName {
     /// Lanes where they can, verilator where they cannot; each verdict says by whom.
     Auto,
-    /// The same by its name: in a worker, many episodes at once, without compiling.
+    /// The same by its name: in a worker, many episodes at once; verilator is needed for what they hand over.
     Lanes,
     /// Modules compiled by Verilator, in worker processes.
     Verilator,
@@ -118,8 +118,16 @@ impl BackendArguments {
         matches!(self.backend, BackendName::Auto | BackendName::Lanes)
     }
 
+    /// Refuses what only `salv verify` can judge by.
+    pub fn expect_no_board(&self) -> anyhow::Result<()> {
+        let is_board = matches!(self.backend, BackendName::Fpga);
+        anyhow::ensure!(!is_board, "--backend fpga is for `salv verify` alone");
+        Ok(())
+    }
+
     /// Finds the tools and prepares the backend.
     pub fn open(&self) -> anyhow::Result<(Verilator, Workers)> {
+        self.expect_no_board()?;
         let tools = self.tools()?;
         let cache = tools.cache.clone();
         let (backend, workers) = open_in(tools, &cache)?;
@@ -158,8 +166,8 @@ pub fn open_in(tools: Tools, folder: &Path) -> anyhow::Result<(Verilator, Worker
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Done { summary, total, stopped } = judge(&arguments)?;
-    finish(&arguments, &summary, total, stopped)
+    let done = judge(&arguments)?;
+    finish(&arguments, &done)
 }
 
 /// What a run came to.
@@ -168,6 +176,8 @@ pub struct Done {
     pub summary: Summary,
     /// Candidates in all.
     pub total: usize,
+    /// Those that wait for earlier ones beside the output.
+    pub ahead: usize,
     /// Whether it was stopped.
     pub stopped: bool,
 }
@@ -209,7 +219,7 @@ pub fn judge(arguments: &Arguments) -> anyhow::Result<Done> {
     let kept = known.len();
     let outcome = judge_rest(arguments, &job, rows, known, &mut output);
     // What was judged is kept, whatever ended the run.
-    let summary = output.finish()?;
+    let (summary, ahead) = output.finish()?;
     let Told { repeated, handed_over } = outcome
         .with_context(|| format!("failed after {} of {total} candidates", summary.candidates))?;
     let (judged, elapsed) = (summary.candidates - done, started.elapsed());
@@ -226,12 +236,12 @@ pub fn judge(arguments: &Arguments) -> anyhow::Result<Done> {
     write_timings(&arguments.output, &timings)?;
     eprint!("{}", summary.render(judged, elapsed));
     if repeated > 0 {
-        eprintln!("{repeated} of them have the text of another one and were not judged again");
+        eprintln!("{repeated} more had the text of another one and were not judged again");
     }
     for (why, count) in &handed_over {
         eprintln!("{count} handed over by lanes: {why}");
     }
-    Ok(Done { summary, total, stopped: stop.load(Ordering::Relaxed) })
+    Ok(Done { summary, total, ahead, stopped: stop.load(Ordering::Relaxed) })
 }
 
 /// Prepares the backend that judges.
@@ -243,8 +253,8 @@ fn open(
     let verilator = arguments.backend.verilator.as_deref();
     let BackendName::Fpga = arguments.backend.backend else {
         anyhow::ensure!(
-            arguments.board.board.is_none() && arguments.board.simulate.is_none(),
-            "--board and --simulate are for --backend fpga"
+            !arguments.board.is_named(),
+            "--board, --port, --programmer and --simulate are for --backend fpga"
         );
         let (backend, workers) = arguments.backend.open()?;
         return Ok((Box::new(backend), workers));
@@ -264,17 +274,17 @@ fn open(
 
 fn finish(
     arguments: &Arguments,
-    summary: &Summary,
-    total: usize,
-    stopped: bool,
+    Done { summary, total, ahead, stopped }: &Done,
 ) -> anyhow::Result<ExitCode> {
     let (output, done) = (arguments.output.display(), summary.candidates);
-    if stopped && done < total {
-        eprintln!("stopped after {done} of {total} candidates; --resume continues {output}");
+    if *stopped && done < *total {
+        eprintln!(
+            "stopped after {done} of {total} candidates, {ahead} more out of order; --resume continues {output}"
+        );
         return Ok(ExitCode::from(130));
     }
     eprintln!("verdicts are in {output}; `salv show {output} ID` shows one candidate");
-    arguments.report.report(&arguments.output, summary)
+    arguments.report.report(&arguments.output, summary, arguments.shard.is_some())
 }
 
 /// The candidates of this run, without the first `done`.
@@ -317,12 +327,14 @@ struct Output {
 }
 
 impl Output {
-    fn finish(mut self) -> anyhow::Result<Summary> {
+    /// What was found, and how many rows still wait.
+    fn finish(mut self) -> anyhow::Result<(Summary, usize)> {
         self.writer.finish()?;
+        let waiting = self.ahead.len();
         if self.summary.candidates == self.total {
             self.ahead.remove()?;
         }
-        Ok(self.summary)
+        Ok((self.summary, waiting))
     }
 }
 

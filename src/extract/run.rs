@@ -71,7 +71,9 @@ pub struct Extracted {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A candidate names no known problem.
-    #[error("candidate {candidate}: no problem is called `{problem}`")]
+    #[error(
+        "candidate {candidate}: no problem is called `{problem}` (are these the problems that the candidates were made for?)"
+    )]
     UnknownProblem {
         /// The candidate's identifier.
         candidate: String,

@@ -16,7 +16,9 @@ use crate::verify::verdict::{Status, Verdict};
 #[derive(Debug, thiserror::Error)]
 pub enum PairError {
     /// A candidate names no known problem.
-    #[error("candidate {candidate}: no problem is called `{problem}`")]
+    #[error(
+        "candidate {candidate}: no problem is called `{problem}` (are these the problems that the candidates were made for?)"
+    )]
     UnknownProblem {
         /// The candidate's identifier.
         candidate: String,

@@ -544,6 +544,8 @@ fn prepare(
     let ended = |status, message| Ok(Err(Finding::Ended(status, message)));
     let code = match &row.code {
         Ok(code) => code,
+        // A limit of ours: there may be a right module in it.
+        Err(why @ NoCode::TooLong { .. }) => return ended(Status::Unsupported, why.to_string()),
         Err(why) => return ended(Status::NoCode, why.to_string()),
     };
     let design = match elaborator.elaborate(&code.text, Some(&problem.top))? {

@@ -9,12 +9,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
+
 use crate::candidate::extract_code;
+use crate::cli::files;
 use crate::problem::Problem;
 use crate::verify::backend::Outcome;
 use crate::verify::lanes::job::{self, Job, Lanes};
 use crate::verify::run::golden_key;
-use crate::verify::stimulus::Config;
+use crate::verify::stimulus::{Config, VECTORS_MAX};
 use crate::verify::verdict::{self, SignalVerdict, Status, Verdict};
 use crate::{candidate, design, problem, record};
 
@@ -35,7 +38,8 @@ pub struct Arguments {
     #[arg(long)]
     times: bool,
     /// Cycles of random inputs over all episodes
-    #[arg(long, default_value_t = Config::default().vectors)]
+    #[arg(long, default_value_t = Config::default().vectors,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(VECTORS_MAX)))]
     vectors: u32,
     /// Decides every random choice
     #[arg(long, default_value_t = 0)]
@@ -73,9 +77,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let mut rows: Vec<(usize, candidate::Candidate, Option<Verdict>)> = Vec::new();
+    files::survey(&arguments.candidates, &problems, None)?;
     for (number, row) in candidate::read(&arguments.candidates)?.enumerate() {
-        let verdict = verdicts.as_mut().and_then(Iterator::next).transpose()?;
-        rows.push((number, row?, verdict.map(|line| line.value)));
+        let (row, verdict) = (row?, verdicts.as_mut().and_then(Iterator::next).transpose()?);
+        let verdict = verdict.map(|line| line.value);
+        ensure!(
+            arguments.verdicts.is_none()
+                || verdict.as_ref().is_some_and(|verdict| {
+                    (&verdict.problem, &verdict.candidate) == (&row.problem, &row.id)
+                }),
+            "the verdicts are of other candidates: row {number} is of {} of {}",
+            row.id,
+            row.problem
+        );
+        rows.push((number, row, verdict));
     }
     rows.sort_by(|a, b| (&a.1.problem, a.0).cmp(&(&b.1.problem, b.0)));
     let mut report = Report::default();

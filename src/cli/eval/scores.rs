@@ -17,8 +17,8 @@ use crate::eval::{Entry, Row};
 use crate::record::{self, Ahead, Meta, Writer, content_hash, file_hash};
 use crate::verify::verdict::Verdict;
 
-const BENCHES: &str = "benches.jsonl";
-const SCORES: &str = "scores.jsonl";
+pub(super) const BENCHES: &str = "benches.jsonl";
+pub(super) const SCORES: &str = "scores.jsonl";
 
 /// Rows and the trials of the benches; `None` if the run was stopped.
 pub fn score(

@@ -80,6 +80,11 @@ pub struct Drawn {
 }
 
 impl Source {
+    /// The file that the candidates are in already.
+    pub fn file(&self) -> Option<&Path> {
+        self.from.candidates.as_deref()
+    }
+
     /// Puts the candidates into the folder; `None` if that was stopped.
     pub fn candidates(
         &self,
@@ -176,16 +181,10 @@ impl Source {
 
 /// Copies the rows of the benchmark's problems.
 fn copy(file: &Path, output: &Path, entries: &[Entry]) -> anyhow::Result<Drawn> {
-    let same = |path: &Path| path.canonicalize().ok();
-    ensure!(
-        same(file).is_none() || same(file) != same(output),
-        "{} is what this run writes; move it or choose another folder with -o",
-        file.display()
-    );
     let names: HashSet<&str> = entries.iter().map(|entry| entry.problem.problem.as_str()).collect();
     let hash = file_hash(file)?;
     let meta = Meta::new("eval-candidates", json!({ "file": hash }));
-    let (mut writer, _) = Writer::create(output, &meta, false)?;
+    let mut writer = Writer::create_whole(output, &meta)?;
     let mut elsewhere = 0;
     for candidate in candidate::read(file)? {
         let candidate = candidate?;
@@ -206,7 +205,7 @@ fn copy(file: &Path, output: &Path, entries: &[Entry]) -> anyhow::Result<Drawn> 
 fn goldens(output: &Path, entries: &[Entry]) -> anyhow::Result<Drawn> {
     let texts: String = entries.iter().map(|entry| entry.problem.golden.as_str()).collect();
     let meta = Meta::new("eval-candidates", json!({ "golden": content_hash(texts.as_bytes()) }));
-    let (mut writer, _) = Writer::create(output, &meta, false)?;
+    let mut writer = Writer::create_whole(output, &meta)?;
     for Entry { problem, .. } in entries {
         let top = problem.golden_top.clone().or_else(|| sole_top(&problem.golden));
         let top = top.with_context(|| format!("{}: which module is golden?", problem.problem))?;

@@ -15,10 +15,14 @@ use crate::record;
 use crate::verify::run::Parallelism;
 use crate::verify::verdict::{Status, Verdict};
 
+/// The share that must hold where nothing else is said.
+const MIN_HOLDS: f64 = 0.99;
+
 /// Candidates that are extracted before they are judged; it bounds the memory.
 const CHUNK: usize = 512;
 
 pub fn run(arguments: &Arguments, job: &Run) -> anyhow::Result<ExitCode> {
+    arguments.proof.backend.expect_no_board()?;
     let judged = arguments.proof.verdicts.as_deref().map(judged).transpose()?;
     let mut tally = Tally::default();
     let mut seen: HashSet<(String, String)> = HashSet::new();
@@ -28,7 +32,8 @@ pub fn run(arguments: &Arguments, job: &Run) -> anyhow::Result<ExitCode> {
         let row = rows.next().transpose()?;
         let is_last = row.is_none();
         waiting.extend(row.filter(|candidate| {
-            judged.as_ref().is_none_or(|judged| judged.contains(&candidate.id))
+            let key = || (candidate.problem.clone(), candidate.id.clone());
+            judged.as_ref().is_none_or(|judged| judged.contains(&key()))
         }));
         if waiting.len() == CHUNK || (is_last && !waiting.is_empty()) {
             let chunk = std::mem::take(&mut waiting);
@@ -50,17 +55,21 @@ pub fn run(arguments: &Arguments, job: &Run) -> anyhow::Result<ExitCode> {
     if job.stop.load(Ordering::Relaxed) {
         return Ok(ExitCode::from(130));
     }
-    let holds = tally.share() >= arguments.proof.min_holds;
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let wanted = arguments.proof.min_holds.unwrap_or(MIN_HOLDS);
+    if tally.share() < wanted {
+        eprintln!("failed: less than {:.2} % holds (--min-holds)", 100.0 * wanted);
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
-/// The candidates of a file of verdicts that are judged.
-fn judged(path: &Path) -> anyhow::Result<BTreeSet<String>> {
+/// The candidates of a file of verdicts that are judged, each with its problem.
+fn judged(path: &Path) -> anyhow::Result<BTreeSet<(String, String)>> {
     let mut judged = BTreeSet::new();
     for row in record::read::<Verdict>(path)? {
         let verdict = row?.value;
         if verdict.status == Status::Judged {
-            judged.insert(verdict.candidate);
+            judged.insert((verdict.problem, verdict.candidate));
         }
     }
     Ok(judged)

@@ -96,6 +96,11 @@ pub fn find_verdict(
             continue;
         }
         if let Some(other) = &found {
+            ensure!(
+                other.problem != verdict.problem,
+                "two candidates of {} have the id `{candidate}`: which is meant cannot be told",
+                verdict.problem
+            );
             bail!(
                 "several candidates have the id `{candidate}` (of {} and of {}): choose one with --problem",
                 other.problem,
@@ -104,5 +109,8 @@ pub fn find_verdict(
         }
         found = Some(verdict);
     }
-    found.with_context(|| format!("{} has no candidate `{candidate}`", verdicts.display()))
+    found.with_context(|| {
+        let of = problem.map_or_else(String::new, |problem| format!(" of the problem `{problem}`"));
+        format!("{} has no candidate `{candidate}`{of}", verdicts.display())
+    })
 }
