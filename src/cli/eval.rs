@@ -45,8 +45,8 @@ pub struct Arguments {
     /// The folder for everything that is written
     #[arg(short, long, default_value = "eval")]
     output: PathBuf,
-    /// pass@k for these k, as far as there are samples
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 5, 10])]
+    /// pass@k for these k, as far as there are samples, with commas between [default: 1,5,10]
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 5, 10], hide_default_value = true)]
     k: Vec<usize>,
     /// Score the problems that have candidates, though others have none
     #[arg(long)]

@@ -187,11 +187,10 @@ mod tests {
         let to = |rows: &[&Path], others: &[&Path]| {
             expect_apart(&[], &Outputs { rows: rows.to_vec(), others: others.to_vec() })
         };
-        for device in ["/dev/null", "/dev/stdout"] {
-            let error = to(&[Path::new(device)], &[]).expect_err("a device");
-            assert!(error.to_string().contains("is no file"), "{error}");
-            to(&[], &[Path::new(device)]).expect("a report may be thrown away");
-        }
+        let device = Path::new("/dev/null");
+        let error = to(&[device], &[]).expect_err("a device");
+        assert!(error.to_string().contains("is no file"), "{error}");
+        to(&[], &[device]).expect("a report may be thrown away");
         let link = folder.path().join("full.jsonl");
         std::os::unix::fs::symlink("/dev/null", &link).expect("a link");
         to(&[&link], &[]).expect("somebody wants it so");

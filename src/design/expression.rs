@@ -1,10 +1,10 @@
 //! Small questions about slang's expressions that several parts ask: what is behind a conversion, is it a
 //! constant, and which symbol a path of selects starts from.
 
-use sv_lang::kinds::ExpressionKind;
+use sv_lang::kinds::{ExpressionKind, SymbolKind};
 use sv_lang::{
     BinaryOp, Bit, CaseStatementCondition, ConstantValue, Expression, SVInt, SemNode, Symbol, Type,
-    UnaryOp,
+    UnaryOp, VariableLifetime,
 };
 
 use super::Bits;
@@ -44,7 +44,8 @@ pub(super) fn is_constant(expression: Expression<'_>) -> bool {
 
 /// Constant expressions whose value slang may give otherwise than the language. slang 12 makes x of `==?`, `!=?` and `inside` whose
 /// left side has an unknown bit though known bits differ, against IEEE 1800-2017, 11.4.6; two bits of a variable of one that `++` or
-/// `--` behind it counts, against 11.4.2; and a number of `$clog2` of unknown bits, of which the standard says nothing, where
+/// `--` behind it counts, against 11.4.2; what the first call of a function gives, where it has static variables that hold what the
+/// call before left (13.3.1, which constant functions alone are spared, 13.4.3); and a number of `$clog2` of unknown bits, of which the standard says nothing, where
 /// what is computed later gives x. What slang needs itself (parameters, ranges, conditions of generate blocks) stays as it is.
 #[derive(Default)]
 pub(super) struct Misfolded<'d> {
@@ -72,8 +73,10 @@ impl<'d> Misfolded<'d> {
         let mut at = 0;
         let mut found = false;
         while let Some(reaching) = reached.get(at).copied().filter(|_| !found) {
-            found = reaching.body().is_none_or(|body| misfolds(body.as_sem_node(), &mut reached))
-                || reached.len() > REACHED_MAX;
+            found = reaching.body().is_none_or(|body| {
+                misfolds(body.as_sem_node(), &mut reached)
+                    || has_static(reaching, body.as_sem_node())
+            }) || reached.len() > REACHED_MAX;
             at += 1;
         }
         self.functions.push((function, found));
@@ -113,6 +116,20 @@ fn misfolds<'d>(code: SemNode<'d>, reached: &mut Vec<Symbol<'d>>) -> bool {
         },
         _ => false,
     })
+}
+
+/// Whether a function has variables of its own that outlive a call.
+fn has_static<'d>(function: Symbol<'d>, body: SemNode<'d>) -> bool {
+    let arguments: Vec<Symbol<'d>> = function.subroutine_arguments().collect();
+    let result = function.subroutine_return_val_var();
+    let is_static = |symbol: Symbol<'d>| {
+        symbol.kind() == SymbolKind::Variable
+            && symbol.variable_lifetime() == VariableLifetime::Static
+            && Some(symbol) != result
+            && !arguments.contains(&symbol)
+    };
+    let blocks = Walk::new(body).filter_map(|node| node.as_statement()?.block_symbol());
+    std::iter::once(function).chain(blocks).any(|scope| scope.members().any(is_static))
 }
 
 /// A node and all below it, each before those below it.

@@ -14,7 +14,6 @@
 //! - **Loops of gates.** One that settles at x is `wrong` by `unknown` bits; Verilator settles at a value, or does not.
 //! - **`always @*`** waits for a change: it does not start itself by what it writes, and it does not run where its inputs
 //!   never change (9.4.2). Verilator runs it at the start, and again for its own writes, if need be for ever (`timeout`).
-//! - **A function's hidden inputs** do not start a continuous assignment that calls it (10.3.2); compiled they do.
 //! - **Nonblocking writes in combinational processes** take effect later (10.4.2); Verilator takes them for blocking ones.
 //!   Of two processes that write a variable so at one edge the later in the text wins, a race.
 //! - **Selects that lie outside** of a vector are x wherever they stand; compiled, what the rewriting misses is not.
@@ -36,6 +35,8 @@
 //!   nothing is compared before each reset of the golden module has reset it, unless all its registers have
 //!   initial values. What is left are golden modules without any reset that their inputs bring to a known
 //!   state: a candidate that stays undefined there is `wrong` by `unknown` bits only.
+//! - **A function's hidden inputs**, what it reads beside its arguments, start a continuous assignment or an `always @*` that
+//!   calls it, as on hardware; IEEE 1800-2017 says so of `always_comb` alone (9.2.2.2.1).
 //! - **Power-up.** Whether a bit is defined is sampled: 16 power-up states, 256 where a candidate differs. A
 //!   comparison with a rare constant can still be the same in all of them.
 //! - **Races.** Where a process may run before the drivers of what it reads, the candidate is run in that order

@@ -2,6 +2,7 @@
 //! that share nothing with it, control flow, the order of events, and lanes that must not know of each other.
 
 mod build;
+mod equal;
 mod events;
 mod operators;
 mod oracle;

@@ -12,6 +12,7 @@ mod extract;
 mod extract_bounds;
 mod extract_damage;
 mod extract_second;
+mod files;
 mod fpga;
 mod hw;
 mod lanes;

@@ -184,6 +184,47 @@ fn another_configuration_is_no_continuation() {
     refuse(&meta(), "rows.jsonl.meta.json is missing");
 }
 
+/// Rows that cannot be continued: the file of an earlier run stays until all of them are there.
+#[test]
+fn a_whole_file_takes_its_place_at_the_end() {
+    let folder = folder();
+    let path = folder.path().join("rows.jsonl");
+    run(&path, false, 3, b"");
+    let other = Meta { seed: Some(2), ..meta() };
+    let both = || [path.clone(), meta_path(&path)].map(|path| std::fs::read(path).expect("a file"));
+    let before = both();
+    let mut writer = Writer::create_whole(&path, &other).expect("a writer");
+    writer.write(&row("new")).expect("a row");
+    writer.flush().expect("written");
+    assert_eq!(both(), before, "not yet");
+    assert!(matches!(Writer::create_whole(&path, &other), Err(RecordError::Busy { .. })));
+    drop(writer);
+    assert_eq!(both(), before, "a run that fails leaves what was there");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 2, "and no more");
+
+    let mut writer = Writer::create_whole(&path, &other).expect("a writer");
+    writer.write(&row("new")).expect("a row");
+    writer.finish().expect("finished");
+    assert_eq!(names(&path).expect("rows"), ["new"]);
+    let meta: Meta = serde_json::from_slice(&both()[1]).expect("provenance");
+    assert_eq!(meta.seed, Some(2));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 2);
+}
+
+#[test]
+fn a_link_stays_one_and_its_file_is_replaced() {
+    let folder = folder();
+    let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+    std::fs::write(&file, "old").expect("a file");
+    std::os::unix::fs::symlink("file", &link).expect("a link");
+    salv::record::replace(&link, b"new").expect("replaced");
+    assert!(std::fs::symlink_metadata(&link).expect("it is there").is_symlink());
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), "new");
+    // What is no file is written, and not replaced.
+    salv::record::replace(Path::new("/dev/null"), b"gone").expect("written");
+    assert!(!std::fs::metadata("/dev/null").expect("it is there").is_file());
+}
+
 #[test]
 fn the_order_of_settings_does_not_matter() {
     let (one, other) = (

@@ -150,8 +150,7 @@ impl<'d> Lowering<'d> {
 
     /// `x++` and its kind: changes the operand, and gives what it was or has become.
     fn step(&mut self, operator: UnaryOp, operand: Expression<'d>) -> Lowered<Slot> {
-        let place = self.place(operand)?;
-        let before = self.value(operand)?;
+        let (place, before) = self.place_and_value(operand)?;
         let width = self.build.width(before);
         let one = self.build.number(width, 1);
         let before = self.build.copy(before)?;
@@ -204,13 +203,15 @@ impl<'d> Lowering<'d> {
                 };
                 self.build.emit(width, kind)
             }
-            BinaryOp::LogicalAnd
-            | BinaryOp::LogicalOr
-            | BinaryOp::LogicalImplication
-            | BinaryOp::LogicalEquivalence => {
+            BinaryOp::LogicalAnd | BinaryOp::LogicalOr | BinaryOp::LogicalImplication => {
+                let a = self.truth(left)?;
+                self.shortened(operator, a, right)
+            }
+            BinaryOp::LogicalEquivalence => {
                 let a = self.truth(left)?;
                 let b = self.truth(right)?;
-                self.logical(operator, a, b)
+                let differ = self.build.emit(1, OpKind::Xor(a, b))?;
+                self.build.not(differ)
             }
             _ => self.comparison(operator, left, right),
         }
@@ -271,17 +272,47 @@ impl<'d> Lowering<'d> {
         self.build.concat(vec![low, zeros])
     }
 
+    /// `&&`, `||` and `->`: the right side runs unless the left one decides, that is where it is unknown too (IEEE 1800-2017,
+    /// 11.3.5).
+    pub(super) fn shortened(
+        &mut self,
+        operator: BinaryOp,
+        a: Slot,
+        right: Expression<'d>,
+    ) -> Lowered<Slot> {
+        // `||` goes on from what is not 1, the others from what is not 0.
+        let is_or = operator == BinaryOp::LogicalOr;
+        if self.build.number_of(a, false) == Some(i64::from(is_or)) {
+            let decided = i64::from(operator != BinaryOp::LogicalAnd);
+            return Ok(self.build.number(1, decided));
+        }
+        let before = self.build.path.part();
+        let (code, b) = self.block(|lowering| lowering.truth(right))?;
+        if only_computes(&code) {
+            self.build.code.extend(code);
+            return self.logical(operator, a, b);
+        }
+        self.build.path.meet(before);
+        // It may be a variable that the right side writes.
+        let a = self.build.copy(a)?;
+        let holds = self.known(a)?;
+        let goes_on = if is_or {
+            self.build.not(holds)?
+        } else {
+            let unknown = self.build.emit(1, OpKind::IsUnknown(a))?;
+            self.build.emit(1, OpKind::Or(holds, unknown))?
+        };
+        let b = self.side(goes_on, code, b)?;
+        self.logical(operator, a, b)
+    }
+
     fn logical(&mut self, operator: BinaryOp, a: Slot, b: Slot) -> Lowered<Slot> {
         match operator {
             BinaryOp::LogicalAnd => self.build.emit(1, OpKind::And(a, b)),
             BinaryOp::LogicalOr => self.build.emit(1, OpKind::Or(a, b)),
-            BinaryOp::LogicalImplication => {
+            _ => {
                 let not = self.build.not(a)?;
                 self.build.emit(1, OpKind::Or(not, b))
-            }
-            _ => {
-                let differ = self.build.emit(1, OpKind::Xor(a, b))?;
-                self.build.not(differ)
             }
         }
     }
@@ -337,10 +368,7 @@ impl<'d> Lowering<'d> {
         self.build.path.meet(before);
         let before = self.build.path.part();
         let (second, b) = self.block(|lowering| lowering.sized(otherwise, width))?;
-        let computes = |code: &Vec<Statement>| {
-            code.iter().all(|statement| matches!(statement, Statement::Compute(_)))
-        };
-        if computes(&first) && computes(&second) {
+        if only_computes(&first) && only_computes(&second) {
             self.build.code.extend(first.into_iter().chain(second));
             return self.build.emit(width, OpKind::Mux { condition, a, b });
         }
@@ -444,8 +472,7 @@ impl<'d> Lowering<'d> {
         else {
             return Err(Unsupported::new("a replication without operands"));
         };
-        let count = self.value(count)?;
-        let count = self.build.number_of(count, true).filter(|count| (1..=1 << 16).contains(count));
+        let count = Some(self.fixed(count)?).filter(|count| (1..=1 << 16).contains(count));
         let count = count.ok_or_else(|| Unsupported::new("a replication wider than lanes hold"))?;
         let value = self.value(inner)?;
         if u64::from(self.build.width(value)) * count as u64 > super::build::WIDTH_MAX {
@@ -546,11 +573,10 @@ impl<'d> Lowering<'d> {
             return Ok(self.build.number(1, 0));
         }
         if expression.is_compound_assignment() == Some(true) {
-            let present = self.value(left)?;
+            let (place, present) = self.place_and_value(left)?;
             self.changed.push(present);
             let value = self.value(right);
             self.changed.pop();
-            let place = self.place(left)?;
             let value = self.fitted(left, right, value?)?;
             self.write(&place, value, nonblocking)?;
             return Ok(value);
@@ -560,6 +586,23 @@ impl<'d> Lowering<'d> {
         let value = self.fitted(left, right, value)?;
         self.write(&place, value, nonblocking)?;
         Ok(value)
+    }
+
+    /// Where an operand that is read and written is, and what it holds; its indices are evaluated once (IEEE 1800-2017,
+    /// 11.4.1 and 11.4.2).
+    fn place_and_value(&mut self, operand: Expression<'d>) -> Lowered<(Place, Slot)> {
+        let (code, place) = self.block(|lowering| lowering.place(operand))?;
+        let is_pure = only_computes(&code);
+        self.build.code.extend(code);
+        if is_pure {
+            // What is computed a second time comes to the same.
+            let value = self.value(operand)?;
+            return Ok((place, value));
+        }
+        let value = self.read(&place)?;
+        let is_four_state = type_of(operand)?.is_four_state();
+        let value = if is_four_state { value } else { self.known(value)? };
+        Ok((place, value))
     }
 
     /// The value as wide as the place; slang has converted it already.
@@ -630,6 +673,11 @@ impl<'d> Lowering<'d> {
         self.declarations.extend(code);
         Ok(())
     }
+}
+
+/// Whether code changes nothing.
+fn only_computes(code: &[Statement]) -> bool {
+    code.iter().all(|statement| matches!(statement, Statement::Compute(_)))
 }
 
 pub(super) fn type_of(expression: Expression<'_>) -> Lowered<Type<'_>> {

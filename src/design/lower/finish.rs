@@ -31,6 +31,9 @@ impl Lowering<'_> {
             if draft.watches_reads {
                 let is_procedure = draft.kind == Kind::Combinational && !draft.is_assignment;
                 triggers.extend(triggers_of(written.get(number).unwrap_or(effects), is_procedure));
+                triggers.retain(|trigger| {
+                    trigger.watch != Watch::Memory || !self.made_anew.contains(&trigger.slot)
+                });
             }
             let is_pure = is_pure(number, draft.kind, effects, &triggers, &writers);
             processes.push(Process {

@@ -128,6 +128,8 @@ struct Lowering<'d> {
     exits: Vec<bool>,
     /// What a compound assignment changes, for [`sv_lang::kinds::ExpressionKind::LValueReference`].
     changed: Vec<Slot>,
+    /// Memories of automatic arrays: they begin anew each time, so nobody waits for a change of theirs.
+    made_anew: Vec<MemoryId>,
     /// Statements of loops that were copied.
     copied: usize,
     /// How deep expressions and statements are nested.

@@ -6,7 +6,7 @@
 use sv_lang::Expression;
 use sv_lang::kinds::{ExpressionKind, SymbolKind};
 
-use super::super::program::{MemoryId, OpKind, Slot, Target};
+use super::super::program::{Memory, MemoryId, OpKind, PowerUp, Slot, Target};
 use super::expression::type_of;
 use super::select::{INDEX_WIDTH, Offset, selected_from};
 use super::{Lowered, Lowering, Storage, Unsupported, width_of};
@@ -136,17 +136,20 @@ impl<'d> Lowering<'d> {
         let is_whole = outer.width == whole && outer.computed.is_none();
         let part = match inner {
             Offset::Fixed(lsb) => {
-                let inside = lsb >= 0 && lsb + i64::from(width) <= i64::from(outer.width);
-                if !inside && !is_whole && lsb > -i64::from(width) && lsb < i64::from(outer.width) {
-                    return Err(Unsupported::new("a part that crosses the border of an element"));
+                let (end, outer_end) =
+                    (lsb.saturating_add(i64::from(width)), i64::from(outer.width));
+                let is_inside = lsb >= 0 && end <= outer_end;
+                if !is_inside && !is_whole && end > 0 && lsb < outer_end {
+                    return Ok(cut_to(&place, outer, lsb..end));
                 }
                 let fixed =
-                    if inside || is_whole { outer.fixed.saturating_add(lsb) } else { NOWHERE };
+                    if is_inside || is_whole { outer.fixed.saturating_add(lsb) } else { NOWHERE };
                 Part { fixed, computed: outer.computed, width }
             }
             Offset::Computed(offset) if is_whole => self.computed_part(outer, offset, width)?,
-            // A part that may cross the border of its element is written bit by bit, as far as there are bits.
-            Offset::Computed(offset) if !outer.width.is_multiple_of(width) => {
+            // A part that may cross the border of its element is written bit by bit, as far as there are bits; an element of an
+            // element cannot.
+            Offset::Computed(offset) if select.kind() != ExpressionKind::ElementSelect => {
                 let mut bits = Vec::with_capacity(width as usize);
                 for bit in (0..i64::from(width)).rev() {
                     let at = self.add_fixed(offset, bit)?;
@@ -172,11 +175,37 @@ impl<'d> Lowering<'d> {
         Ok(Part { fixed: outer.fixed, computed: Some(computed), width })
     }
 
-    /// The offset where the part lies inside of an element of `outer` bits, a multiple of its own, and nowhere else.
+    /// The offset where the part lies inside of an element of `outer` bits, and nowhere else.
     fn bounded(&mut self, offset: Slot, width: u32, outer: u32) -> Lowered<Slot> {
         let condition = self.below(offset, u64::from(outer - width + 1))?;
         let nowhere = self.build.number(INDEX_WIDTH, NOWHERE);
         self.build.emit(INDEX_WIDTH, OpKind::Mux { condition, a: offset, b: nowhere })
+    }
+
+    /// What a place holds; bits that are not there are x.
+    pub(super) fn read(&mut self, place: &Place) -> Lowered<Slot> {
+        let (value, whole, part) = match place {
+            Place::Bits { variable, part } => {
+                (self.build.present(*variable), self.build.width(*variable), *part)
+            }
+            Place::Word { memory, index, word_width, part } => {
+                let kind = OpKind::Read { memory: *memory, index: *index };
+                (self.build.emit(*word_width, kind)?, *word_width, *part)
+            }
+            Place::Concat(places) => {
+                let parts = places.iter().map(|place| self.read(place));
+                let parts = parts.collect::<Lowered<Vec<Slot>>>()?;
+                return self.build.concat(parts);
+            }
+            Place::Array { .. } => return Err(Unsupported::new("an array as a whole")),
+        };
+        match part.fixed_within(whole) {
+            Some(lsb) => self.build.slice(value, lsb, part.width),
+            None => {
+                let offset = self.offset_slot(part)?;
+                self.build.emit(part.width, OpKind::Select { a: value, offset })
+            }
+        }
     }
 
     /// Writes a value, which is as wide as the place.
@@ -261,6 +290,24 @@ impl<'d> Lowering<'d> {
         Ok(())
     }
 
+    /// Gives each word of a memory what it holds at power-up.
+    pub(super) fn empty(&mut self, memory: MemoryId) -> Lowered<()> {
+        let Memory { width, words, power_up, .. } = self.build.memories[memory as usize];
+        if u64::from(words) > WORDS_WRITTEN_OUT_MAX {
+            return Err(Unsupported::new("an automatic array of many words"));
+        }
+        self.made_anew.push(memory);
+        let value = match power_up {
+            PowerUp::Zero => self.build.number(width, 0),
+            _ => self.build.unknown(width),
+        };
+        for index in 0..i64::from(words) {
+            let index = self.build.number(INDEX_WIDTH, index);
+            self.build.store(Target::Word { memory, index, offset: None }, value, false);
+        }
+        Ok(())
+    }
+
     /// The words of an array value, from the left-most index on.
     fn words(&mut self, value: Expression<'d>, dimensions: &[(i64, i64)]) -> Lowered<Vec<Slot>> {
         if dimensions.is_empty() {
@@ -313,6 +360,22 @@ impl<'d> Lowering<'d> {
         }
         word
     }
+}
+
+/// A part at fixed bits of an element, of which some are not there: they go nowhere.
+fn cut_to(place: &Place, outer: Part, bits: std::ops::Range<i64>) -> Place {
+    let border = i64::from(outer.width);
+    let inside = bits.start.max(0)..bits.end.min(border);
+    let piece = |fixed: i64, width: i64| {
+        place.clone().with_part(Part { fixed, computed: outer.computed, width: width as u32 })
+    };
+    let pieces = [
+        (NOWHERE, bits.end - inside.end),
+        (outer.fixed.saturating_add(inside.start), inside.end - inside.start),
+        (NOWHERE, inside.start - bits.start),
+    ];
+    let there = pieces.into_iter().filter(|&(_, width)| width > 0);
+    Place::Concat(there.map(|(fixed, width)| piece(fixed, width)).collect())
 }
 
 /// Words of an array that is assigned as a whole, at most: each is an operation.

@@ -7,12 +7,16 @@
 use sv_lang::kinds::ExpressionKind;
 use sv_lang::{Expression, Type};
 
+use super::super::expression::constant;
 use super::super::program::{MemoryId, OpKind, Slot};
 use super::expression::{is_signed, type_of};
 use super::{Lowered, Lowering, Storage, Unsupported, width_of};
 
 /// Bits of an index.
 pub(super) const INDEX_WIDTH: u32 = 64;
+
+/// More elements than any vector has, and few enough that their bits can be counted.
+const FAR: i64 = 1 << 32;
 
 /// `slang::ast::RangeSelectionKind`.
 const SIMPLE: u32 = 0;
@@ -56,8 +60,10 @@ impl<'d> Lowering<'d> {
         match offset {
             Offset::Fixed(lsb) => {
                 let whole = self.build.width(value);
-                if lsb >= 0 && lsb + i64::from(width) <= i64::from(whole) {
-                    return self.build.slice(value, lsb as u32, width);
+                if lsb >= 0 && lsb.saturating_add(i64::from(width)) <= i64::from(whole) {
+                    let part = self.build.slice(value, lsb as u32, width)?;
+                    // A member of two states in a structure of four, which may hold x there (IEEE 1800-2017, 7.2.1).
+                    return self.states(part, type_of(from)?, type_of(expression)?);
                 }
                 let offset = self.build.number(INDEX_WIDTH, lsb);
                 self.there(expression, width, OpKind::Select { a: value, offset })
@@ -137,6 +143,7 @@ impl<'d> Lowering<'d> {
     ) -> Lowered<Offset> {
         let signed = is_signed(index);
         let index = self.value(index)?;
+        let width = self.build.width(index);
         if let Some(index) = self.build.number_of(index, signed) {
             let at = index.saturating_add(shift);
             return Ok(Offset::Fixed(position_of(elements, at)));
@@ -148,7 +155,21 @@ impl<'d> Lowering<'d> {
             let last = self.build.number(INDEX_WIDTH, elements.right - shift);
             self.build.emit(INDEX_WIDTH, OpKind::Subtract(last, index))?
         };
+        // The product must not come round to an element that is there.
+        let place = if elements.width > 1 && width > INDEX_WIDTH / 2 {
+            self.clamped(place)?
+        } else {
+            place
+        };
         self.times(place, elements.width).map(Offset::Computed)
+    }
+
+    /// A position that is far from all there are, as one that still has room for a factor.
+    fn clamped(&mut self, place: Slot) -> Lowered<Slot> {
+        let shifted = self.add_fixed(place, FAR)?;
+        let condition = self.below(shifted, 2 * FAR as u64)?;
+        let far = self.build.number(INDEX_WIDTH, -FAR);
+        self.build.emit(INDEX_WIDTH, OpKind::Mux { condition, a: place, b: far })
     }
 
     /// An index as a signed number of 64 bits.
@@ -181,6 +202,9 @@ impl<'d> Lowering<'d> {
 
     /// A number that slang knows.
     pub(super) fn fixed(&mut self, expression: Expression<'d>) -> Lowered<i64> {
+        if let Some(known) = constant(expression).and_then(|value| value.as_i64()) {
+            return Ok(known);
+        }
         let signed = is_signed(expression);
         let value = self.value(expression)?;
         let known = self.build.number_of(value, signed);

@@ -5,7 +5,7 @@
 //! is not lowered. What only prints does nothing.
 
 use sv_lang::kinds::{ExpressionKind, StatementKind, TimingControlKind};
-use sv_lang::{CaseStatementCondition, Expression, Statement as Source, Symbol};
+use sv_lang::{BinaryOp, CaseStatementCondition, Expression, Statement as Source, Symbol};
 
 use super::super::program::{
     Constant, Label, OpKind, PowerUp, Slot, Statement, Switch, Target, Wildcards,
@@ -124,9 +124,9 @@ impl<'d> Lowering<'d> {
     pub(super) fn begin_anew(&mut self, variable: Symbol<'d>) -> Lowered<()> {
         let storage = self.storage(variable)?;
         let Storage::Variable(slot) = storage else {
-            return match variable.initializer() {
-                None => Ok(()),
-                Some(_) => Err(Unsupported::new("an automatic array with a value")),
+            return match (storage, variable.initializer()) {
+                (Storage::Array { memory, .. }, None) => self.empty(memory),
+                _ => Err(Unsupported::new("an automatic array with a value")),
             };
         };
         let width = self.build.width(slot);
@@ -170,10 +170,9 @@ impl<'d> Lowering<'d> {
             if part.pattern().is_some() {
                 return Err(Unsupported::new("a pattern as a condition"));
             }
-            let truth = self.truth(part.expr())?;
             condition = Some(match condition {
-                None => truth,
-                Some(others) => self.build.emit(1, OpKind::And(others, truth))?,
+                None => self.truth(part.expr())?,
+                Some(others) => self.shortened(BinaryOp::LogicalAnd, others, part.expr())?,
             });
         }
         let condition = condition.ok_or_else(|| Unsupported::new("an `if` without condition"))?;

@@ -67,7 +67,7 @@ use engine::Engine;
 use snapshot::Snapshot;
 
 /// Version of what lanes tell of a module; a change of any verdict is a new version.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Lanes of a machine at most: a set of lanes is a word.
 pub const LANES_MAX: usize = 64;

@@ -149,11 +149,11 @@ fn files_that_do_not_belong_together_are_refused() {
     refused(&["--spans", "alone"], &["made from other candidates", "salv extract"]);
     write("alone.meta.json", &spans_meta);
     write("alone", &cut(&spans));
+    let both = || (bench.read("out"), bench.read("out.meta.json"));
+    let before = both();
     refused(&["--spans", "alone"], &["ends before candidate", "sum", "salv extract --resume"]);
-    assert!(
-        !bench.path("out").exists() && !bench.path("out.meta.json").exists(),
-        "no part is left"
-    );
+    assert_eq!(both(), before, "what was there stays");
+    assert!(!bench.path("out.draft").exists(), "no part is left");
     write("alone", &format!("{spans}{}", cut(&spans)));
     refused(&["--spans", "alone"], &["more rows than there are candidates"]);
     let mut turned: Vec<&str> = spans.lines().collect();
