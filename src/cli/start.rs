@@ -10,7 +10,7 @@ use anyhow::Context;
 pub fn threads(asked: Option<usize>) -> anyhow::Result<usize> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = asked.unwrap_or_else(cores);
-    anyhow::ensure!(threads > 0, "--threads must be 1 or more");
+    anyhow::ensure!(threads > 0, "the number of threads must be 1 or more");
     Ok(threads)
 }
 

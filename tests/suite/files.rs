@@ -110,7 +110,7 @@ fn inputs_are_looked_at_before_an_output_is_replaced() {
     let good = bench.read("candidates.jsonl");
     let extract = |bench: &Bench| bench.salv(&["extract", "bad.jsonl", "--problems", ALL[0]]);
     let verify = |bench: &Bench| bench.salv(&["verify", "problems.jsonl", "bad.jsonl"]);
-    let mut both = |text: &str, words: &[&str]| {
+    let both = |text: &str, words: &[&str]| {
         write(&bench, "bad.jsonl", text);
         refused(&bench, &mut extract(&bench), words);
         refused(&bench, &mut verify(&bench), words);

@@ -431,7 +431,11 @@ impl<'d> Lowering<'d> {
         let (Some(low), Some(high)) = (item.left(), item.right()) else {
             return Err(Unsupported::new("a range without bounds"));
         };
-        let open = |bound: Expression<'d>| bound.kind() == ExpressionKind::UnboundedLiteral;
+        // slang converts `$` to the type of the others.
+        let open = |bound: Expression<'d>| {
+            let inner = std::iter::successors(Some(bound), |at| at.conversion_operand()).last();
+            inner.is_some_and(|inner| inner.kind() == ExpressionKind::UnboundedLiteral)
+        };
         let one = self.build.number(1, 1);
         let above = if open(low) {
             one
