@@ -25,6 +25,9 @@ pub fn follow(parent: u32) -> bool {
 /// What a program that Ctrl-C ended gives.
 const STOPPED: i32 = 130;
 
+/// Whether a person was told that the program stops.
+static IS_SAID: AtomicBool = AtomicBool::new(false);
+
 /// How often it is looked whether somebody stopped a run.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -44,7 +47,10 @@ pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
         while !heard.load(Ordering::Relaxed) {
             std::thread::sleep(LOOK);
         }
-        eprintln!("stopping: what is being done is finished first (Ctrl-C again: at once)");
+        // Stages of one command have a flag each.
+        if !IS_SAID.swap(true, Ordering::Relaxed) {
+            eprintln!("stopping: what is being done is finished first (Ctrl-C again: at once)");
+        }
     });
     Ok(stop)
 }

@@ -44,9 +44,10 @@ pub(super) fn is_constant(expression: Expression<'_>) -> bool {
 
 /// Constant expressions whose value slang may give otherwise than the language. slang 12 makes x of `==?`, `!=?` and `inside` whose
 /// left side has an unknown bit though known bits differ, against IEEE 1800-2017, 11.4.6; two bits of a variable of one that `++` or
-/// `--` behind it counts, against 11.4.2; what the first call of a function gives, where it has static variables that hold what the
-/// call before left (13.3.1, which constant functions alone are spared, 13.4.3); and a number of `$clog2` of unknown bits, of which the standard says nothing, where
-/// what is computed later gives x. What slang needs itself (parameters, ranges, conditions of generate blocks) stays as it is.
+/// `--` behind it counts, against 11.4.2; a number of `$clog2` of unknown bits, of which the standard says nothing, where what is
+/// computed later gives x; and what the first call gives of a function whose static variables hold what the call before left
+/// (6.21, 13.4.2), as is right where a constant is needed alone (13.4.3). What slang needs itself (parameters, ranges, conditions of
+/// generate blocks) stays as it is.
 #[derive(Default)]
 pub(super) struct Misfolded<'d> {
     /// What was found of functions.

@@ -1,7 +1,8 @@
 //! A file that is there whole or not at all: it is written beside its place and put there when it is finished.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::RecordError;
@@ -25,7 +26,7 @@ impl Draft {
     pub fn create(path: &Path) -> Result<Draft, RecordError> {
         let failed = |source| RecordError::Write { path: path.to_owned(), source };
         let found = std::fs::metadata(path).ok();
-        let is_replaced = found.as_ref().is_none_or(std::fs::Metadata::is_file);
+        let is_replaced = found.as_ref().is_none_or(Metadata::is_file);
         if !is_replaced {
             let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
             return Ok(Draft { path: path.to_owned(), place: None, file });
@@ -42,6 +43,12 @@ impl Draft {
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).open(&place).map_err(failed)?;
         lock(&file, &path)?;
+        // Between opening and locking it another run may have put it in its place, where it must not be emptied.
+        let identity = |found: Metadata| (found.dev(), found.ino());
+        let own = file.metadata().map(identity).map_err(failed)?;
+        if std::fs::metadata(&place).map(identity).ok() != Some(own) {
+            return Err(RecordError::Busy { path });
+        }
         file.set_len(0).map_err(failed)?;
         Ok(Draft { path, place: Some(place), file })
     }

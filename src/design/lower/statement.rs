@@ -268,7 +268,12 @@ impl<'d> Lowering<'d> {
                 if expression.constant_value().is_none() {
                     return Ok(None);
                 }
-                let slot = self.value(expression)?;
+                let (code, slot) = self.block(|lowering| lowering.value(expression))?;
+                if !code.is_empty() {
+                    // A call that is not folded: it runs where its turn comes, and has not run yet.
+                    self.build.path.forget();
+                    return Ok(None);
+                }
                 let signed = is_signed(selector) && is_signed(expression);
                 if self.build.width(slot) > width {
                     return Ok(None);
