@@ -29,7 +29,7 @@ pub use draft::{Draft, replace};
 pub use list::{List, Rows, read_rows};
 pub use reader::{LINE_BYTES_MAX, Line, Lines, read};
 pub use shard::{MergeError, SHARDS_MAX, Shard, ShardOf, merge, stage};
-pub use writer::{Writer, meta_path};
+pub use writer::{Writer, beside, meta_path};
 
 /// Version of the fields of all saved records; a changed meaning is a new version.
 pub const SCHEMA: u32 = 1;

@@ -81,7 +81,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn export_trl(export: &Export, chat: bool) -> anyhow::Result<()> {
-    export.check(&[])?;
+    export.check(&[], true)?;
     let mut meta = Meta::new("export", json!({ "target": "trl", "chat": chat }));
     meta.inputs.insert(export.path.display().to_string(), file_hash(&export.path)?);
     let mut writer = Writer::create_whole(&export.out, &meta)?;
@@ -96,7 +96,7 @@ fn export_trl(export: &Export, chat: bool) -> anyhow::Result<()> {
 }
 
 fn export_llama_factory(export: &Export, tokenizer: &Path) -> anyhow::Result<()> {
-    export.check(&[tokenizer])?;
+    export.check(&[tokenizer], false)?;
     let tokenizer = llama_factory::load(tokenizer)?;
     let mut list = JsonList::create(&export.out)?;
     let (mut marks, mut empty) = (0, 0);
@@ -124,7 +124,7 @@ fn export_llama_factory(export: &Export, tokenizer: &Path) -> anyhow::Result<()>
 }
 
 fn export_sim_info(export: &Export, problems: &Path, rules: &Rules) -> anyhow::Result<()> {
-    export.check(&[problems])?;
+    export.check(&[problems], false)?;
     expect_whole(&export.path)?;
     let problems = problem::load(problems)?;
     let verdicts: Result<Vec<Verdict>, _> =
@@ -167,9 +167,11 @@ fn expect_whole(verdicts: &Path) -> anyhow::Result<()> {
 
 impl Export {
     /// Refuses to write over what is read.
-    fn check(&self, inputs: &[&Path]) -> anyhow::Result<()> {
+    fn check(&self, inputs: &[&Path], is_of_rows: bool) -> anyhow::Result<()> {
         let inputs: Vec<&Path> = inputs.iter().copied().chain([self.path.as_path()]).collect();
-        files::expect_apart(&inputs, &Outputs { rows: Vec::new(), others: vec![&self.out] })
+        let (mut outputs, out) = (Outputs::default(), self.out.as_path());
+        if is_of_rows { &mut outputs.rows } else { &mut outputs.others }.push(out);
+        files::expect_apart(&inputs, &outputs)
     }
 }
 

@@ -1,8 +1,7 @@
 //! What a command reads and what it writes, looked at before it does either: nothing that is given is overwritten, no
-//! long run ends in a folder that is not there, and none stops at its last row.
+//! long run ends in a folder that is not there, and none at a row that could have been seen before.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -10,10 +9,14 @@ use anyhow::{bail, ensure};
 
 use crate::candidate::{self, Candidate};
 use crate::problem::Problem;
-use crate::record::{Shard, ShardOf};
+use crate::record::{self, Shard, ShardOf};
 
 /// What stands beside a file of rows under its name, and belongs to it.
-const BESIDE: [&str; 4] = ["", ".meta.json", ".timings.json", ".ahead"];
+const BESIDE: [&str; 6] =
+    ["", ".draft", ".meta.json", ".meta.json.draft", ".timings.json", ".ahead"];
+
+/// The same of a file that is written at once.
+const BESIDE_OTHERS: [&str; 2] = ["", ".draft"];
 
 /// What a command writes.
 #[derive(Default)]
@@ -28,9 +31,12 @@ pub struct Outputs<'a> {
 pub fn expect_apart(inputs: &[&Path], outputs: &Outputs<'_>) -> anyhow::Result<()> {
     let mut taken: Vec<Identity> = Vec::new();
     let rows = outputs.rows.iter().map(|path| (*path, &BESIDE[..]));
-    for (output, suffixes) in rows.chain(outputs.others.iter().map(|path| (*path, &BESIDE[..1]))) {
-        expect_writable(output, suffixes.len() > 1)?;
-        let own: Vec<PathBuf> = suffixes.iter().map(|suffix| beside(output, suffix)).collect();
+    for (output, suffixes) in
+        rows.chain(outputs.others.iter().map(|path| (*path, &BESIDE_OTHERS[..])))
+    {
+        expect_writable(output, suffixes == &BESIDE[..])?;
+        let own: Vec<PathBuf> =
+            suffixes.iter().map(|suffix| record::beside(output, suffix)).collect();
         ensure!(
             !own.iter().any(|own| inputs.iter().any(|input| is_same(own, input))),
             "the output {} would overwrite an input: choose another",
@@ -135,12 +141,6 @@ fn folder(path: &Path) -> PathBuf {
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name: OsString = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,7 +170,8 @@ mod tests {
             assert!(said(&["new.jsonl", own], &[]).contains("overwrite an input"), "{own}");
             assert!(said(&["new.jsonl"], &[own]).contains("overwrite an input"), "{own}");
         }
-        for twice in ["a.jsonl", "./a.jsonl", "a.jsonl.meta.json", "a.jsonl.ahead"] {
+        for twice in ["a.jsonl", "./a.jsonl", "a.jsonl.meta.json", "a.jsonl.ahead", "a.jsonl.draft"]
+        {
             assert!(said(&["a.jsonl"], &[twice]).contains("written twice"), "{twice}");
             assert!(said(&[twice, "a.jsonl"], &[]).contains("written twice"), "{twice}");
         }

@@ -19,6 +19,8 @@ pub struct Draft {
     /// Where it is written, until it is finished.
     place: Option<PathBuf>,
     file: File,
+    /// What it replaces, held against runs that would write it meanwhile.
+    target: Option<File>,
 }
 
 impl Draft {
@@ -29,16 +31,17 @@ impl Draft {
         let is_replaced = found.as_ref().is_none_or(Metadata::is_file);
         if !is_replaced {
             let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
-            return Ok(Draft { path: path.to_owned(), place: None, file });
+            return Ok(Draft { path: path.to_owned(), place: None, file, target: None });
         }
-        let path = match found {
+        let target = match &found {
             Some(_) => {
-                // A run that writes it now would lose it.
-                lock(&OpenOptions::new().write(true).open(path).map_err(failed)?, path)?;
-                path.canonicalize().map_err(failed)?
+                let target = OpenOptions::new().write(true).open(path).map_err(failed)?;
+                lock(&target, path)?;
+                Some(target)
             }
-            None => path.to_owned(),
+            None => None,
         };
+        let path = followed(path);
         let place = beside(&path, ".draft");
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).open(&place).map_err(failed)?;
@@ -50,11 +53,22 @@ impl Draft {
             return Err(RecordError::Busy { path });
         }
         file.set_len(0).map_err(failed)?;
-        Ok(Draft { path, place: Some(place), file })
+        if let Some(found) = found {
+            // What was private stays so.
+            file.set_permissions(found.permissions()).map_err(failed)?;
+        }
+        Ok(Draft { path, place: Some(place), file, target })
     }
 
     /// Puts it in its place, on the disk.
     pub fn commit(mut self) -> Result<(), RecordError> {
+        if self.place.is_some()
+            && self.target.is_none()
+            && let Ok(found) = File::open(&self.path)
+        {
+            // It was not there, and another run may be writing it now.
+            lock(&found, &self.path)?;
+        }
         self.put().map_err(|source| RecordError::Write { path: self.path.clone(), source })
     }
 
@@ -83,6 +97,16 @@ impl Drop for Draft {
             // It may be gone already.
             let _ = std::fs::remove_file(place);
         }
+    }
+}
+
+/// Where a link leads, though nothing may be there yet.
+fn followed(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.read_link()) {
+        (Ok(path), _) => path,
+        // A path that is whole takes the place of the folder.
+        (Err(_), Ok(to)) => path.parent().unwrap_or(Path::new("")).join(to),
+        (Err(_), Err(_)) => path.to_owned(),
     }
 }
 

@@ -237,7 +237,7 @@ pub(super) fn first_difference(
 }
 
 /// Returns `path` with something after its whole name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

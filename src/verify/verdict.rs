@@ -68,7 +68,7 @@ pub enum Status {
     PortMismatch,
     /// Stopping, file and system tasks, DPI, `` `include ``.
     Forbidden,
-    /// Legal, but the backend cannot judge it. Never the candidate's fault.
+    /// Legal, but the backend cannot judge it; or too long to be looked at. Never the candidate's fault.
     Unsupported,
     /// The simulation took more steps than allowed.
     Timeout,

@@ -177,7 +177,13 @@ impl<'d> Lowering<'d> {
         if self.build.width(index) > INDEX_WIDTH {
             return Err(Unsupported::new("an index of more than 64 bits"));
         }
-        self.build.resize(index, INDEX_WIDTH, signed)
+        if signed || self.build.width(index) < INDEX_WIDTH {
+            return self.build.resize(index, INDEX_WIDTH, signed);
+        }
+        // Its largest numbers would be negative ones.
+        let condition = self.below(index, FAR as u64)?;
+        let far = self.build.number(INDEX_WIDTH, FAR);
+        self.build.emit(INDEX_WIDTH, OpKind::Mux { condition, a: index, b: far })
     }
 
     pub(super) fn add_fixed(&mut self, index: Slot, number: i64) -> Lowered<Slot> {
