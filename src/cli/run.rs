@@ -124,8 +124,8 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
 /// The same for a run that is only shown: what `salv-train` is given cannot be looked at where it is not there.
 fn check_what_is_there(steps: &[Step]) -> anyhow::Result<()> {
     let is_there = torch::find().is_ok();
-    let checked = steps.iter().filter(|step| is_there || !torch::is_meant(&step.command));
-    checked.into_iter().try_for_each(|step| check(step, Path::new(".")))?;
+    let mut checked = steps.iter().filter(|step| is_there || !torch::is_meant(&step.command));
+    checked.try_for_each(|step| check(step, Path::new(".")))?;
     if !is_there && steps.iter().any(|step| torch::is_meant(&step.command)) {
         eprintln!("note: salv-train is not there, so the settings of its steps are not looked at");
     }

@@ -424,8 +424,7 @@ fn meta(
 
 /// Times go into a file of their own: they are never the same twice. The stages' are summed over threads.
 fn write_timings(output: &Path, timings: &serde_json::Value) -> anyhow::Result<()> {
-    let mut name = output.as_os_str().to_owned();
-    name.push(".timings.json");
+    let name = record::beside(output, ".timings.json");
     std::fs::write(&name, format!("{timings:#}\n"))
         .with_context(|| format!("failed to write {}", name.display()))
 }

@@ -18,7 +18,7 @@ use crate::corpus::sft::{
     self, DataSet, Dropped, Format, Reason, Row, Sample, Unfit, alpaca, chat, llama_factory,
 };
 use crate::problem::{self, Problem};
-use crate::record::{Meta, Writer};
+use crate::record::{Meta, Writer, beside};
 use crate::verify::elaborator::Elaborator;
 
 /// What was typed after `alpaca`.
@@ -148,7 +148,8 @@ fn import(
     for share in [common.code_similarity, common.prompt_similarity] {
         ensure!(share > 0.0 && share <= 1.0, "a similarity is above 0 and up to 1, not {share}");
     }
-    let dropped_path = common.dropped.clone().unwrap_or_else(|| dropped_beside(&common.out));
+    let dropped_path =
+        common.dropped.clone().unwrap_or_else(|| beside(&common.out, ".dropped.jsonl"));
     let inputs = set.files.iter().chain(descriptions).chain(&common.against);
     let inputs: Vec<&Path> = inputs.map(PathBuf::as_path).collect();
     let outputs = Outputs { rows: vec![&common.out, &dropped_path], others: Vec::new() };
@@ -270,12 +271,6 @@ pub(super) fn load_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Problem>> {
         problems.extend(found);
     }
     Ok(problems)
-}
-
-fn dropped_beside(out: &Path) -> PathBuf {
-    let mut name = out.as_os_str().to_owned();
-    name.push(".dropped.jsonl");
-    PathBuf::from(name)
 }
 
 fn meta(configuration: Value, common: &Common, inputs: &[&Path]) -> anyhow::Result<Meta> {
